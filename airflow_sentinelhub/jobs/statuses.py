@@ -1,0 +1,58 @@
+"""The words that the service uses for the state of a job, of a tile and of what its user wants."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class JobStatus(StrEnum):
+    """
+    Where a job is.
+
+    PARTIAL comes from V1 and, by its schema, from Batch Statistical; CANCELED (one L) from V1 alone; STOPPED
+    from Batch Process and Batch Statistical.
+    """
+
+    CREATED = "CREATED"
+    ANALYSING = "ANALYSING"
+    ANALYSIS_DONE = "ANALYSIS_DONE"
+    PROCESSING = "PROCESSING"
+    DONE = "DONE"
+    PARTIAL = "PARTIAL"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+    STOPPED = "STOPPED"
+
+
+class UserAction(StrEnum):
+    """
+    What the user asked for last.
+
+    The status stays CREATED for minutes after a successful START: only this tells a queued job from one that
+    nobody started. V1 says CANCEL where the others say STOP.
+    """
+
+    NONE = "NONE"
+    ANALYSE = "ANALYSE"
+    START = "START"
+    STOP = "STOP"
+    CANCEL = "CANCEL"
+
+
+class StopReason(StrEnum):
+    """Why a job is STOPPED. The prose of Batch Statistical adds UNHEALTHY, which its schema lacks."""
+
+    OUT_OF_PU = "OUT_OF_PU"
+    USER_ACTION = "USER_ACTION"
+    UNHEALTHY = "UNHEALTHY"
+
+
+class TileStatus(StrEnum):
+    """State of a tile of Batch Process v1. The prose calls success DONE; on the wire it is PROCESSED."""
+
+    PENDING = "PENDING"
+    SCHEDULED = "SCHEDULED"
+    QUEUED = "QUEUED"
+    PROCESSING = "PROCESSING"
+    PROCESSED = "PROCESSED"
+    FAILED = "FAILED"

@@ -1,0 +1,174 @@
+"""
+What can go wrong, named by what it means.
+
+Everything derives from :class:`SentinelHubError`, a plain ``Exception``: Airflow turns any of its own
+exceptions into a *skipped* task when a deferrable sensor has ``soft_fail=True``, and a job that failed must
+never pass for one that was skipped.
+
+All classes can be named in Airflow's ``retry_policy``. Two branches:
+
+* :class:`BatchError`: the job itself. Asking again will not help; something has to be done about the job.
+* :class:`ServiceError`: what the service answered, or that it did not. The job may be perfectly well.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class SentinelHubError(Exception):
+    """
+    Root of all exceptions of this provider.
+
+    :param message: what happened, to which job, what it means and what to do next.
+    :param job_id: id of the batch job, where there is one.
+    :param api: ``process``, ``statistical`` or ``process_v1``.
+    :param status: last known status of the job.
+    :param service_message: the service's own words, without secrets.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        job_id: str | None = None,
+        api: str | None = None,
+        status: str | None = None,
+        service_message: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.job_id = job_id
+        self.api = api
+        self.status = status
+        self.service_message = service_message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Airflow hands exceptions from process to process; the default would lose the attributes.
+        return (_rebuild, (type(self), self.args, self.__dict__))
+
+
+def _rebuild(kind: type[SentinelHubError], args: tuple[Any, ...], state: dict[str, Any]) -> SentinelHubError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class InvalidConnection(SentinelHubError):
+    """The Airflow connection lacks a field, or a field makes no sense. The message names both."""
+
+
+class InvalidRequestId(SentinelHubError):
+    """What was given to a sensor is no batch request id, nor anything that holds one."""
+
+
+class InvalidPayload(SentinelHubError):
+    """The service sent something that cannot be a job: no object, or one without an id."""
+
+
+class BatchError(SentinelHubError):
+    """The verdict on a job is not what was waited for."""
+
+
+class BatchFailed(BatchError):
+    """The job is FAILED. It cannot be resumed; a new one is needed."""
+
+
+class BatchCanceled(BatchFailed):
+    """Somebody canceled the job (Batch Process v1). It cannot be resumed; a new one is needed."""
+
+
+class BatchStopped(BatchError):
+    """
+    The job is STOPPED, and can be started again.
+
+    :param reason: ``OUT_OF_PU``, ``USER_ACTION``, ``UNHEALTHY`` or a word that this version does not know.
+    """
+
+    def __init__(self, message: str, *, reason: str | None = None, **attributes: Any) -> None:
+        super().__init__(message, **attributes)
+        self.reason = reason
+
+
+class BatchPartial(BatchError):
+    """The job ended, but some of its tiles or features failed."""
+
+
+class BatchNotStarted(BatchError):
+    """Nobody has started the job (or its analysis), so waiting for it has no end."""
+
+
+class BatchStalled(BatchError):
+    """Neither progress nor cost nor time stamp of the job has changed for ``stall_timeout``."""
+
+
+class BatchUnknownStatus(BatchError):
+    """The job has been in a status that this version does not know, unchanged for an hour."""
+
+
+class BatchNotFound(BatchError):
+    """There is no such job, or the service deleted it after its retention period."""
+
+
+class BatchTimeout(BatchError):
+    """The task's ``execution_timeout`` has passed. The job itself was left alone."""
+
+
+class ServiceError(SentinelHubError):
+    """
+    The service did not do what it was asked to.
+
+    :param http_status: status code of the answer; ``None`` when there was none.
+    :param code: the service's error code, such as ``COMMON_BAD_PAYLOAD``.
+    :param retry_after: seconds after which the service wants to be asked again, where it said so.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        http_status: int | None = None,
+        code: str | None = None,
+        retry_after: float | None = None,
+        **attributes: Any,
+    ) -> None:
+        super().__init__(message, **attributes)
+        self.http_status = http_status
+        self.code = code
+        self.retry_after = retry_after
+
+
+class ServiceUnavailable(ServiceError):
+    """No usable answer: 5xx, no connection, timeout, a page of HTML, truncated JSON. Worth asking again."""
+
+
+class RateLimited(ServiceUnavailable):
+    """The account's request limit is used up (429). Worth asking again after :attr:`retry_after` seconds."""
+
+
+class InvalidCredentials(ServiceError):
+    """The token endpoint refuses the client id or the client secret."""
+
+
+class RequestRefused(ServiceError):
+    """The service understood and said no; asking again will not help."""
+
+
+class BadRequest(RequestRefused):
+    """400: the request, or the action at this moment, is not allowed."""
+
+
+class Unauthorized(RequestRefused):
+    """401 on a token that was issued a moment ago: it belongs to another deployment, or was revoked."""
+
+
+class Forbidden(RequestRefused):
+    """403: the account may not do this, most often because its plan has no batch processing."""
+
+
+class NotFound(RequestRefused):
+    """404: no such job, or not yet readable, or deleted."""
+
+
+class Conflict(RequestRefused):
+    """409: the job is in a state that does not allow this."""

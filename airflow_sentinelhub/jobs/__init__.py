@@ -1,6 +1,36 @@
 """What a batch job is and when it is over: pure rules, without I/O and without a clock."""
 
 from airflow_sentinelhub.jobs.api import BatchApi, UrlLayout
+from airflow_sentinelhub.jobs.assess import assess
+from airflow_sentinelhub.jobs.deadlines import Deadlines
+from airflow_sentinelhub.jobs.job import BatchJob, MissingJob
+from airflow_sentinelhub.jobs.memory import Memory
+from airflow_sentinelhub.jobs.policy import Goal, Policy
+from airflow_sentinelhub.jobs.request_id import parse_request_id, reduce_to_id
 from airflow_sentinelhub.jobs.statuses import JobStatus, StopReason, TileStatus, UserAction
+from airflow_sentinelhub.jobs.tiles import tiles_by_status
+from airflow_sentinelhub.jobs.trouble import assess_trouble, pause_after
+from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
 
-__all__ = ["BatchApi", "JobStatus", "StopReason", "TileStatus", "UrlLayout", "UserAction"]
+__all__ = [
+    "BatchApi",
+    "BatchJob",
+    "Deadlines",
+    "Goal",
+    "JobStatus",
+    "Memory",
+    "MissingJob",
+    "Outcome",
+    "Policy",
+    "StopReason",
+    "TileStatus",
+    "UrlLayout",
+    "UserAction",
+    "Verdict",
+    "assess",
+    "assess_trouble",
+    "parse_request_id",
+    "pause_after",
+    "reduce_to_id",
+    "tiles_by_status",
+]

@@ -37,9 +37,9 @@ class BatchApi(StrEnum):
         return _FACTS[self]
 
     @property
-    def title(self) -> str:
+    def display_name(self) -> str:
         """The API's name as people say it, for messages."""
-        return self.facts.title
+        return self.facts.display_name
 
     def path(self, layout: UrlLayout = UrlLayout.LEGACY) -> str:
         """
@@ -57,7 +57,7 @@ class ApiFacts:
     """
     What distinguishes one batch API from the others.
 
-    :param title: name for messages.
+    :param display_name: name for messages.
     :param legacy_path: collection of jobs in the legacy layout.
     :param new_path: the same in the new layout; ``None`` where it was not carried over.
     :param stop_action: last path segment of the request that stops a job.
@@ -67,7 +67,7 @@ class ApiFacts:
     :param retention: after how long the service deletes jobs, in words; ``None`` where that is not documented.
     """
 
-    title: str
+    display_name: str
     legacy_path: str
     new_path: str | None
     stop_action: str
@@ -78,7 +78,7 @@ class ApiFacts:
 
 _FACTS = {
     BatchApi.PROCESS: ApiFacts(
-        title="Batch Process",
+        display_name="Batch Process",
         legacy_path="/api/v2/batch/process",
         new_path="/batch/v2/process",
         stop_action="stop",
@@ -87,7 +87,7 @@ _FACTS = {
         retention=None,
     ),
     BatchApi.STATISTICAL: ApiFacts(
-        title="Batch Statistical",
+        display_name="Batch Statistical",
         legacy_path="/api/v1/statistics/batch",
         new_path="/statistics/batch/v1",
         stop_action="stop",
@@ -96,7 +96,7 @@ _FACTS = {
         retention="7 days when created and never used, 15 days when failed, 30 days otherwise",
     ),
     BatchApi.PROCESS_V1: ApiFacts(
-        title="Batch Process v1",
+        display_name="Batch Process v1",
         legacy_path="/api/v1/batch/process",
         new_path=None,
         stop_action="cancel",

@@ -1,0 +1,159 @@
+"""What to tell the person who has to do something about a job."""
+
+from __future__ import annotations
+
+from airflow_sentinelhub.jobs.api import BatchApi
+from airflow_sentinelhub.jobs.durations import in_words
+from airflow_sentinelhub.jobs.job import BatchJob, MissingJob
+from airflow_sentinelhub.jobs.policy import Goal
+from airflow_sentinelhub.jobs.statuses import JobStatus, StopReason, UserAction
+
+_LONGEST_ERROR = 1000
+
+
+def failed(job: BatchJob) -> str:
+    """FAILED is an end (section "Workflow" of the API's documentation): only a new job helps."""
+    return f"{job.label} FAILED{_reason(job)}. A failed job cannot be started again: create a new one."
+
+
+def canceled(job: BatchJob) -> str:
+    """CANCELED is an end of V1."""
+    return f"{job.label} was CANCELED{_reason(job)}. It cannot be started again: create a new one."
+
+
+def stopped(job: BatchJob) -> str:
+    """STOPPED can be started again, but not at once, and whether that makes sense depends on the reason."""
+    reason = job.stopped_reason or "no reason given"
+    return f"{job.label} is STOPPED ({reason}){_reason(job)}: {_after_stop(job)}"
+
+
+def _after_stop(job: BatchJob) -> str:
+    match job.stopped_reason:
+        case StopReason.OUT_OF_PU:
+            # Falling below 1000 PU stops a job; a statistical one is then locked for 60 minutes.
+            return (
+                "the account ran out of processing units. Get new ones (a job needs at least 1,000 to run), "
+                "then START it; a restart may be refused for 60 minutes after the stop."
+            )
+        case StopReason.USER_ACTION:
+            return (
+                "somebody stopped it. START it to go on from where it stopped; a restart is refused for 30 "
+                "minutes after the stop."
+            )
+        case StopReason.UNHEALTHY:
+            return (
+                "the service stopped it because too much of it kept failing. Look at the failed features or "
+                "the evalscript; Sentinel Hub's staff may also start it again, so wait for it once more or "
+                "ask their support."
+            )
+        case None:
+            return "look at it in the service's dashboard, and START it to go on."
+        case _:
+            return (
+                "this version of the provider does not know that reason. Look at the job in the service's "
+                "dashboard, and START it to go on."
+            )
+
+
+def partial(job: BatchJob) -> str:
+    """PARTIAL: some tiles failed (V1); its meaning for Batch Statistical is not documented."""
+    restart = (
+        "Restart its failed tiles with 'restartpartial'"
+        if job.api is BatchApi.PROCESS_V1
+        else "Look at the results for what is missing"
+    )
+    return f"{job.label} ended PARTIAL{_reason(job)}. {restart}, or set allow_partial=True to accept it."
+
+
+def accepted_partial(job: BatchJob) -> str:
+    """PARTIAL where the user asked to accept it."""
+    return f"{job.label} ended PARTIAL{_reason(job)}, which is accepted (allow_partial=True)."
+
+
+def resting(job: BatchJob, goal: Goal) -> str:
+    """Say why a job does not move: the service waits for an action of its user."""
+    if job.status is JobStatus.CREATED:
+        needed = "analysed or started" if goal is Goal.ANALYSIS else "started"
+        state = "was created, but nobody has asked for its analysis or started it"
+    else:
+        needed = "started"
+        state = "is analysed, but nobody has started it"
+    action = (job.user_action or UserAction.NONE).value
+    return f"{job.label} {state} (status {job.word}, user action {action}). It has to be {needed} to go on."
+
+
+def not_started(job: BatchJob, goal: Goal, rested: float) -> str:
+    """Say that the patience with a resting job has ended."""
+    return (
+        f"{resting(job, goal)} Nothing happened for {in_words(rested)}. Call 'start' before this sensor, or "
+        "raise start_grace (None waits until the timeout)."
+    )
+
+
+def stalled(job: BatchJob, unchanged: float) -> str:
+    """Say that a job shows no sign of life."""
+    return (
+        f"{job.label} is {job.word}, but its progress, cost and time stamp have not changed for "
+        f"{in_words(unchanged)} (stall_timeout). It was left as it is: look at it in the service's "
+        "dashboard, then stop it or wait for it again."
+    )
+
+
+def unknown_status(job: BatchJob) -> str:
+    """Say that the service uses a word that this version does not know."""
+    word = f"status {job.word!r}" if job.word else "no status"
+    return f"{job.label} has {word}, which this version of the provider does not know."
+
+
+def unknown_status_for_too_long(job: BatchJob, unchanged: float) -> str:
+    """Say that an unknown status does not go away."""
+    return (
+        f"{unknown_status(job)} Nothing about it changed for {in_words(unchanged)}. Look at the job in the "
+        "service's dashboard, and for a newer version of airflow-provider-sentinelhub."
+    )
+
+
+def not_yet_found(job: MissingJob) -> str:
+    """404 on a job that was never seen: a new one is not readable at once."""
+    return f"{job.label} is not found (404); a new job may need a moment, so it is asked for again."
+
+
+def vanished(job: MissingJob) -> str:
+    """404 on a job that was seen, to be confirmed."""
+    return f"{job.label} is not found (404), though it was there before; it is asked for once more."
+
+
+def never_found(job: MissingJob) -> str:
+    """404 that stays 404 on a job that was never seen."""
+    return (
+        f"There is no {job.label}, or it was deleted after its retention period{_retention(job.api)}. Check "
+        "the id, and that the connection points to the deployment and account where the job was created."
+    )
+
+
+def gone(job: MissingJob) -> str:
+    """404 that stays 404 on a job that was seen."""
+    return (
+        f"{job.label} is gone: it was there before, and is no longer found. It was deleted by somebody or "
+        f"after its retention period{_retention(job.api)}; results in the bucket stay."
+    )
+
+
+def belongs_to_v2(job: MissingJob) -> str:
+    """Tell who looks for a V2 job with a V1 sensor where it is."""
+    return (
+        f"There is no {job.label}, but there is a Batch Process (v2) job of that id: use "
+        "SentinelHubBatchProcessJobSensor or SentinelHubBatchProcessAnalysisSensor, or api='process'."
+    )
+
+
+def _retention(api: BatchApi) -> str:
+    period = api.facts.retention
+    return f" ({period})" if period else ""
+
+
+def _reason(job: BatchJob) -> str:
+    if not job.error:
+        return " (the service gives no reason)" if job.status is JobStatus.FAILED else ""
+    error = job.error if len(job.error) <= _LONGEST_ERROR else job.error[: _LONGEST_ERROR - 3] + "..."
+    return f": {error}"

@@ -1,0 +1,59 @@
+"""What a wait is for and how patient it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from airflow_sentinelhub.jobs.job import BatchJob
+from airflow_sentinelhub.jobs.statuses import JobStatus, UserAction
+
+
+class Goal(StrEnum):
+    """What is waited for."""
+
+    ANALYSIS = "analysis"
+    COMPLETION = "completion"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """
+    How often to look, and how long to put up with what. All times are seconds.
+
+    :param poll_interval: between two looks at a job.
+    :param analysis_poll_interval: the same while the job is queued for its analysis or analysed.
+    :param allow_partial: a PARTIAL job is good enough.
+    :param start_grace: how long a job may rest because nobody started it; ``None``: for ever.
+    :param stall_timeout: how long a job may show no change at all; ``None``: for ever.
+    :param outage_tolerance: for how long the service may give no usable answer.
+    :param confirm_after: how long after the first reading a state that may not last is read again; ``None``:
+        one interval. Callers that remember nothing between two looks read again at once.
+    """
+
+    poll_interval: float
+    analysis_poll_interval: float
+    allow_partial: bool = False
+    start_grace: float | None = 3600.0
+    stall_timeout: float | None = None
+    outage_tolerance: float = 6 * 3600.0
+    confirm_after: float | None = None
+
+    def interval(self, job: BatchJob | None) -> float:
+        """
+        Seconds until the next look at a job in this state.
+
+        Analyses take minutes and are looked at more often; a job that rests, and one that is processed,
+        takes its time.
+
+        :param job: the job as last seen; ``None`` if it never was (a new one is readable within seconds).
+        """
+        if job is None or job.status is JobStatus.ANALYSING:
+            return self.analysis_poll_interval
+        if job.status is JobStatus.CREATED and job.user_action is not UserAction.NONE:
+            return self.analysis_poll_interval
+        return self.poll_interval
+
+    def confirmation_pause(self, job: BatchJob | None) -> float:
+        """Seconds between the two readings of a state that may not last."""
+        return self.interval(job) if self.confirm_after is None else self.confirm_after

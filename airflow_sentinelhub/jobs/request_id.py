@@ -1,0 +1,64 @@
+"""The id of a batch request, in whatever form a DAG has it."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_sentinelhub.exceptions import InvalidRequestId
+
+
+def reduce_to_id(value: Any) -> Any:
+    """
+    Take the id out of a job.
+
+    A job payload gives its ``id``, the JSON text of one too, an object (such as sentinelhub-py's
+    ``BatchRequest``) its ``request_id``. Everything else, a template or an XCom reference among it, is handed
+    back as it is. What is around the id is dropped early, since a payload carries the whole request and
+    Airflow shows rendered fields.
+
+    :param value: whatever the user gave.
+    """
+    if isinstance(value, Mapping):
+        return value.get("id", value.get("request_id", value))
+    if isinstance(value, str) and value.lstrip().startswith("{") and not value.lstrip().startswith(("{{", "{%")):
+        try:
+            return reduce_to_id(json.loads(value))
+        except ValueError:
+            return value
+    if not isinstance(value, str) and isinstance(getattr(value, "request_id", None), str):
+        return value.request_id
+    return value
+
+
+def parse_request_id(value: Any) -> str:
+    """
+    Give the id of a batch request in its canonical form.
+
+    :param value: an id, a job payload with ``id``, its JSON text, or an object with ``request_id``.
+    :raises InvalidRequestId: there is no UUID in it. Asking the service would only cost requests.
+    """
+    found = reduce_to_id(value)
+    if isinstance(found, uuid.UUID):
+        return str(found)
+    if isinstance(found, str):
+        try:
+            return str(uuid.UUID(found.strip()))
+        except ValueError:
+            pass
+    raise InvalidRequestId(
+        f"request_id is {_shown(found)}, which is no batch request id (a UUID such as "
+        "0a1b2c3d-0000-4000-8000-000000000000). Give an id, a job as a dictionary or JSON text with 'id', or "
+        "an object with 'request_id'; from another task, what that task returned."
+    )
+
+
+def _shown(value: Any) -> str:
+    # Only a short text is shown: anything longer may be a whole request with the keys of a bucket.
+    if isinstance(value, str) and not value.lstrip().startswith("{"):
+        return repr(value if len(value) <= 60 else value[:57] + "...")
+    if value is None:
+        return "None (did the task that should give it return nothing?)"
+    return f"a {type(value).__name__} without 'id'"

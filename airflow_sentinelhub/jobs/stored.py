@@ -1,0 +1,48 @@
+"""Small records that survive a restart as plain JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Self
+
+
+class StoredRecord:
+    """
+    Base of dataclasses of plain values that are kept between two looks at a job.
+
+    Another version of this provider may have written what is read: fields that are unknown, missing or of
+    another type are forgotten rather than an error.
+    """
+
+    __slots__ = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the record as plain JSON."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload, no-any-return]
+
+    @classmethod
+    def from_json(cls, stored: object) -> Self:
+        """Read what :meth:`to_json` wrote."""
+        if not isinstance(stored, Mapping):
+            return cls()
+        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+        return cls(
+            **{
+                field.name: stored[field.name]
+                for field in fields
+                if field.name in stored and _fits(stored[field.name], field.default)
+            }
+        )
+
+
+def _fits(value: object, default: object) -> bool:
+    match default:
+        case bool():
+            return isinstance(value, bool)
+        case int() | float():
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case str():
+            return isinstance(value, str)
+        case _:
+            return value is None or (isinstance(value, str | int | float) and not isinstance(value, bool))

@@ -1,0 +1,119 @@
+"""
+The rule for looks at a job that failed: what is only weather, and what ends a wait.
+
+Losing sight of a job is not the job's failure. Nothing here says anything about the job, and nothing that
+follows from it may stop the job.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from airflow_sentinelhub.exceptions import (
+    Forbidden,
+    InvalidConnection,
+    InvalidCredentials,
+    RequestRefused,
+    SentinelHubError,
+    ServiceError,
+)
+from airflow_sentinelhub.jobs.api import BatchApi
+from airflow_sentinelhub.jobs.assess import confirm
+from airflow_sentinelhub.jobs.durations import in_words
+from airflow_sentinelhub.jobs.memory import Memory
+from airflow_sentinelhub.jobs.policy import Policy
+from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
+
+CREDENTIALS_PAUSE = 60.0
+"""Seconds between the two refusals that end a wait whose credentials worked before."""
+
+LEAST_FAILURES = 3
+"""Failed looks without which no outage ends a wait, however long they took."""
+
+_SHORTEST_GAP = 120.0
+
+
+def assess_trouble(
+    error: SentinelHubError, api: BatchApi, job_id: str, policy: Policy, now: float, memory: Memory
+) -> tuple[Verdict, Memory]:
+    """
+    Decide what a failed look means for the wait.
+
+    :param error: what the client raised; a 404 is no trouble but an answer, see :func:`assess`.
+    :param api: the API that was asked.
+    :param job_id: the job that was asked for.
+    :param policy: how patient the wait is.
+    :param now: seconds since 1970, when the look failed.
+    :param memory: what is remembered of the job.
+    :return: the verdict, and what to hand in next time.
+    """
+    label = f"{api.display_name} job {job_id}"
+
+    def verdict(outcome: Outcome, message: str) -> Verdict:
+        return Verdict(outcome, api, job_id, message, service_message=error.service_message)
+
+    match error:
+        case InvalidCredentials() | InvalidConnection():
+            invalid = isinstance(error, InvalidConnection)
+            refused = verdict(
+                Outcome.INVALID_CONNECTION if invalid else Outcome.INVALID_CREDENTIALS,
+                f"{label} cannot be watched any longer: {error}",
+            )
+            if memory.began is None:
+                # They never worked, so waiting will not mend them.
+                return refused, memory
+            meanwhile = f"{error} They worked before, so the connection is read and tried again."
+            return confirm(refused, meanwhile, pause=CREDENTIALS_PAUSE, now=now, memory=memory)
+        case RequestRefused():
+            outcome = Outcome.FORBIDDEN if isinstance(error, Forbidden) else Outcome.REFUSED
+            return confirm(
+                verdict(outcome, f"{label} cannot be watched: {error}"),
+                f"{error} It is asked once more before this counts.",
+                pause=policy.confirmation_pause(None),
+                now=now,
+                memory=memory,
+            )
+        case _:
+            memory = _failed(now, policy, memory)
+            if memory.outage_failures >= LEAST_FAILURES and memory.outage_seconds >= policy.outage_tolerance:
+                message = (
+                    f"{label} could not be seen for {in_words(memory.outage_seconds)} (outage_tolerance): "
+                    f"{error} The job was left alone and may be running or done. When the service is back, "
+                    "clear this task to wait for it again."
+                )
+                return verdict(Outcome.UNAVAILABLE, message), memory
+            return verdict(Outcome.WAITING, str(error)), memory
+
+
+def pause_after(error: SentinelHubError, policy: Policy, memory: Memory, jitter: float) -> float:
+    """
+    Seconds to wait after a failed look.
+
+    A blip is over at once, so the first repetition comes soon; the pause doubles with each failure up to a
+    minute (or the poll interval, where that is longer).
+
+    :param error: what the client raised.
+    :param policy: how often to look when all is well.
+    :param memory: what :func:`assess_trouble` returned.
+    :param jitter: a random number from 0 to 1, which keeps many waits from coming back together.
+    """
+    if isinstance(error, ServiceError) and error.retry_after is not None:
+        return error.retry_after * (1 + jitter / 10)
+    if isinstance(error, InvalidCredentials | InvalidConnection):
+        return CREDENTIALS_PAUSE + jitter
+    if isinstance(error, RequestRefused):
+        return policy.confirmation_pause(None)
+    longest = max(60.0, policy.poll_interval)
+    return min(longest, 2.0 ** min(memory.outage_failures, 30)) * (0.5 + jitter / 2)
+
+
+def _failed(now: float, policy: Policy, memory: Memory) -> Memory:
+    gap = now - memory.outage_last if memory.outage_failures else 0.0
+    # A process that was frozen or restarted asked nobody meanwhile: that time is no outage.
+    counted = min(max(gap, 0.0), max(_SHORTEST_GAP, 2 * policy.poll_interval))
+    return replace(
+        memory,
+        outage_failures=memory.outage_failures + 1,
+        outage_last=now,
+        outage_seconds=memory.outage_seconds + counted,
+    )

@@ -1,0 +1,49 @@
+"""One look at a job, with everything that can come of it as a value."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from airflow_sentinelhub.exceptions import InvalidPayload, NotFound, SentinelHubError
+from airflow_sentinelhub.jobs import BatchApi, BatchJob, MissingJob
+
+Look = BatchJob | MissingJob | SentinelHubError
+"""The job, a 404, or the reason why neither could be had."""
+
+
+class JobReader(Protocol):
+    """What is needed of a client to look at jobs; it neither waits nor tries again by itself."""
+
+    @property
+    def api(self) -> BatchApi:
+        """The API that is asked."""
+
+    def get(self, job_id: str, *, budget: float | None = None) -> dict[str, Any]:
+        """Ask for the whole job."""
+
+    def status(self, job_id: str, *, budget: float | None = None) -> dict[str, Any]:
+        """Ask for its state alone, where the API can."""
+
+
+def look_at(reader: JobReader, job_id: str, *, light: bool = False) -> Look:
+    """
+    Ask for a job once.
+
+    :param reader: the client.
+    :param job_id: the job.
+    :param light: ask for the state alone, which lacks the user action.
+    """
+    try:
+        payload = reader.status(job_id, budget=0) if light else reader.get(job_id, budget=0)
+        job = BatchJob.from_payload(reader.api, payload, light=light)
+        if job.id.lower() != job_id.lower():
+            raise InvalidPayload(
+                f"{reader.api.display_name} was asked for job {job_id} and answered with job {job.id}",
+                job_id=job_id,
+                api=reader.api.value,
+            )
+    except NotFound:
+        return MissingJob(reader.api, job_id)
+    except SentinelHubError as error:
+        return error
+    return job

@@ -62,6 +62,10 @@ class InvalidRequestId(SentinelHubError):
     """What was given to a sensor is no batch request id, nor anything that holds one."""
 
 
+class UnsupportedOperation(SentinelHubError):
+    """The batch API has no such operation. The message says what to use instead."""
+
+
 class InvalidPayload(SentinelHubError):
     """The service sent something that cannot be a job: no object, or one without an id."""
 
@@ -139,7 +143,22 @@ class ServiceError(SentinelHubError):
 
 
 class ServiceUnavailable(ServiceError):
-    """No usable answer: 5xx, no connection, timeout, a page of HTML, truncated JSON. Worth asking again."""
+    """
+    No usable answer: 5xx, no connection, timeout, a page of HTML, truncated JSON. Worth asking again.
+
+    :ivar lasting: whether the cause is at this end (a redirect, a certificate), so that it is not worth asking
+        again before somebody has done something about it.
+    """
+
+    lasting = False
+
+
+class JobMayExist(ServiceUnavailable):
+    """
+    The answer to the creation of a job was lost, and with it the job's id.
+
+    Creating it again might make a second job: look first for one with the same description.
+    """
 
 
 class RateLimited(ServiceUnavailable):

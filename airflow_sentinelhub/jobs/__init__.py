@@ -1,5 +1,6 @@
 """What a batch job is and when it is over: pure rules, without I/O and without a clock."""
 
+from airflow_sentinelhub.jobs import advice
 from airflow_sentinelhub.jobs.api import BatchApi, UrlLayout
 from airflow_sentinelhub.jobs.assess import assess
 from airflow_sentinelhub.jobs.deadlines import Deadlines
@@ -27,6 +28,7 @@ __all__ = [
     "UrlLayout",
     "UserAction",
     "Verdict",
+    "advice",
     "assess",
     "assess_trouble",
     "parse_request_id",

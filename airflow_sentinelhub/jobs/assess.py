@@ -138,7 +138,7 @@ def _assess_resting(
 ) -> tuple[Verdict, Memory]:
     action = f"{job.user_action}@{job.user_action_updated}"
     if memory.resting != action:
-        memory = replace(_unconfirmed(memory), resting=action, resting_since=now)
+        memory = replace(_unconfirmed(memory), resting=action, resting_since=_since(now, memory))
     rested = now - memory.resting_since
     if policy.start_grace is not None and rested >= policy.start_grace:
         message = advice.not_started(job, goal, rested)
@@ -235,7 +235,11 @@ def _seen(job: BatchJob, now: float, memory: Memory) -> Memory:
     state = f"{job.word} {job.completion_percentage} {job.cost_pu} {job.last_updated}"
     if memory.state == state:
         return replace(memory, seen=True)
-    return replace(memory, seen=True, state=state, state_since=now)
+    return replace(memory, seen=True, state=state, state_since=_since(now, memory))
+
+
+def _since(now: float, memory: Memory) -> float:
+    return now if memory.assumed_since is None else memory.assumed_since
 
 
 def _unconfirmed(memory: Memory) -> Memory:

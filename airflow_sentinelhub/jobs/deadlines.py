@@ -56,6 +56,6 @@ class Deadlines:
 def last_state(job: BatchJob | None) -> str:
     """Say how a job was last seen."""
     if job is None:
-        return "it was never seen"
+        return "its state is not known"
     progress = "" if job.completion_percentage is None else f" {job.completion_percentage:g} %"
     return f"it was last seen {job.word or 'without a status'}{progress}"

@@ -13,6 +13,7 @@ class Memory(StoredRecord):
     Plain values, kept by the caller. All times are seconds since 1970, as given by the caller.
 
     :param began: when the service first answered about the job; ``None``: it never did.
+    :param assumed_since: where nothing was remembered: since when what is seen first is taken to last.
     :param seen: whether the job was ever seen.
     :param state: status, percentage, cost and time stamp when last seen, as one text.
     :param state_since: since when nothing of that has changed.
@@ -28,6 +29,7 @@ class Memory(StoredRecord):
     """
 
     began: float | None = None
+    assumed_since: float | None = None
     seen: bool = False
     state: str = ""
     state_since: float = 0.0

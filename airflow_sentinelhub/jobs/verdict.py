@@ -88,6 +88,12 @@ class Verdict:
         """Whether time ran out, which says nothing about the job."""
         return self.outcome in (Outcome.TIMEOUT, Outcome.EXECUTION_TIMEOUT)
 
+    @property
+    def is_about_the_job(self) -> bool:
+        """Whether it says something of the job, and not only of the way to it."""
+        kind = _EXCEPTIONS.get(self.outcome)
+        return kind is None or issubclass(kind, exceptions.BatchError)
+
     def exception(self) -> SentinelHubError:
         """
         Give the exception that says this verdict.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from airflow_sentinelhub.exceptions import InvalidPayload, NotFound, SentinelHubError
-from airflow_sentinelhub.jobs import BatchApi, BatchJob, MissingJob
+from airflow_sentinelhub.jobs import BatchApi, BatchJob, MissingJob, Outcome, Verdict, advice
 
 Look = BatchJob | MissingJob | SentinelHubError
 """The job, a 404, or the reason why neither could be had."""
@@ -47,3 +49,19 @@ def look_at(reader: JobReader, job_id: str, *, light: bool = False) -> Look:
     except SentinelHubError as error:
         return error
     return job
+
+
+def look_elsewhere(verdict: Verdict, reader_for: Callable[[BatchApi], JobReader]) -> Verdict:
+    """
+    Look whether a job that V1 does not know belongs to V2, and say so in the verdict.
+
+    V1 is gone from most deployments, and its sensor has the most obvious name.
+
+    :param verdict: how the wait ended; all but a V1 job that was not found is handed back as it is.
+    :param reader_for: gives a client of another API of the same account.
+    """
+    if verdict.outcome is not Outcome.NOT_FOUND or verdict.api is not BatchApi.PROCESS_V1:
+        return verdict
+    if not isinstance(look_at(reader_for(BatchApi.PROCESS), verdict.job_id), BatchJob):
+        return verdict
+    return replace(verdict, message=advice.belongs_to_v2(MissingJob(verdict.api, verdict.job_id)))

@@ -100,19 +100,17 @@ class Story:
         :param now: seconds since 1970.
         """
         told = self.told
-        if not told.trouble_since:
-            self._say(
-                logging.WARNING, f"{self._name}: {_plain(error)} Waiting on, until {clock(until, now)} at most."
-            )
-            self.told = replace(told, trouble_since=now, trouble_at=now)
-        elif verdict.warn or now - told.trouble_at >= QUIET_AT_MOST:
-            lasted = in_words(now - told.trouble_since)
-            self._say(
-                logging.WARNING,
-                f"{self._name}: not seen for {lasted} now. {_plain(error)} Waiting on, until "
-                f"{clock(until, now)} at most.",
-            )
-            self.told = replace(told, trouble_at=now)
+        since = told.trouble_since or now
+        due = not told.trouble_since or now - told.trouble_at >= QUIET_AT_MOST
+        if verdict.warn:
+            self._say(logging.WARNING, f"{self._name}: {verdict.message}")
+        elif due:
+            lasted = f"not seen for {in_words(now - since)} now. " if told.trouble_since else ""
+            until_when = f"Waiting on, until {clock(until, now)} at most."
+            self._say(logging.WARNING, f"{self._name}: {lasted}{_plain(error)} {until_when}")
+        else:
+            return
+        self.told = replace(told, trouble_since=since, trouble_at=now)
 
     def trouble_over(self, now: float) -> None:
         """Tell that the service answers again, if it did not."""

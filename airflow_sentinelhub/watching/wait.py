@@ -75,6 +75,11 @@ class Wait:
         return {"memory": self._memory.to_json(), "told": self._story.told.to_json()}
 
     @property
+    def awaits_confirmation(self) -> bool:
+        """Whether something was read that counts only when it is read again."""
+        return bool(self._memory.candidate)
+
+    @property
     def light_will_do(self) -> bool:
         """
         Whether the next look can do without the user action.
@@ -101,11 +106,16 @@ class Wait:
         if not verdict.is_final:
             terms = self.terms
             verdict = terms.deadlines.verdict(terms.api, terms.job_id, self._job, now) or verdict
-        if verdict.is_final:
-            if verdict.job is None:
-                verdict = replace(verdict, job=self._job)
-            self._story.ended(verdict, now - self.terms.deadlines.started_at)
-        return verdict
+        return verdict if verdict.job is not None else replace(verdict, job=self._job)
+
+    def tell_end(self, verdict: Verdict, now: float) -> None:
+        """
+        Write the verdict into the log.
+
+        :param verdict: a final one.
+        :param now: seconds since 1970.
+        """
+        self._story.ended(verdict, now - self.terms.deadlines.started_at)
 
     def pause(self, now: float) -> float:
         """

@@ -1,0 +1,1 @@
+"""Airflow hooks for Sentinel Hub's batch APIs."""

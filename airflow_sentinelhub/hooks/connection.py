@@ -1,0 +1,132 @@
+"""What the fields of an Airflow connection mean."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from airflow_sentinelhub.client.config import ClientConfig
+from airflow_sentinelhub.client.deployments import CUSTOM, DEPLOYMENTS
+from airflow_sentinelhub.exceptions import InvalidConnection
+from airflow_sentinelhub.jobs import UrlLayout
+
+
+class ConnectionFields(Protocol):
+    """The part of an Airflow connection that is read."""
+
+    login: str | None
+    password: str | None
+    host: str | None
+    port: int | None
+    extra: str | None
+
+
+def read_connection(conn_id: str, connection: ConnectionFields) -> ClientConfig:
+    """
+    Turn an Airflow connection into the configuration of a client.
+
+    :param conn_id: its id, for messages.
+    :param connection: login is the client id, password its secret, host the base URL; ``deployment``,
+        ``auth_url``, ``url_layout`` and ``allow_http`` come from extra. An explicit host or ``auth_url`` wins
+        over the deployment's.
+    :raises InvalidConnection: a field is missing or makes no sense; the message names it.
+    """
+    try:
+        extra = _extra(connection.extra)
+        base_url, auth_url = _addresses(_host(connection), extra)
+        return ClientConfig(
+            base_url=base_url,
+            auth_url=auth_url,
+            client_id=(connection.login or "").strip(),
+            client_secret=(connection.password or "").strip(),
+            url_layout=_url_layout(extra.get("url_layout")),
+            allow_http=_flag("allow_http", extra.get("allow_http")),
+        )
+    except InvalidConnection as error:
+        raise InvalidConnection(f"Airflow connection {conn_id!r}: {error}") from None
+
+
+def _addresses(host: str, extra: Mapping[str, Any]) -> tuple[str, str]:
+    name = _text("deployment", extra).lower()
+    auth_url = _text("auth_url", extra) or _text("sh_token_url", extra)
+    if not auth_url and (auth_base_url := _text("sh_auth_base_url", extra)):
+        auth_url = auth_base_url.rstrip("/") + "/oauth/token"
+    if name and name != CUSTOM and name not in DEPLOYMENTS:
+        known = ", ".join([*DEPLOYMENTS, CUSTOM])
+        raise InvalidConnection(f"deployment {name!r} in extra is not known: use one of {known}")
+    preset = DEPLOYMENTS.get(name)
+    if preset is None and name != CUSTOM:
+        preset = _recognised(host, auth_url)
+    if preset is not None:
+        return host or preset.base_url, auth_url or preset.auth_url
+    if not host:
+        raise InvalidConnection("host is empty: enter the base URL, or choose a deployment in extra")
+    if not auth_url:
+        raise InvalidConnection(
+            "auth_url in extra is missing: enter the address that issues tokens, or choose a deployment"
+        )
+    return host, auth_url
+
+
+def _recognised(host: str, auth_url: str) -> Any:
+    """Find the deployment that addresses without a name belong to; with no address at all it is the main one."""
+    if not host and not auth_url:
+        return DEPLOYMENTS["main"]
+    for deployment in DEPLOYMENTS.values():
+        if host.rstrip("/") == deployment.base_url or (not host and auth_url == deployment.auth_url):
+            return deployment
+    return None
+
+
+def _host(connection: ConnectionFields) -> str:
+    host = (connection.host or "").strip().rstrip("/")
+    if host and "://" not in host:
+        raise InvalidConnection(
+            f"host {host.rpartition('@')[2]!r} has no scheme: write https://{host.rpartition('@')[2]} "
+            "(percent-encoded in a connection URI: https%3A%2F%2F...)"
+        )
+    if host and connection.port and ":" not in host.partition("://")[2]:
+        host = f"{host}:{connection.port}"
+    return host
+
+
+def _extra(text: str | None) -> Mapping[str, Any]:
+    if not text:
+        return {}
+    try:
+        extra = json.loads(text)
+    except ValueError:
+        extra = None
+    if not isinstance(extra, dict):
+        raise InvalidConnection('extra is no JSON object: expected something like {"deployment": "cdse"}')
+    return extra
+
+
+def _text(name: str, extra: Mapping[str, Any]) -> str:
+    value = extra.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise InvalidConnection(f"{name} in extra must be a text, not {type(value).__name__}")
+    return value.strip()
+
+
+def _url_layout(value: object) -> UrlLayout:
+    if not value:
+        return UrlLayout.LEGACY
+    try:
+        return UrlLayout(str(value).lower())
+    except ValueError:
+        raise InvalidConnection(f"url_layout {value!r} in extra is not known: use 'legacy' or 'new'") from None
+
+
+def _flag(name: str, value: object) -> bool:
+    # In a connection URI every extra is a text.
+    if isinstance(value, bool) or value is None:
+        return bool(value)
+    if str(value).lower() in ("true", "1"):
+        return True
+    if str(value).lower() in ("false", "0", ""):
+        return False
+    raise InvalidConnection(f"{name} in extra must be true or false")

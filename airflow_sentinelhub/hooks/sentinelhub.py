@@ -1,0 +1,137 @@
+"""From an Airflow connection to Sentinel Hub."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.connection import get_async_connection
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+
+from airflow_sentinelhub.client.config import ClientConfig
+from airflow_sentinelhub.exceptions import Forbidden, InvalidConnection, SentinelHubError, ServiceUnavailable
+from airflow_sentinelhub.hooks.connection import read_connection
+from airflow_sentinelhub.jobs import BatchApi
+
+if TYPE_CHECKING:
+    from sentinelhub import SHConfig  # noqa: TID251 - for annotations only
+
+    from airflow_sentinelhub.client.batch import BatchClient
+
+
+class SentinelHubHook(BaseHook):
+    """
+    Connects to Sentinel Hub with the credentials of an Airflow connection.
+
+    The connection's login is the OAuth client id (``sh_client_id`` of ``SHConfig``), its password the client
+    secret (``sh_client_secret``), its host the base URL (``sh_base_url``). In extra, ``deployment`` names a
+    preset (``main``, ``us-west-2``, ``cdse`` or ``custom``) and ``auth_url`` the address that issues tokens
+    (``sh_token_url``); ``url_layout`` (``legacy`` or ``new``) and ``allow_http`` are for special cases.
+
+    :param sentinelhub_conn_id: the Airflow connection.
+    """
+
+    conn_name_attr = "sentinelhub_conn_id"
+    default_conn_name = "sentinelhub_default"
+    conn_type = "sentinelhub"
+    hook_name = "Sentinel Hub"
+
+    def __init__(self, sentinelhub_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.sentinelhub_conn_id = sentinelhub_conn_id
+
+    def get_config(self) -> ClientConfig:
+        """
+        Read the connection.
+
+        :raises InvalidConnection: there is none of that id, or a field is missing or makes no sense.
+        :raises ServiceUnavailable: the secrets backend or the database did not answer.
+        """
+        try:
+            connection = self.get_connection(self.sentinelhub_conn_id)
+        except Exception as error:
+            raise self._unreadable(error) from error
+        return self._checked(read_connection(self.sentinelhub_conn_id, connection))
+
+    async def aget_config(self) -> ClientConfig:
+        """
+        Read the connection from asynchronous code, such as a trigger.
+
+        :raises InvalidConnection: there is none of that id, or a field is missing or makes no sense.
+        :raises ServiceUnavailable: the secrets backend or the database did not answer.
+        """
+        try:
+            connection = await get_async_connection(self.sentinelhub_conn_id)
+        except Exception as error:
+            raise self._unreadable(error) from error
+        return self._checked(read_connection(self.sentinelhub_conn_id, connection))
+
+    def get_conn(self, api: BatchApi | str = BatchApi.PROCESS) -> BatchClient:
+        """
+        Give a client of one of the batch APIs.
+
+        :param api: ``process`` (the default), ``statistical`` or ``process_v1``.
+        :raises InvalidConnection: see :meth:`get_config`.
+        """
+        from airflow_sentinelhub.client.batch import BatchClient
+
+        return BatchClient(self.get_config(), BatchApi(api))
+
+    def get_sh_config(self) -> SHConfig:
+        """
+        Give the connection as a configuration of sentinelhub-py.
+
+        Nothing of the worker's own ``config.toml`` or environment gets into it.
+
+        :raises ImportError: sentinelhub-py is not installed (extra ``sentinelhub``).
+        :raises InvalidConnection: see :meth:`get_config`.
+        """
+        try:
+            from sentinelhub import SHConfig  # noqa: TID251 - where it is used
+        except ImportError as error:
+            raise ImportError(
+                "sentinelhub-py is not installed: pip install 'airflow-provider-sentinelhub[sentinelhub]'"
+            ) from error
+        config = self.get_config()
+        return SHConfig(
+            use_defaults=True,
+            sh_client_id=config.client_id,
+            sh_client_secret=config.client_secret,
+            sh_base_url=config.base_url,
+            sh_token_url=config.auth_url,
+        )
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Fetch a token and list one page of jobs; the message never contains a credential."""
+        try:
+            with self.get_conn() as client:
+                jobs: list[Any] = next(client.list(page_size=1, budget=5), [])
+        except Forbidden:
+            return False, (
+                "The credentials are right, but this account may not use Batch Process: it needs a plan with "
+                "batch processing (on CDSE, a Copernicus Service account)."
+            )
+        except SentinelHubError as error:
+            return False, str(error)
+        shown = "at least one Batch Process job is visible" if jobs else "no Batch Process job exists yet"
+        return True, f"Connected to {client.config.base_url}: the credentials are accepted, {shown}."
+
+    def _unreadable(self, error: Exception) -> SentinelHubError:
+        if isinstance(error, AirflowNotFoundException):
+            return InvalidConnection(
+                f"Airflow connection {self.sentinelhub_conn_id!r} does not exist: create one of type "
+                "'sentinelhub' under Admin / Connections, or name another one with sentinelhub_conn_id"
+            )
+        # Only its type is named: the text may come from a secrets backend and hold anything.
+        return ServiceUnavailable(
+            f"Airflow connection {self.sentinelhub_conn_id!r} could not be read ({type(error).__name__}): the "
+            "database or the secrets backend did not answer"
+        )
+
+    def _checked(self, config: ClientConfig) -> ClientConfig:
+        for url in config.insecure_urls:
+            self.log.warning(
+                "Airflow connection %r sends its credentials in clear to %s (allow_http is set).",
+                self.sentinelhub_conn_id,
+                url,
+            )
+        return config

@@ -1,0 +1,1 @@
+"""Airflow sensors for Sentinel Hub's batch APIs."""

@@ -1,0 +1,175 @@
+"""
+The six waits, one for each ``monitor_*`` function of ``sentinelhub.api.batch.utils``.
+
+Most people want :class:`SentinelHubBatchProcessJobSensor`: Batch Process is the API of today, and the classes
+without *Process* or *Statistical* in their name are for its first version, which is gone from the official
+service.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_sentinelhub.exceptions import SentinelHubError, ServiceUnavailable
+from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.jobs import BatchApi, Goal, Outcome, Policy, Verdict, tiles_by_status
+from airflow_sentinelhub.sensors.waiting import ResultUnavailable, SentinelHubBatchWaitSensor, seconds
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class SentinelHubBatchAnalysisSensor(SentinelHubBatchWaitSensor):
+    """
+    Waits until a Batch Process v1 job is analysed (``monitor_batch_analysis``).
+
+    Returns the job as the service describes it, without its request. Looks every 10 seconds by default. All
+    arguments are those of :class:`~airflow_sentinelhub.sensors.waiting.SentinelHubBatchWaitSensor`.
+    """
+
+    api = BatchApi.PROCESS_V1
+    goal = Goal.ANALYSIS
+    default_poke_interval = 10.0
+
+
+class SentinelHubBatchProcessAnalysisSensor(SentinelHubBatchWaitSensor):
+    """
+    Waits until a Batch Process job is analysed (``monitor_batch_process_analysis``).
+
+    Returns the job as the service describes it, without its request. Looks every 10 seconds by default. All
+    arguments are those of :class:`~airflow_sentinelhub.sensors.waiting.SentinelHubBatchWaitSensor`.
+    """
+
+    api = BatchApi.PROCESS
+    goal = Goal.ANALYSIS
+    default_poke_interval = 10.0
+
+
+class SentinelHubBatchStatisticalAnalysisSensor(SentinelHubBatchWaitSensor):
+    """
+    Waits until a Batch Statistical job is analysed (``monitor_batch_statistical_analysis``).
+
+    Returns the job as the service describes it, without its request. Looks every 10 seconds by default. All
+    arguments are those of :class:`~airflow_sentinelhub.sensors.waiting.SentinelHubBatchWaitSensor`.
+    """
+
+    api = BatchApi.STATISTICAL
+    goal = Goal.ANALYSIS
+    default_poke_interval = 10.0
+
+
+class _JobSensor(SentinelHubBatchWaitSensor):
+    """
+    Waits until a job is done.
+
+    :param analysis_poke_interval: between two looks at the job during its analysis, in seconds or as a
+        ``timedelta``.
+    :param allow_partial: take a PARTIAL job for done.
+    :param kwargs: see :class:`~airflow_sentinelhub.sensors.waiting.SentinelHubBatchWaitSensor`.
+    """
+
+    goal = Goal.COMPLETION
+
+    def __init__(
+        self, *, analysis_poke_interval: timedelta | float = 10.0, allow_partial: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.analysis_poke_interval = seconds("analysis_poke_interval", analysis_poke_interval) or 0.0
+        self.allow_partial = allow_partial
+
+    def _intervals(self) -> dict[str, float]:
+        return {**super()._intervals(), "analysis_poke_interval": self.analysis_poke_interval}
+
+    def _policy(self, poke_interval: float, analysis_poke_interval: float) -> Policy:
+        return replace(super()._policy(poke_interval, analysis_poke_interval), allow_partial=self.allow_partial)
+
+
+class SentinelHubBatchProcessJobSensor(_JobSensor):
+    """
+    Waits until a Batch Process job is done (``monitor_batch_process_job``).
+
+    Returns the final job as the service describes it, without its request. Looks every 120 seconds by default,
+    every 10 during its analysis. DONE does not say that every feature succeeded: the service keeps that in the
+    execution database in the delivery bucket.
+
+    :param analysis_poke_interval: between two looks at the job during its analysis, in seconds or as a
+        ``timedelta`` (default: 10).
+    :param allow_partial: take a PARTIAL job for done (default: no).
+    :param kwargs: see :class:`~airflow_sentinelhub.sensors.waiting.SentinelHubBatchWaitSensor`.
+    """
+
+    api = BatchApi.PROCESS
+    default_poke_interval = 120.0
+
+
+class SentinelHubBatchStatisticalJobSensor(_JobSensor):
+    """
+    Waits until a Batch Statistical job is done (``monitor_batch_statistical_job``).
+
+    Returns the final job as the service describes it, without its request. Looks every 30 seconds by default,
+    every 10 during its analysis.
+
+    :param analysis_poke_interval: between two looks at the job during its analysis, in seconds or as a
+        ``timedelta`` (default: 10).
+    :param allow_partial: take a PARTIAL job for done (default: no).
+    :param kwargs: see :class:`~airflow_sentinelhub.sensors.waiting.SentinelHubBatchWaitSensor`.
+    """
+
+    api = BatchApi.STATISTICAL
+    default_poke_interval = 30.0
+
+
+class SentinelHubBatchJobSensor(_JobSensor):
+    """
+    Waits until a Batch Process **v1** job is done (``monitor_batch_job``).
+
+    V1 is gone from the official service; for today's Batch Process use
+    :class:`SentinelHubBatchProcessJobSensor`.
+
+    Returns ``{tile status: [tile, ...]}`` with all six statuses as keys, and pushes the final job under the XCom
+    key ``job``. Looks every 120 seconds by default, every 10 during its analysis.
+
+    :param include_geometry: keep ``geometry`` and ``origin`` of each tile (default: no).
+    :param analysis_poke_interval: between two looks at the job during its analysis, in seconds or as a
+        ``timedelta`` (default: 10).
+    :param allow_partial: take a PARTIAL job for done (default: no).
+    :param kwargs: see :class:`~airflow_sentinelhub.sensors.waiting.SentinelHubBatchWaitSensor`.
+    """
+
+    api = BatchApi.PROCESS_V1
+    default_poke_interval = 120.0
+
+    def __init__(self, *, include_geometry: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.include_geometry = include_geometry
+
+    def result(self, context: Context, verdict: Verdict) -> Any:
+        """
+        Give the tiles by status, and push the job.
+
+        :param context: Airflow's context.
+        :param verdict: a final one, of whatever outcome.
+        :raises ResultUnavailable: the job is done, but its tiles cannot be read now.
+        """
+        if verdict.job is None:
+            return None
+        if self.do_xcom_push:
+            context["ti"].xcom_push(key="job", value=verdict.job.to_json())
+        if not verdict.is_about_the_job:
+            return None
+        try:
+            with SentinelHubHook(self.sentinelhub_conn_id).get_conn(self.api) as client:
+                tiles = tiles_by_status(client.tiles(verdict.job_id), include_geometry=self.include_geometry)
+        except SentinelHubError as error:
+            if verdict.outcome is not Outcome.DONE:
+                # It must not hide why the job failed.
+                self.log.warning("The tiles of the job could not be read: %s", error)
+                return None
+            if isinstance(error, ServiceUnavailable):
+                raise ResultUnavailable(str(error), job_id=verdict.job_id, api=self.api.value) from error
+            raise
+        counts = ", ".join(f"{len(of_status):,} {status}" for status, of_status in tiles.items() if of_status)
+        self.log.info("Tiles: %s.", counts or "none")
+        return tiles

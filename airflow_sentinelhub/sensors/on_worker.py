@@ -1,0 +1,125 @@
+"""Waiting on a worker: poking in one process, or rescheduled from one to the next."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_sentinelhub.exceptions import SentinelHubError
+from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.jobs import Verdict
+from airflow_sentinelhub.watching import Look, Terms, Wait, look_at, look_elsewhere
+
+try:
+    from airflow.sdk.exceptions import AirflowRescheduleException
+except ImportError:  # below Airflow 3.3
+    from airflow.exceptions import AirflowRescheduleException
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_sentinelhub.client.batch import BatchClient
+    from airflow_sentinelhub.sensors.waiting import SentinelHubBatchWaitSensor
+
+_KEY = "sentinelhub_wait"
+_REREAD_PAUSE = 10.0
+
+
+class WorkerWait:
+    """
+    A wait that looks at the job itself.
+
+    In reschedule mode each look is a process of its own. What has to be remembered lies in Airflow's task state
+    store, which came with Airflow 3.3 (XComs are wiped before every reschedule). Below that, nothing is
+    remembered: what is seen is taken to last since the first look, and what may not last is read twice at once.
+
+    :param sensor: the sensor that waits.
+    :param context: Airflow's context.
+    :param terms: what is waited for.
+    """
+
+    def __init__(self, sensor: SentinelHubBatchWaitSensor, context: Context, terms: Terms) -> None:
+        self._sensor = sensor
+        self._store: Any = context.get("task_state_store") if sensor.reschedule else None
+        self._attempt = context["ti"].try_number
+        self._forgetful = sensor.reschedule and self._store is None
+        if self._forgetful:
+            if terms.policy.stall_timeout is not None:
+                sensor.log.warning("stall_timeout has no effect in mode='reschedule' below Airflow 3.3.")
+            pause = min(terms.policy.poll_interval, _REREAD_PAUSE)
+            terms = replace(terms, policy=replace(terms.policy, confirm_after=pause, stall_timeout=None))
+        self._wait = Wait(terms, sensor.log.log, stored=self._stored(context, terms))
+        self._pokes = 1
+
+    def verdict(self) -> Verdict:
+        """
+        Look at the job until the wait is over.
+
+        :return: a final verdict.
+        :raises AirflowRescheduleException: in reschedule mode, when the next look is due later.
+        """
+        while True:
+            verdict = self._poke()
+            if verdict.is_final:
+                return verdict
+            now = time.time()
+            self.pause(self._backed_off(self._wait.pause(now), now))
+
+    def pause(self, duration: float) -> None:
+        """
+        Let time pass: sleep, or give the worker back.
+
+        :param duration: seconds.
+        :raises AirflowRescheduleException: in reschedule mode.
+        """
+        self._pokes += 1
+        if not self._sensor.reschedule:
+            time.sleep(duration)
+            return
+        if self._store is not None:
+            saved = {"attempt": self._attempt, "request_id": self._wait.terms.job_id, "wait": self._wait.to_json()}
+            self._store.set(_KEY, saved)
+        when = datetime.now(UTC) + timedelta(seconds=duration)
+        raise AirflowRescheduleException(when)  # type: ignore[no-untyped-call]
+
+    def _poke(self) -> Verdict:
+        hook = SentinelHubHook(self._sensor.sentinelhub_conn_id)
+        try:
+            # Read each time, so that a secret that was rotated meanwhile is found.
+            client = hook.get_conn(self._sensor.api)
+        except SentinelHubError as error:
+            return self._wait.see(error, time.time())
+        with client:
+            verdict = self._wait.see(self._look(client), time.time())
+            if self._forgetful and not verdict.is_final and self._wait.awaits_confirmation:
+                time.sleep(self._wait.pause(time.time()))
+                verdict = self._wait.see(self._look(client), time.time())
+            return look_elsewhere(verdict, client.for_api)
+
+    def _look(self, client: BatchClient) -> Look:
+        return look_at(client, self._wait.terms.job_id, light=self._wait.light_will_do)
+
+    def _backed_off(self, pause: float, now: float) -> float:
+        """Let the user's ``exponential_backoff`` and ``max_wait`` make a pause longer, but never miss the end."""
+        if not self._sensor.exponential_backoff:
+            return pause
+        deadlines = self._wait.terms.deadlines
+        longer = self._sensor._get_next_poke_interval(
+            deadlines.started_at, lambda: now - deadlines.started_at, self._pokes
+        )
+        return max(pause, min(longer, deadlines.first - now))
+
+    def _stored(self, context: Context, terms: Terms) -> dict[str, Any] | None:
+        if not self._sensor.reschedule:
+            return None
+        if self._store is None:
+            first = context["ti"].get_first_reschedule_date(context)
+            since = first.timestamp() if first else None
+            return {"memory": {"began": since, "assumed_since": since}}
+        saved = self._store.get(_KEY)
+        # The store outlives retries and clears; what another attempt left there is not ours.
+        if not isinstance(saved, dict) or saved.get("attempt") != self._attempt:
+            return None
+        return saved.get("wait") if saved.get("request_id") == terms.job_id else None

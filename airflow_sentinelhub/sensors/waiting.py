@@ -1,0 +1,297 @@
+"""How a sensor waits for a batch job: deferred, poking or rescheduled, with the same end in every mode."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import (
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+)
+
+from airflow_sentinelhub.exceptions import SentinelHubError, ServiceUnavailable
+from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.jobs import (
+    BatchApi,
+    Deadlines,
+    Goal,
+    Outcome,
+    Policy,
+    Verdict,
+    parse_request_id,
+    reduce_to_id,
+)
+from airflow_sentinelhub.jobs.durations import in_words
+from airflow_sentinelhub.sensors.on_worker import WorkerWait
+from airflow_sentinelhub.triggers.batch import SentinelHubBatchTrigger
+from airflow_sentinelhub.watching import Terms, clock, verdict_line
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+SHORTEST_INTERVAL = 5.0
+"""Seconds between two looks at a job that a sensor never goes below, except on this machine."""
+
+_BACKSTOP = 180.0
+_WORKER_MARGIN = 3.0
+_RESULT_RETRY_PAUSE = 60.0
+
+
+class ResultUnavailable(ServiceUnavailable):
+    """The job is done, but the rest of its result cannot be read now."""
+
+
+class SentinelHubBatchWaitSensor(BaseSensorOperator):
+    """
+    Waits for a batch job; the six sensors say of which API and for what.
+
+    :param request_id: id of the job, a job as a dictionary or JSON text with ``id``, an object with
+        ``request_id``, or the output of a task that gives one of these (templated).
+    :param sentinelhub_conn_id: the Airflow connection (templated).
+    :param deferrable: wait in the triggerer, without a worker slot. Unlike in Airflow's own sensors this is the
+        default, since jobs run for hours; a triggerer has to be running. ``mode`` matters only without it.
+    :param poke_interval: between two looks at the job, in seconds or as a ``timedelta``.
+    :param start_grace: how long to wait for somebody to start the job before
+        :class:`~airflow_sentinelhub.exceptions.BatchNotStarted` is raised (default: 1 hour); ``None``: until
+        the timeout.
+    :param stall_timeout: how long the job may show no change of progress, cost or time stamp before
+        :class:`~airflow_sentinelhub.exceptions.BatchStalled` is raised (default ``None``: until the timeout).
+    :param outage_tolerance: for how long the service may give no usable answer before
+        :class:`~airflow_sentinelhub.exceptions.ServiceUnavailable` is raised (default: 6 hours).
+    :param kwargs: everything else that ``BaseSensorOperator`` takes. ``timeout`` (default: 7 days) ends the
+        wait for good, ``execution_timeout`` ends the attempt with
+        :class:`~airflow_sentinelhub.exceptions.BatchTimeout`, which is retried. With ``soft_fail`` or
+        ``never_fail`` both skip the task; a job that failed is a failed task whatever they say.
+    """
+
+    template_fields: Sequence[str] = ("request_id", "sentinelhub_conn_id")
+    ui_color = "#dff3e4"
+
+    api: ClassVar[BatchApi]
+    goal: ClassVar[Goal]
+    default_poke_interval: ClassVar[float]
+
+    def __init__(
+        self,
+        *,
+        request_id: Any,
+        sentinelhub_conn_id: str = SentinelHubHook.default_conn_name,
+        deferrable: bool = True,
+        poke_interval: timedelta | float | None = None,
+        start_grace: timedelta | float | None = 3600.0,
+        stall_timeout: timedelta | float | None = None,
+        outage_tolerance: timedelta | float = 6 * 3600.0,
+        **kwargs: Any,
+    ) -> None:
+        interval = self.default_poke_interval if poke_interval is None else poke_interval
+        super().__init__(poke_interval=interval, **kwargs)
+        self.request_id = request_id
+        self.sentinelhub_conn_id = sentinelhub_conn_id
+        self.deferrable = deferrable
+        self.start_grace = seconds("start_grace", start_grace)
+        self.stall_timeout = seconds("stall_timeout", stall_timeout)
+        self.outage_tolerance = seconds("outage_tolerance", outage_tolerance) or 0.0
+
+    @property
+    def request_id(self) -> Any:
+        """The job's id, or what will give it. A whole job is reduced to its id as soon as it is known."""
+        return self._request_id
+
+    @request_id.setter
+    def request_id(self, value: Any) -> None:
+        # Airflow shows rendered fields, and a job's payload carries its request.
+        self._request_id = reduce_to_id(value)
+
+    def execute(self, context: Context) -> Any:
+        """
+        Wait for the job.
+
+        :return: what the class says under "returns".
+        :raises InvalidRequestId: ``request_id`` holds no id.
+        :raises InvalidConnection: the Airflow connection lacks a field.
+        :raises BatchError: a subclass of it, when the job did not end as it should.
+        :raises ServiceError: a subclass of it, when the job cannot be watched.
+        """
+        terms = self._terms(self._started_at(context))
+        self._tell_beginning(terms)
+        if self.deferrable:
+            self._defer_to(self._trigger(terms))
+        return self._wait_on_worker(context, terms)
+
+    def execute_complete(
+        self, context: Context, event: dict[str, Any] | None = None, terms: dict[str, Any] | None = None
+    ) -> Any:
+        """
+        Take over from the trigger: report its verdict and return the result.
+
+        :param context: Airflow's context.
+        :param event: what the trigger fired.
+        :param terms: the trigger's arguments, in case it has to go on; ``dag.test()`` loses them.
+        :raises SentinelHubError: a subclass of it that says why the wait failed.
+        """
+        try:
+            verdict = Verdict.from_json(event)
+        except ValueError as error:
+            raise SentinelHubError(
+                f"The trigger of this wait fired something that cannot be read ({error}). Are the triggerer and "
+                "the workers of one version? Clear this task to wait again."
+            ) from None
+        trigger = SentinelHubBatchTrigger(**terms) if terms else self._trigger(self._terms(time.time()))
+        try:
+            return self._settle(context, verdict, trigger.deadlines)
+        except ResultUnavailable as error:
+            self._tell_delay(error, trigger.deadlines)
+            trigger.first_look_after = _RESULT_RETRY_PAUSE
+            return self._defer_to(trigger)
+
+    def result(self, context: Context, verdict: Verdict) -> Any:  # noqa: ARG002 - for the v1 sensor
+        """
+        Give what the task returns; here the job.
+
+        :param context: Airflow's context.
+        :param verdict: a final one, of whatever outcome.
+        :raises ResultUnavailable: the job is done, but the rest of the result cannot be read now.
+        """
+        return verdict.job.to_json() if verdict.job else None
+
+    def _policy(self, poke_interval: float, analysis_poke_interval: float) -> Policy:
+        return Policy(
+            poll_interval=poke_interval,
+            analysis_poll_interval=analysis_poke_interval,
+            start_grace=self.start_grace,
+            stall_timeout=self.stall_timeout,
+            outage_tolerance=self.outage_tolerance,
+        )
+
+    def _intervals(self) -> dict[str, float]:
+        """The intervals that the user can set, by the name of their argument."""
+        return {"poke_interval": self.poke_interval}
+
+    def _terms(self, started_at: float) -> Terms:
+        config = SentinelHubHook(self.sentinelhub_conn_id).get_config()
+        intervals = self._intervals()
+        if not config.is_local:
+            for name, interval in intervals.items():
+                if interval < SHORTEST_INTERVAL:
+                    self.log.info("%s is raised from %g s to %g s.", name, interval, SHORTEST_INTERVAL)
+                    intervals[name] = SHORTEST_INTERVAL
+        poke_interval = intervals["poke_interval"]
+        policy = self._policy(poke_interval, intervals.get("analysis_poke_interval", poke_interval))
+        execution_timeout_at = None
+        if self.execution_timeout is not None:
+            # On a worker Airflow interrupts the task at that moment; the clear message has to come before.
+            allowed = self.execution_timeout.total_seconds()
+            margin = 0.0 if self.deferrable else min(_WORKER_MARGIN, allowed / 10)
+            execution_timeout_at = started_at + allowed - margin
+        return Terms(
+            api=self.api,
+            job_id=parse_request_id(self.request_id),
+            goal=self.goal,
+            policy=policy,
+            deadlines=Deadlines(started_at, started_at + self.timeout, execution_timeout_at),
+        )
+
+    def _started_at(self, context: Context) -> float:
+        if self.deferrable or not self.reschedule:
+            return time.time()
+        first = context["ti"].get_first_reschedule_date(context)
+        return first.timestamp() if first else time.time()
+
+    def _tell_beginning(self, terms: Terms) -> None:
+        policy, deadlines = terms.policy, terms.deadlines
+        awaited = "analysed" if self.goal is Goal.ANALYSIS else "done"
+        often = f"every {in_words(policy.poll_interval)}"
+        if policy.analysis_poll_interval != policy.poll_interval:
+            often += f" ({in_words(policy.analysis_poll_interval)} during its analysis)"
+        self.log.info(
+            "Waiting until %s job %s is %s: looking %s, until %s at most.",
+            self.api.display_name,
+            terms.job_id,
+            awaited,
+            often,
+            clock(deadlines.first, deadlines.started_at),
+        )
+        if self.deferrable:
+            self.log.info("No worker is held meanwhile. A triggerer must be running, or this task waits for ever.")
+            if self.exponential_backoff or self.max_wait:
+                self.log.warning("exponential_backoff and max_wait have no effect while deferrable=True.")
+
+    def _trigger(self, terms: Terms) -> SentinelHubBatchTrigger:
+        policy, deadlines = terms.policy, terms.deadlines
+        return SentinelHubBatchTrigger(
+            api=terms.api.value,
+            goal=terms.goal.value,
+            request_id=terms.job_id,
+            sentinelhub_conn_id=self.sentinelhub_conn_id,
+            poke_interval=policy.poll_interval,
+            analysis_poke_interval=policy.analysis_poll_interval,
+            started_at=deadlines.started_at,
+            timeout_at=deadlines.timeout_at,
+            execution_timeout_at=deadlines.execution_timeout_at,
+            allow_partial=policy.allow_partial,
+            start_grace=policy.start_grace,
+            stall_timeout=policy.stall_timeout,
+            outage_tolerance=policy.outage_tolerance,
+        )
+
+    def _defer_to(self, trigger: SentinelHubBatchTrigger) -> None:
+        # Airflow's own timeout is a backstop behind ours, which can say what it waited for.
+        left = max(0.0, trigger.deadlines.first - time.time())
+        self.defer(
+            trigger=trigger,
+            method_name="execute_complete",
+            kwargs={"terms": trigger.serialize()[1]},
+            timeout=timedelta(seconds=left + 2 * trigger.policy.poll_interval + _BACKSTOP),
+        )
+
+    def _wait_on_worker(self, context: Context, terms: Terms) -> Any:
+        worker = WorkerWait(self, context, terms)
+        while True:
+            verdict = worker.verdict()
+            try:
+                return self._settle(context, verdict, terms.deadlines)
+            except ResultUnavailable as error:
+                self._tell_delay(error, terms.deadlines)
+                worker.pause(_RESULT_RETRY_PAUSE)
+
+    def _tell_delay(self, error: ResultUnavailable, deadlines: Deadlines) -> None:
+        """Say that the task goes on waiting for its result, unless time is up."""
+        if time.time() >= deadlines.first:
+            raise error
+        self.log.warning("The job is done, but its result cannot be read now, so this task waits on. %s", error)
+
+    def _settle(self, context: Context, verdict: Verdict, deadlines: Deadlines) -> Any:
+        """End the task as the verdict says, the same way in every mode."""
+        result = self.result(context, verdict)
+        if verdict.outcome is Outcome.DONE:
+            self.log.info("%s", verdict_line(verdict, time.time() - deadlines.started_at))
+            return result
+        if result is not None and self.do_xcom_push:
+            # A failed task returns nothing; what is known of the job is useful all the same.
+            context["ti"].xcom_push(key="return_value", value=result)
+        if verdict.is_timeout and (self.soft_fail or self.never_fail):
+            raise AirflowSkipException(f"{verdict.message} Skipped, as soft_fail or never_fail wants it.")
+        if verdict.outcome is Outcome.TIMEOUT:
+            raise AirflowSensorTimeout(verdict.message)
+        raise verdict.exception()
+
+
+def seconds(name: str, duration: timedelta | float | None) -> float | None:
+    """
+    Read a duration that is given in seconds or as a ``timedelta``.
+
+    :param name: its argument, for the message.
+    :param duration: the duration; ``None`` stays ``None``.
+    :raises ValueError: it is neither, or negative.
+    """
+    if duration is None:
+        return None
+    if isinstance(duration, timedelta):
+        duration = duration.total_seconds()
+    if isinstance(duration, bool) or not isinstance(duration, int | float) or duration < 0:
+        raise ValueError(f"{name} must be a number of seconds or a timedelta, not negative; it is {duration!r}")
+    return float(duration)

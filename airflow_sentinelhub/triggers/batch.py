@@ -1,0 +1,179 @@
+"""The trigger that waits for a batch job without holding a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_sentinelhub.exceptions import InvalidCredentials, SentinelHubError
+from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.jobs import BatchApi, Deadlines, Goal, Outcome, Policy, Verdict
+from airflow_sentinelhub.watching import Terms, Wait, in_thread, look_elsewhere, subscribe
+
+if TYPE_CHECKING:
+    from airflow_sentinelhub.client.batch import BatchClient
+    from airflow_sentinelhub.client.config import ClientConfig
+
+
+_PAUSE_BEFORE_NEW_CREDENTIALS = 1.0
+
+
+class SentinelHubBatchTrigger(BaseTrigger):
+    """
+    Waits until a batch job is analysed or done, and fires one event with the verdict.
+
+    All arguments are plain JSON without a secret, since Airflow stores them in clear. All times are seconds.
+    Deadlines are absolute (seconds since 1970), so that a restart of the triggerer does not postpone them.
+    It only watches: whatever happens to the trigger, the job is left alone.
+
+    :param api: ``process``, ``statistical`` or ``process_v1``.
+    :param goal: ``analysis`` or ``completion``.
+    :param request_id: id of the job.
+    :param sentinelhub_conn_id: the Airflow connection, read anew in the triggerer.
+    :param poke_interval: between two looks at the job.
+    :param analysis_poke_interval: the same during its analysis.
+    :param started_at: when the wait began.
+    :param timeout_at: when to give up, for good.
+    :param execution_timeout_at: when to give up this attempt; ``None``: never.
+    :param allow_partial: a PARTIAL job is good enough.
+    :param start_grace: how long nobody needs to have started the job; ``None``: as long as it takes.
+    :param stall_timeout: how long the job may show no change; ``None``: as long as it takes.
+    :param outage_tolerance: for how long the service may give no usable answer.
+    :param first_look_after: when to look for the first time.
+    :param unknown: arguments of a newer version, which a row in the database may hold after a downgrade.
+    """
+
+    def __init__(
+        self,
+        *,
+        api: str,
+        goal: str,
+        request_id: str,
+        sentinelhub_conn_id: str,
+        poke_interval: float,
+        analysis_poke_interval: float,
+        started_at: float,
+        timeout_at: float,
+        execution_timeout_at: float | None = None,
+        allow_partial: bool = False,
+        start_grace: float | None = 3600.0,
+        stall_timeout: float | None = None,
+        outage_tolerance: float = 6 * 3600.0,
+        first_look_after: float = 0.0,
+        **unknown: Any,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.api = BatchApi(api)
+        self.goal = Goal(goal)
+        self.request_id = request_id
+        self.sentinelhub_conn_id = sentinelhub_conn_id
+        self.policy = Policy(
+            poll_interval=poke_interval,
+            analysis_poll_interval=analysis_poke_interval,
+            allow_partial=allow_partial,
+            start_grace=start_grace,
+            stall_timeout=stall_timeout,
+            outage_tolerance=outage_tolerance,
+        )
+        self.deadlines = Deadlines(started_at, timeout_at, execution_timeout_at)
+        self.first_look_after = first_look_after
+        if unknown:
+            self.log.debug("Arguments of another version are ignored: %s", ", ".join(unknown))
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Give what the triggerer needs to make this trigger again."""
+        return (
+            "airflow_sentinelhub.triggers.batch.SentinelHubBatchTrigger",
+            {
+                "api": self.api.value,
+                "goal": self.goal.value,
+                "request_id": self.request_id,
+                "sentinelhub_conn_id": self.sentinelhub_conn_id,
+                "poke_interval": self.policy.poll_interval,
+                "analysis_poke_interval": self.policy.analysis_poll_interval,
+                "started_at": self.deadlines.started_at,
+                "timeout_at": self.deadlines.timeout_at,
+                "execution_timeout_at": self.deadlines.execution_timeout_at,
+                "allow_partial": self.policy.allow_partial,
+                "start_grace": self.policy.start_grace,
+                "stall_timeout": self.policy.stall_timeout,
+                "outage_tolerance": self.policy.outage_tolerance,
+                "first_look_after": self.first_look_after,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and fire the verdict."""
+        try:
+            verdict = await self._wait()
+        except Exception as error:
+            # A trigger that crashes would be taken for a timeout by Airflow's soft_fail and skip the task.
+            self.log.exception("Waiting for %s job %s failed.", self.api.display_name, self.request_id)
+            verdict = Verdict(
+                Outcome.ERROR,
+                self.api,
+                self.request_id,
+                f"Waiting for {self.api.display_name} job {self.request_id} failed ({type(error).__name__}: "
+                f"{error}). This is an error of the provider or its environment; the job was left alone.",
+            )
+        # Nothing may be awaited after the event: Airflow would cancel it as if by a user.
+        yield TriggerEvent(verdict.to_json())  # type: ignore[no-untyped-call]
+
+    async def _wait(self) -> Verdict:
+        terms = Terms(self.api, self.request_id, self.goal, self.policy, self.deadlines)
+        wait = Wait(terms, self.log.log)
+        verdict = await self._watch(wait)
+        wait.tell_end(verdict, time.time())
+        return verdict
+
+    async def _watch(self, wait: Wait) -> Verdict:
+        hook = SentinelHubHook(self.sentinelhub_conn_id)
+        pause = self.first_look_after
+        while True:
+            try:
+                config = await hook.aget_config()
+            except SentinelHubError as error:
+                verdict = wait.see(error, time.time())
+                if verdict.is_final:
+                    return verdict
+                await asyncio.sleep(wait.pause(time.time()))
+                continue
+            final = await self._watch_with(config, hook, wait, pause)
+            if final is not None:
+                return final
+            pause = _PAUSE_BEFORE_NEW_CREDENTIALS
+
+    async def _watch_with(
+        self, config: ClientConfig, hook: SentinelHubHook, wait: Wait, pause: float
+    ) -> Verdict | None:
+        """Watch until the end; ``None``: until the connection has other credentials than ``config``."""
+        client = await in_thread(_client, config, self.api)
+        with client:
+            async with subscribe(client, self.request_id) as subscription:
+                while True:
+                    look = await subscription.next(pause, light=wait.light_will_do)
+                    if isinstance(look, InvalidCredentials) and await _changed(hook, config):
+                        return None
+                    verdict = wait.see(look, time.time())
+                    if verdict.is_final:
+                        return await in_thread(look_elsewhere, verdict, client.for_api)
+                    pause = wait.pause(time.time())
+
+
+async def _changed(hook: SentinelHubHook, config: ClientConfig) -> bool:
+    """Whether somebody has mended the connection since it was read."""
+    try:
+        return await hook.aget_config() != config
+    except SentinelHubError:
+        return False
+
+
+def _client(config: ClientConfig, api: BatchApi) -> BatchClient:
+    # The import takes long enough to be noticed on the event loop, so it happens in a thread as well.
+    from airflow_sentinelhub.client.batch import BatchClient
+
+    return BatchClient(config, api)

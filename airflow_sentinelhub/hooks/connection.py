@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from airflow_sentinelhub.client.config import ClientConfig
-from airflow_sentinelhub.client.deployments import CUSTOM, DEPLOYMENTS
+from airflow_sentinelhub.client.deployments import CUSTOM, DEPLOYMENTS, Deployment
 from airflow_sentinelhub.exceptions import InvalidConnection
 from airflow_sentinelhub.jobs import UrlLayout
 
@@ -55,9 +55,10 @@ def _addresses(host: str, extra: Mapping[str, Any]) -> tuple[str, str]:
     if name and name != CUSTOM and name not in DEPLOYMENTS:
         known = ", ".join([*DEPLOYMENTS, CUSTOM])
         raise InvalidConnection(f"deployment {name!r} in extra is not known: use one of {known}")
-    preset = DEPLOYMENTS.get(name)
-    if preset is None and name != CUSTOM:
-        preset = _recognised(host, auth_url)
+    # A known address says more than the name beside it, which the form fills in by itself.
+    preset = _recognised(base_url=host) or DEPLOYMENTS.get(name)
+    if preset is None and not name and not host:
+        preset = _recognised(auth_url=auth_url) if auth_url else DEPLOYMENTS["main"]
     if preset is not None:
         return host or preset.base_url, auth_url or preset.auth_url
     if not host:
@@ -69,12 +70,10 @@ def _addresses(host: str, extra: Mapping[str, Any]) -> tuple[str, str]:
     return host, auth_url
 
 
-def _recognised(host: str, auth_url: str) -> Any:
-    """Find the deployment that addresses without a name belong to; with no address at all it is the main one."""
-    if not host and not auth_url:
-        return DEPLOYMENTS["main"]
+def _recognised(*, base_url: str = "", auth_url: str = "") -> Deployment | None:
+    """Find the deployment that an address belongs to."""
     for deployment in DEPLOYMENTS.values():
-        if host.rstrip("/") == deployment.base_url or (not host and auth_url == deployment.auth_url):
+        if base_url == deployment.base_url or auth_url == deployment.auth_url:
             return deployment
     return None
 

@@ -40,9 +40,8 @@ def _fits(value: object, default: object) -> bool:
     match default:
         case bool():
             return isinstance(value, bool)
-        case int() | float():
-            return isinstance(value, int | float) and not isinstance(value, bool)
         case str():
             return isinstance(value, str)
-        case _:
-            return value is None or (isinstance(value, str | int | float) and not isinstance(value, bool))
+        case _:  # a number, or none where none is the default
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            return number or (value is None and default is None)

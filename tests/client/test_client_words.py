@@ -1,0 +1,138 @@
+"""The service's own words, in all the forms of a refusal, without secrets."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_sentinelhub.client.answer import Answer
+from airflow_sentinelhub.client.scrub import Scrubber, credentials_in, mask_credentials
+from airflow_sentinelhub.client.words import ServiceWords, read_words
+
+SECRET = 'p&ss/w"ö rd$'
+
+
+def words(body: Any, scrub: Scrubber | None = None) -> ServiceWords:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return read_words(Answer(400, {}, raw, "https://sh.example"), scrub or Scrubber(SECRET))
+
+
+@pytest.mark.parametrize(
+    ("body", "message", "code"),
+    [
+        ({"error": {"status": 400, "reason": "Bad Request", "message": "Bad id", "code": "C"}}, "Bad id", "C"),
+        ({"error": {"status": 400, "reason": "Bad Request"}}, "Bad Request", None),
+        ({"error": {"message": "Bad", "errors": {"resx": "too fine"}}}, 'Bad {"resx": "too fine"}', None),
+        ({"error": {"errors": ["resx"]}}, '["resx"]', None),
+        ({"status": 429, "message": "Slower", "code": "RATE_LIMIT_EXCEEDED"}, "Slower", "RATE_LIMIT_EXCEEDED"),
+        ({"error": "invalid_client", "error_description": "Who?"}, "Who?", "invalid_client"),
+        ({"error": "invalid_client"}, None, "invalid_client"),
+        ({"message": "No", "code": 42}, "No", "42"),
+        ({"message": {"en": "No"}}, "{'en': 'No'}", None),
+        ({}, None, None),
+        ({"error": None}, None, None),
+        ([1], None, None),
+        ("No", "No", None),
+        (b"", None, None),
+        (b"  \n", None, None),
+        (b"upstream\n connect error", "upstream connect error", None),
+        (b"\xff\xfe", "\ufffd\ufffd", None),
+        (b'{"error": {"mess', '{"error": {"mess', None),
+        (b"<html><head><title>502 Bad&nbsp;Gateway</title></head><body>nginx</body>", "502 Bad Gateway", None),
+        (b"\n<!doctype html><body><h1 class='x'>Not <b>here</b></h1>", "Not here", None),
+        (b"<p>Sorry</p>", "Sorry", None),
+    ],
+)
+def test_forms(body: Any, message: str | None, code: str | None) -> None:
+    assert words(body) == ServiceWords(message, code)
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        (ServiceWords("No.", "C"), 'C: "No."'),
+        (ServiceWords("No."), '"No."'),
+        (ServiceWords(code="C"), "C"),
+        (ServiceWords(), ""),
+    ],
+)
+def test_as_text(said: ServiceWords, text: str) -> None:
+    assert str(said) == text
+
+
+def test_long_message_is_cut() -> None:
+    message = words({"message": "x" * 1001}).message
+    assert message == "x" * 999 + "…"
+    assert words({"message": "x" * 1000}).message == "x" * 1000
+
+
+def test_secret_is_taken_out_before_the_cut() -> None:
+    message = words({"message": "x" * 990 + SECRET * 3}).message
+    assert message is not None
+    assert "p&ss" not in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SECRET,
+        "p%26ss/w%22%C3%B6%20rd%24",
+        "p%26ss%2Fw%22%C3%B6%20rd%24",
+        "p%26ss%2fw%22%c3%b6%20rd%24",
+        "p%26ss%2Fw%22%C3%B6+rd%24",
+        "p&amp;ss/w&quot;ö rd$",
+        'p&ss/w\\"\\u00f6 rd$',
+        'p&ss/w\\"ö rd$',
+    ],
+)
+def test_scrubber_knows_a_secret_in_every_spelling(text: str) -> None:
+    assert Scrubber("other", SECRET)(f"before {text} after") == "before ***** after"
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ('{"accessKey": "AK", "secretAccessKey":"SK"}', '{"accessKey": *****, "secretAccessKey":*****}'),
+        ('"secretAccessKey": "cut of', '"secretAccessKey": *****'),
+        ('"secretAccessKey": "with \\" quote", x', '"secretAccessKey": *****, x'),
+        ("{'accessKey': 'AK'}", "{'accessKey': *****}"),
+        ("S3(accessKey=AK, secretAccessKey=SK)", "S3(accessKey=*****, secretAccessKey=*****)"),
+        ('"credentials": "e30="', '"credentials": *****'),
+        ("grant_type=x&client_secret=hush&y=1", "grant_type=x&client_secret=*****&y=1"),
+        ('"access_token":"abc"', '"access_token":*****'),
+        ("key AKIAIOSFODNN7EXAMPLE is unknown", "key ***** is unknown"),
+        ("token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc-_1 expired", "token ***** expired"),
+        ("Bearer 0123456789abcdef", "Bearer *****"),
+        # What the service really says must survive.
+        ("[Authorization: Bearer <accessToken>] of your request", "[Authorization: Bearer <accessToken>] of your request"),
+        ("Invalid client or Invalid client credentials", "Invalid client or Invalid client credentials"),
+        ("The accessKey is wrong", "The accessKey is wrong"),
+    ],
+)  # fmt: skip
+def test_scrubber_knows_secrets_by_name_and_shape(text: str, clean: str) -> None:
+    assert Scrubber()(text) == clean
+
+
+def test_scrubber_learns_without_changing() -> None:
+    scrub = Scrubber("one")
+    assert scrub.knowing("two", "")("one two") == "***** *****"
+    assert scrub("one two") == "***** two"
+
+
+def test_credentials_are_found_however_deep() -> None:
+    request = {
+        "output": {"delivery": {"s3": {"accessKey": "AK", "secretAccessKey": "SK", "url": "s3://b"}}},
+        "input": [{"features": {"gs": {"credentials": "GS"}}}],
+        "credentials": {"accessKey": "nested"},
+    }
+    assert sorted(credentials_in(request)) == ["AK", "GS", "SK", "nested"]
+
+
+def test_credentials_in_answers_are_masked() -> None:
+    answer = '{"request": {"s3": {"accessKey": "AK", "secretAccessKey": "SK"}, "gs": {"credentials": null}}, "id": "1"}'
+    assert json.loads(answer, object_hook=mask_credentials) == {
+        "request": {"s3": {"accessKey": "*****", "secretAccessKey": "*****"}, "gs": {"credentials": None}},
+        "id": "1",
+    }

@@ -1,0 +1,44 @@
+"""An emulator whose time stands still unless a test advances it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from airflow_sentinelhub.emulator import Emulator
+from airflow_sentinelhub.emulator.clock import ServiceClock
+from airflow_sentinelhub.emulator.service import Service
+
+
+@pytest.fixture
+def service() -> Service:
+    """The service without HTTP."""
+    return Service(ServiceClock(time=lambda: 0.0))
+
+
+@pytest.fixture(scope="session")
+def _running_emulator() -> Iterator[Emulator]:
+    with Emulator(speed=0) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(_running_emulator: Emulator) -> Emulator:
+    """A running emulator; one server serves all tests, each begins with nothing."""
+    _running_emulator.reset()
+    return _running_emulator
+
+
+@pytest.fixture
+def user(emulator: Emulator) -> Iterator[requests.Session]:
+    """A user of the service who has a token."""
+    with requests.Session() as session:
+        session.trust_env = False
+        secrets = {"client_id": emulator.client_id, "client_secret": emulator.client_secret}
+        form = {"grant_type": "client_credentials", **secrets}
+        token = session.post(emulator.auth_url, data=form, timeout=5).json()["access_token"]
+        session.headers["Authorization"] = f"Bearer {token}"
+        emulator.forget_requests()
+        yield session

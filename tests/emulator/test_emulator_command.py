@@ -1,0 +1,92 @@
+"""``python -m airflow_sentinelhub.emulator``."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+import requests
+
+from airflow_sentinelhub.emulator import EmulatorControl
+
+COMMAND = [sys.executable, "-W", "error", "-m", "airflow_sentinelhub.emulator"]
+WITHOUT = "import sys; sys.modules[{missing!r}] = None; from airflow_sentinelhub.emulator"
+
+
+def test_it_serves_until_interrupted() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "--port", "0", "--speed", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            banner = "".join(iter(process.stdout.readline, "Ctrl-C ends it.\n"))
+            found = re.search(r"http://127\.0\.0\.1:\d+", banner)
+            assert found is not None
+            url = found[0]
+            for part in (f"{url}/auth/realms/main/", f"{url}/auth/realms/CDSE/", f"{url}/_emulator/"):
+                assert part in banner
+            words = dict(re.findall(r"client (id|secret) +(\S+)", banner))
+            control = EmulatorControl(url)
+            form = {
+                "grant_type": "client_credentials",
+                "client_id": words["id"],
+                "client_secret": words["secret"],
+            }
+            token = requests.post(control.auth_url, data=form, timeout=5).json()["access_token"]
+            job = control.add_job("process")
+            control.advance(31)
+            answer = requests.get(
+                f"{url}/batch/v2/process/{job}", headers={"Authorization": f"Bearer {token}"}, timeout=5
+            )
+            assert answer.json()["status"] == "ANALYSING"
+        finally:
+            process.send_signal(signal.SIGINT)
+            code = process.wait(10)
+        assert (code, process.stderr.read(), process.stdout.read()) == (0, "", "")
+
+
+def test_it_starts_in_a_moment() -> None:
+    begin = time.monotonic()
+    with subprocess.Popen(
+        [*COMMAND, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        seconds = time.monotonic() - begin
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=10)
+    assert seconds < 5, "the aim is one second, the rest is for a busy machine"
+
+
+def test_a_taken_port_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = subprocess.run([*COMMAND, "--port", str(port)], capture_output=True, text=True, timeout=20)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"The emulator cannot listen at 127.0.0.1:{port}: ")
+
+
+@pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
+@pytest.mark.parametrize(
+    ("use", "code"),
+    [(".__main__ import main; sys.exit(main([]))", 1), (" import Emulator; Emulator().start()", 1), (" import Emulator", 0)],
+)  # fmt: skip
+def test_without_the_extra_it_says_which_one(missing: str, use: str, code: int) -> None:
+    program = WITHOUT.format(missing=missing) + use
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20)
+    assert ended.returncode == code
+    if code:
+        assert f"needs {missing}" in ended.stderr
+        assert "pip install 'airflow-provider-sentinelhub[emulator]'" in ended.stderr
+
+
+@pytest.mark.parametrize("unwanted", ["airflow", "requests", "starlette", "uvicorn"])
+def test_importing_it_loads_nothing_heavy(unwanted: str) -> None:
+    program = f"import sys, airflow_sentinelhub.emulator; sys.exit({unwanted!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], timeout=20).returncode == 0

@@ -1,0 +1,181 @@
+"""Faults on demand: sections 3.2 and 11.8 of the contract."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import requests
+
+from airflow_sentinelhub.emulator import Emulator
+from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.jobs import BatchApi
+
+LIST = "/api/v2/batch/process"
+FLAT_429 = {
+    "status": 429,
+    "reason": "Too Many Requests",
+    "message": "You have exceeded your rate limit",
+    "code": "RATE_LIMIT_EXCEEDED",
+}
+
+
+def get(emulator: Emulator, user: requests.Session, **more: Any) -> requests.Response:
+    return user.get(emulator.url + LIST, timeout=5, allow_redirects=False, **more)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "retry_after", "body"),
+    [
+        ({"status": 429, "retry_after": 3398}, 429, "3398", FLAT_429),
+        ({"status": 429, "retry_after": "2.5"}, 429, "2.5", FLAT_429),
+        ({"status": 429, "retry_after": "Wed, 21 Oct 2026 07:28:00 GMT"}, 429, "Wed, 21 Oct 2026 07:28:00 GMT", FLAT_429),
+        ({"status": 429, "shape": "wrapped"}, 429, None, {"error": FLAT_429}),
+        ({"status": 401, "shape": "none"}, 401, None, None),
+        ({"status": 403, "body": {"any": "thing"}}, 403, None, {"any": "thing"}),
+        ({"kind": "empty"}, 200, None, None),
+        ({"kind": "redirect", "location": "http://else.invalid/"}, 307, None, None),
+    ],
+)  # fmt: skip
+def test_answers(
+    emulator: Emulator,
+    user: requests.Session,
+    fault: dict[str, Any],
+    status: int,
+    retry_after: str | None,
+    body: Any,
+) -> None:
+    emulator.fault(**fault)
+    answer = get(emulator, user)
+    assert (answer.status_code, answer.headers.get("Retry-After")) == (status, retry_after)
+    assert (answer.json() if answer.content else None) == body
+    assert answer.headers.get("Location") == fault.get("location")
+    assert get(emulator, user).status_code == 200
+
+
+@pytest.mark.parametrize("status", [401, 403, 500, 502, 503, 504, 418, 599])
+def test_any_status_has_an_error_body(emulator: Emulator, user: requests.Session, status: int) -> None:
+    emulator.fault(status=status, message="Because")
+    error = get(emulator, user).json()["error"]
+    assert (error["status"], error["message"]) == (status, "Because")
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("drop", requests.ConnectionError),
+        ("cut", requests.exceptions.ChunkedEncodingError),
+        ("hang", requests.ReadTimeout),
+        ("slow", requests.ReadTimeout),
+    ],
+)
+def test_broken_connections(emulator: Emulator, user: requests.Session, kind: str, error: type[Exception]) -> None:
+    emulator.fault(kind)
+    with pytest.raises(error):
+        user.get(emulator.url + LIST, timeout=0.05)
+    assert get(emulator, user).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["truncated", "html"])
+def test_garbage_with_a_good_status(emulator: Emulator, user: requests.Session, kind: str) -> None:
+    emulator.fault(kind)
+    answer = get(emulator, user)
+    assert answer.status_code == 200
+    with pytest.raises(requests.JSONDecodeError):
+        answer.json()
+
+
+def test_a_slow_answer_is_the_right_one(emulator: Emulator, user: requests.Session) -> None:
+    emulator.fault("slow", seconds=0.02)
+    answer = get(emulator, user)
+    assert answer.json() == {"data": [], "links": {}}
+    assert answer.elapsed.total_seconds() >= 0.02
+
+
+@pytest.mark.parametrize(
+    ("switch", "hit"),
+    [
+        ({}, {"list", "job", "start", "stat", "token"}),
+        ({"method": "post"}, {"start", "token"}),
+        ({"path": "/start$"}, {"start"}),
+        ({"api": "statistical"}, {"stat"}),
+        ({"api": "token"}, {"token"}),
+        ({"api": "process", "method": "GET"}, {"list", "job"}),
+    ],
+)
+def test_a_fault_hits_what_it_is_meant_for(
+    emulator: Emulator, user: requests.Session, switch: dict[str, Any], hit: set[str]
+) -> None:
+    job = emulator.add_job("process", status="CREATED")
+    emulator.fault(status=503, times=None, **switch)
+    calls = {
+        "list": ("GET", LIST),
+        "job": ("GET", f"{LIST}/{job}"),
+        "start": ("POST", f"{LIST}/{job}/start"),
+        "stat": ("GET", "/statistics/batch/v1"),
+        "token": ("POST", emulator.auth_url.removeprefix(emulator.url)),
+    }
+    answers = {name: user.request(verb, emulator.url + path, timeout=5) for name, (verb, path) in calls.items()}
+    assert {name for name, answer in answers.items() if answer.status_code == 503} == hit
+
+
+@pytest.mark.parametrize(
+    ("switch", "expected"),
+    [
+        ({}, [500, 200, 200, 200]),
+        ({"times": 2}, [500, 500, 200, 200]),
+        ({"times": None}, [500, 500, 500, 500]),
+        ({"after": 2}, [200, 200, 500, 200]),
+    ],
+)
+def test_how_often_a_fault_hits(
+    emulator: Emulator, user: requests.Session, switch: dict[str, Any], expected: list[int]
+) -> None:
+    number = emulator.fault(status=500, **switch)
+    assert [get(emulator, user).status_code for _ in range(4)] == expected
+    if switch == {"times": None}:
+        assert emulator.faults()[0]["hits"] == 4
+        emulator.clear_faults(number)
+        assert get(emulator, user).status_code == 200
+
+
+def test_faults_wait_in_line(emulator: Emulator, user: requests.Session) -> None:
+    for status in (500, 429):
+        emulator.fault(status=status)
+    assert [get(emulator, user).status_code for _ in range(3)] == [500, 429, 200]
+
+
+@pytest.mark.parametrize(("carried_out", "jobs"), [(True, 1), (False, 0)])
+def test_an_answer_can_be_lost_with_or_without_its_effect(
+    emulator: Emulator, user: requests.Session, carried_out: bool, jobs: int
+) -> None:
+    emulator.fault("drop", method="POST", carried_out=carried_out)
+    with pytest.raises(requests.ConnectionError):
+        user.post(emulator.url + LIST, json=sample_request(BatchApi.PROCESS), timeout=5)
+    assert len(emulator.jobs()) == jobs
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"kind": "explode"}, "explode"),
+        ({"path": "("}, "regular expression"),
+        ({"kind": "redirect"}, "location"),
+        ({"status": "500"}, "whole number"),
+        ({"shape": "round"}, "round"),
+    ],
+)
+def test_a_fault_that_makes_no_sense_is_refused(emulator: Emulator, wrong: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        emulator.fault(**wrong)
+    assert emulator.faults() == []
+
+
+def test_a_hanging_request_does_not_keep_the_emulator_from_stopping() -> None:
+    with Emulator(speed=0) as emulator:
+        emulator.fault("hang")
+        with requests.Session() as session:
+            answer = session.get(emulator.url + LIST, timeout=(5, 0.05), stream=True) if False else None
+            with pytest.raises(requests.ReadTimeout):
+                session.get(emulator.url + LIST, timeout=0.05)
+            assert answer is None

@@ -1,0 +1,192 @@
+"""One wait: its log, its pauses, its end. No clock but the one given, no I/O."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+
+from airflow_sentinelhub.exceptions import Forbidden, InvalidCredentials, RateLimited, ServiceUnavailable
+from airflow_sentinelhub.jobs import BatchApi, BatchJob, Deadlines, Goal, MissingJob, Outcome, Policy
+from airflow_sentinelhub.watching import Terms, Wait
+
+JOB_ID = "6aa8765a-0000-4000-8000-000000000000"
+T0 = 1_800_000_000.0  # 2027-01-15 08:00 UTC
+
+
+class Scene:
+    """Drives a wait and keeps its log."""
+
+    def __init__(self, api=BatchApi.PROCESS, goal=Goal.COMPLETION, *, lasts=7 * 86_400.0, stored=None, **policy):
+        self.api = api
+        self.lines: list[str] = []
+        self.levels: list[int] = []
+        policy = Policy(**{"poll_interval": 120.0, "analysis_poll_interval": 10.0, **policy})
+        terms = Terms(api, JOB_ID, goal, policy, Deadlines(T0, T0 + lasts))
+        self.wait = Wait(terms, self.say, stored=stored, jitter=lambda: 1.0)
+
+    def say(self, level, text):
+        self.levels.append(level)
+        self.lines.append(text)
+
+    def see(self, at, look):
+        """Look and return the outcome and the lines that it gave."""
+        before = len(self.lines)
+        verdict = self.wait.see(look, T0 + at)
+        if verdict.is_final:
+            self.wait.tell_end(verdict, T0 + at)
+        return verdict.outcome, self.lines[before:]
+
+    def job(self, status, action="START", *, light=False, **fields):
+        payload = {"id": JOB_ID, "status": status, **fields} | ({} if light else {"userAction": action})
+        return BatchJob.from_payload(self.api, payload, light=light)
+
+
+def test_the_story_of_a_job():
+    scene = Scene()
+    for at, status, fields in [
+        (0, "CREATED", {}),
+        (10, "CREATED", {}),
+        (20, "ANALYSING", {}),
+        (30, "ANALYSIS_DONE", {}),
+        (150, "PROCESSING", {"completionPercentage": 0, "costPU": 0}),
+        (270, "PROCESSING", {"completionPercentage": 2, "costPU": 10.4}),
+        (390, "PROCESSING", {"completionPercentage": 6, "costPU": 30}),
+        (510, "PROCESSING", {"completionPercentage": 8, "costPU": 40}),
+        (1350, "PROCESSING", {"completionPercentage": 42, "costPU": 3118.4}),
+        (1470, "PROCESSING", {"completionPercentage": 42, "costPU": 3118.4}),
+        (1950, "PROCESSING", {"completionPercentage": 42.4, "costPU": 3118.4}),
+        (5000, "DONE", {"completionPercentage": 100, "costPU": 9006.9}),
+    ]:
+        scene.see(at, scene.job(status, **fields))
+    assert scene.lines == [
+        "Batch Process job 6aa8765a: CREATED, START was asked for",
+        "Batch Process job 6aa8765a: ANALYSING",
+        "Batch Process job 6aa8765a: ANALYSIS_DONE",
+        "Batch Process job 6aa8765a: PROCESSING 0 %",
+        "Batch Process job 6aa8765a: PROCESSING 6 %, 30 PU, 1.5 %/min, about 63 min left",
+        "Batch Process job 6aa8765a: PROCESSING 42 %, 3,118 PU, 2.1 %/min, about 28 min left",
+        "Batch Process job 6aa8765a: PROCESSING 42 %, 3,118 PU, 1.4 %/min, about 41 min left",
+        "Batch Process job 6aa8765a: DONE, 9,007 PU",
+        f"Batch Process job {JOB_ID}: DONE, 9,007 PU, waited 83 min.",
+    ]
+    assert set(scene.levels) == {logging.INFO}
+
+
+def test_a_failure_is_told_as_an_error():
+    scene = Scene()
+    outcome, lines = scene.see(0, scene.job("FAILED", error="Evalscript broken"))
+    assert outcome is Outcome.FAILED
+    assert "Evalscript broken" in lines[-1]
+    assert scene.levels[-1] == logging.ERROR
+
+
+def test_the_story_of_an_outage():
+    scene = Scene(outage_tolerance=3600)
+    scene.see(0, scene.job("PROCESSING"))
+    trouble = ServiceUnavailable("The service answers 503")
+    said = {at: scene.see(at, trouble)[1] for at in range(120, 1500, 60)}
+    assert said.pop(120) == [
+        "Batch Process job 6aa8765a: The service answers 503. Waiting on, until 09:02 UTC at most."
+    ]
+    assert said.pop(720) == [
+        "Batch Process job 6aa8765a: not seen for 10 min now. The service answers 503. Waiting on, until "
+        "09:02 UTC at most."
+    ]
+    assert len(said.pop(1320)) == 1
+    assert not any(said.values())
+    assert scene.see(1500, scene.job("PROCESSING"))[1][0] == (
+        "Batch Process job 6aa8765a: the service answers again, after 23 min."
+    )
+
+
+def test_a_refusal_is_told_once_and_counts_when_repeated():
+    scene = Scene()
+    scene.see(0, scene.job("PROCESSING"))
+    outcome, lines = scene.see(120, Forbidden("No batch plan."))
+    assert outcome is Outcome.WAITING
+    assert lines == ["Batch Process job 6aa8765a: No batch plan. It is asked once more before this counts."]
+    assert scene.wait.awaits_confirmation
+    outcome, lines = scene.see(130, Forbidden("No batch plan."))
+    assert outcome is Outcome.FORBIDDEN
+    assert lines == [f"Batch Process job {JOB_ID} cannot be watched: No batch plan."]
+
+
+@pytest.mark.parametrize(
+    ("looks", "pause"),
+    [
+        (["CREATED"], 10),
+        (["ANALYSING"], 10),
+        (["PROCESSING"], 120),
+        (["PROCESSING", ServiceUnavailable("503")], 2),
+        (["PROCESSING", RateLimited("429", retry_after=60.0)], 66),
+        (["PROCESSING", InvalidCredentials("no")], 61),
+        (["PROCESSING", MissingJob(BatchApi.PROCESS, JOB_ID)], 10),
+        (["STOPPED"], 120),
+    ],
+)
+def test_pause(looks, pause):
+    scene = Scene()
+    for at, look in enumerate(looks):
+        scene.see(at, scene.job(look) if isinstance(look, str) else look)
+    assert scene.wait.pause(T0 + len(looks)) == pytest.approx(pause)
+
+
+def test_the_next_look_is_never_after_the_deadline():
+    scene = Scene(lasts=150)
+    scene.see(0, scene.job("PROCESSING", completionPercentage=42))
+    assert scene.wait.pause(T0) == 120
+    scene.see(120, scene.job("PROCESSING", completionPercentage=42))
+    assert scene.wait.pause(T0 + 120) == 30
+    outcome, lines = scene.see(150, scene.job("PROCESSING", completionPercentage=43))
+    assert outcome is Outcome.TIMEOUT
+    assert "PROCESSING 43 %" in lines[-1]
+
+
+def test_a_job_that_is_done_at_the_deadline_is_done():
+    scene = Scene(lasts=150)
+    assert scene.see(100_000, scene.job("DONE"))[0] is Outcome.DONE
+
+
+def test_the_job_as_last_seen_belongs_to_every_verdict():
+    scene = Scene(lasts=150)
+    scene.see(0, scene.job("PROCESSING", completionPercentage=42))
+    verdict = scene.wait.see(ServiceUnavailable("503"), T0 + 150)
+    assert verdict.outcome is Outcome.TIMEOUT
+    assert verdict.job.completion_percentage == 42
+
+
+@pytest.mark.parametrize(
+    ("api", "goal", "status", "light"),
+    [
+        (BatchApi.STATISTICAL, Goal.COMPLETION, "PROCESSING", True),
+        (BatchApi.STATISTICAL, Goal.COMPLETION, "ANALYSING", True),
+        (BatchApi.STATISTICAL, Goal.COMPLETION, "ANALYSIS_DONE", False),
+        (BatchApi.STATISTICAL, Goal.COMPLETION, "CREATED", False),
+        (BatchApi.STATISTICAL, Goal.ANALYSIS, "ANALYSING", False),
+        (BatchApi.PROCESS, Goal.COMPLETION, "PROCESSING", False),
+    ],
+)
+def test_light_looks_only_where_the_user_action_does_not_matter(api, goal, status, light):
+    scene = Scene(api, goal)
+    assert not scene.wait.light_will_do
+    scene.see(0, scene.job(status))
+    assert scene.wait.light_will_do is light
+
+
+def test_a_wait_goes_on_in_another_process_without_repeating_itself():
+    first = Scene()
+    first.see(0, first.job("STOPPED"))
+    stored = json.loads(json.dumps(first.wait.to_json()))
+    second = Scene(stored=stored)
+    outcome, lines = second.see(120, second.job("STOPPED"))
+    assert outcome is Outcome.STOPPED
+    assert len(lines) == 1, "the verdict, and not the status again"
+
+
+def test_a_quiet_job_gives_a_sign_of_life_every_ten_minutes():
+    scene = Scene()
+    for at in range(0, 3601, 120):
+        scene.see(at, scene.job("PROCESSING"))
+    assert len(scene.lines) == 7

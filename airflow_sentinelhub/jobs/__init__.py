@@ -2,7 +2,7 @@
 
 from airflow_sentinelhub.jobs import advice
 from airflow_sentinelhub.jobs.api import BatchApi, UrlLayout
-from airflow_sentinelhub.jobs.assess import assess
+from airflow_sentinelhub.jobs.assessment import assess
 from airflow_sentinelhub.jobs.deadlines import Deadlines
 from airflow_sentinelhub.jobs.job import BatchJob, MissingJob
 from airflow_sentinelhub.jobs.memory import Memory

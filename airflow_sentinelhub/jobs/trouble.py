@@ -18,7 +18,7 @@ from airflow_sentinelhub.exceptions import (
     ServiceError,
 )
 from airflow_sentinelhub.jobs.api import BatchApi
-from airflow_sentinelhub.jobs.assess import confirm
+from airflow_sentinelhub.jobs.assessment import confirm
 from airflow_sentinelhub.jobs.durations import in_words
 from airflow_sentinelhub.jobs.memory import Memory
 from airflow_sentinelhub.jobs.policy import Policy

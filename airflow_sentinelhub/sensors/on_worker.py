@@ -96,7 +96,7 @@ class WorkerWait:
             if self._forgetful and not verdict.is_final and self._wait.awaits_confirmation:
                 time.sleep(self._wait.pause(time.time()))
                 verdict = self._wait.see(self._look(client), time.time())
-            return look_elsewhere(verdict, client.for_api)
+            return look_elsewhere(verdict, hook.get_conn)
 
     def _look(self, client: BatchClient) -> Look:
         return look_at(client, self._wait.terms.job_id, light=self._wait.light_will_do)

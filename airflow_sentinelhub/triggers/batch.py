@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
@@ -160,7 +161,7 @@ class SentinelHubBatchTrigger(BaseTrigger):
                         return None
                     verdict = wait.see(look, time.time())
                     if verdict.is_final:
-                        return await in_thread(look_elsewhere, verdict, client.for_api)
+                        return await in_thread(look_elsewhere, verdict, functools.partial(_client, config))
                     pause = wait.pause(time.time())
 
 

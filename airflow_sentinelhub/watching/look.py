@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -51,7 +52,9 @@ def look_at(reader: JobReader, job_id: str, *, light: bool = False) -> Look:
     return job
 
 
-def look_elsewhere(verdict: Verdict, reader_for: Callable[[BatchApi], JobReader]) -> Verdict:
+def look_elsewhere(
+    verdict: Verdict, reader_for: Callable[[BatchApi], AbstractContextManager[JobReader]]
+) -> Verdict:
     """
     Look whether a job that V1 does not know belongs to V2, and say so in the verdict.
 
@@ -62,6 +65,7 @@ def look_elsewhere(verdict: Verdict, reader_for: Callable[[BatchApi], JobReader]
     """
     if verdict.outcome is not Outcome.NOT_FOUND or verdict.api is not BatchApi.PROCESS_V1:
         return verdict
-    if not isinstance(look_at(reader_for(BatchApi.PROCESS), verdict.job_id), BatchJob):
-        return verdict
+    with reader_for(BatchApi.PROCESS) as reader:
+        if not isinstance(look_at(reader, verdict.job_id), BatchJob):
+            return verdict
     return replace(verdict, message=advice.belongs_to_v2(MissingJob(verdict.api, verdict.job_id)))

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from conftest import Clock, MakeClient, Service, reply
+from client_scripted_service import Clock, MakeClient, Service, reply
 
 from airflow_sentinelhub.client.batch import BatchClient
 from airflow_sentinelhub.client.config import ClientConfig
@@ -17,6 +17,7 @@ from airflow_sentinelhub.exceptions import (
     BadRequest,
     InvalidRequestId,
     NotFound,
+    RateLimited,
     ServiceUnavailable,
     UnsupportedOperation,
 )
@@ -62,9 +63,7 @@ def test_request(
     method: str,
     path: str,
 ) -> None:
-    service.script = [reply({"id": "7", "data": [{"id": "7"}]} if method == "GET" and "?" not in path else {"data": [{}]})]
-    if path.endswith("tiles"):
-        service.script = [reply({"data": [{"id": 1}]})]
+    service.script = [reply({"data": [{"id": "7"}]})]  # a job or a page, as one likes
     call(make_client(api, replace(config, url_layout=layout)))
     (request,) = service.requests
     assert (request.method, request.url) == (method, f"https://sh.example{path}")
@@ -193,7 +192,8 @@ def test_list_ends_where_tokens_go_in_a_circle(client: BatchClient, service: Ser
 
 
 @pytest.mark.parametrize(
-    "empty", [page(nextToken="2"), reply({}), reply({"data": None, "links": {}}), reply({"links": {"nextToken": "2"}})]
+    "empty",
+    [page(nextToken="2"), reply({}), reply({"data": None, "links": {}}), reply({"links": {"nextToken": "2"}})],
 )
 def test_empty_page_ends_the_list(client: BatchClient, service: Service, empty: Any) -> None:
     service.script = [page(1, nextToken="1"), empty]
@@ -284,11 +284,8 @@ def test_defaults_are_those_of_the_process(config: ClientConfig, service: Servic
             with BatchClient(config, PROCESS) as client:
                 client.get("7")
         assert service.bearers == ["token-1", "token-1"]
-        with BatchClient(config, STATISTICAL, budget=0) as client:
-            with pytest.raises(ServiceUnavailable):
-                client.get("7")
-        with BatchClient(config, PROCESS, budget=0) as client:
-            with pytest.raises(ServiceUnavailable, match="was not asked"):
+        for api, message in ((STATISTICAL, "429"), (PROCESS, "was not asked")):
+            with BatchClient(config, api, budget=0) as client, pytest.raises(RateLimited, match=message):
                 client.get("7")
     finally:
         PROCESS_TOKENS.reset()

@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
-from conftest import Clock, MakeClient
-from local_server import Answer, LocalServer, Request, hang, http
+from client_local_server import Answer, LocalServer, Request, hang, http
+from client_scripted_service import Clock, MakeClient
 
 from airflow_sentinelhub.client import session as session_module
 from airflow_sentinelhub.client.batch import BatchClient
@@ -61,14 +61,15 @@ ECHO = (
     f"form client_secret={quote_plus(SECRET)} raw {SECRET} header Bearer {TOKENS[0]} "
     f"keys {ACCESS_KEY} {SECRET_KEY} {GS_KEY} json {json.dumps(REQUEST)} token {TOKENS[0]}"
 )
-ECHOES = [
-    lambda status: as_json({"error": {"message": ECHO, "code": "COMMON_BAD_PAYLOAD"}}, status),
-    lambda status: as_json({"error": {"message": "x", "errors": {"sent": REQUEST, "as": ECHO}}}, status),
-    lambda status: as_json({"message": "y" * 900 + ECHO, "code": ECHO}, status),
-    lambda status: as_json({"error": ECHO, "error_description": ECHO}, status),
-    lambda status: http(status, ECHO),
-    lambda status: http(status, f"<html><title>{ECHO}</title></html>"),
-    lambda status: http(status, json.dumps({"error": {"message": ECHO}})[:-30]),
+TOKEN_ECHO = f"form client_secret={quote_plus(SECRET)} raw {SECRET} other {quote(SECRET, safe='')}"
+ECHOES: list[Callable[[int, str], bytes]] = [
+    lambda status, echo: as_json({"error": {"message": echo, "code": "COMMON_BAD_PAYLOAD"}}, status),
+    lambda status, echo: as_json({"error": {"message": "x", "errors": {"sent": REQUEST, "as": echo}}}, status),
+    lambda status, echo: as_json({"message": "y" * 900 + echo, "code": echo}, status),
+    lambda status, echo: as_json({"error": echo, "error_description": echo}, status),
+    lambda status, echo: http(status, echo),
+    lambda status, echo: http(status, f"<html><title>{echo}</title></html>"),
+    lambda status, echo: http(status, json.dumps({"error": {"message": echo}})[:-30]),
 ]
 
 Flow = tuple[str, list[Answer], Callable[[BatchClient], Any]]
@@ -89,8 +90,16 @@ def flows() -> Iterator[Flow]:
     yield "create", [ok, as_json(JOB, 201)], create
     yield "start", [ok, http(204)], lambda c: c.start("7", budget=0)
     yield "renewal", [ok, http(401), token(1), as_json(JOB)], get
-    yield "retries", [http(500), ok, http(503), http(429, "", "Retry-After: 1"), as_json(JOB)], lambda c: c.get("7")
-    yield "unauthorized", [ok, http(401, ECHO), token(1), as_json({"error": {"message": " ".join(TOKENS)}}, 401)], get
+    yield (
+        "retries",
+        [http(500), ok, http(503), http(429, "", "Retry-After: 1"), as_json(JOB)],
+        lambda c: c.get("7"),
+    )
+    yield (
+        "unauthorized",
+        [ok, http(401, ECHO), token(1), as_json({"error": {"message": " ".join(TOKENS[:2])}}, 401)],
+        get,
+    )
     yield "odd token", [http(200, json.dumps({"access_token": f"{TOKENS[0]}\r\nX: y", "expires_in": 1}))], get
     yield "token in odd words", [http(200, json.dumps({"access_token": f"{TOKENS[0]} ü"}))], get
     yield "truncated token", [ok[:-20]], get
@@ -105,13 +114,13 @@ def flows() -> Iterator[Flow]:
         yield f"{name} create", [ok, broken], create  # type: ignore[list-item]
     for number, echo in enumerate(ECHOES):
         for status in (400, 401, 403, 404, 429, 500):
-            yield f"token echo {number} {status}", [echo(status)], get
-            yield f"create echo {number} {status}", [ok, *[echo(status)] * (1 if status != 401 else 0)] + (
-                [echo(401), token(1), echo(401)] if status == 401 else []
-            ), create
-    for number, echo in enumerate(ECHOES[3:]):
-        yield f"token echo {number} 200", [echo(200)], get
-        yield f"create echo {number} 200", [ok, echo(200)], create
+            yield f"token echo {number} {status}", [echo(status, TOKEN_ECHO)], get
+            answer = echo(status, ECHO)
+            twice = [answer, token(1), answer] if status == 401 else [answer]
+            yield f"create echo {number} {status}", [ok, *twice], create
+    for number, echo in enumerate(ECHOES[4:], 4):
+        yield f"token echo {number} 200", [echo(200, TOKEN_ECHO)], get
+        yield f"create echo {number} 200", [ok, echo(200, ECHO)], create
 
 
 class Everything(logging.Handler):
@@ -154,9 +163,7 @@ def told_by(error: BaseException | None) -> Iterator[str]:
 def locals_in(error: BaseException) -> str:
     """The variables in our frames of the traceback, as debugging tools show them."""
     shown = traceback.TracebackException.from_exception(error, capture_locals=True)
-    return " ".join(
-        f"{frame.locals}" for frame in shown.stack if "airflow_sentinelhub" in frame.filename
-    )
+    return " ".join(f"{frame.locals}" for frame in shown.stack if "airflow_sentinelhub" in frame.filename)
 
 
 @pytest.mark.parametrize("flow", [pytest.param(flow, id=flow[0]) for flow in flows()])
@@ -195,10 +202,9 @@ def test_the_checks_see_what_they_look_for(everything: Everything) -> None:
     logging.getLogger("somebody").debug("sent %s", quote_plus(SECRET))
     assert leaks("\n".join(everything.lines), [SECRET])
     assert leaks(" ".join(told_by(SentinelHubError("x", service_message=TOKENS[0]))), TOKENS)
-    try:
+    with pytest.raises(SentinelHubError) as caught:
         raise SentinelHubError("x") from SentinelHubError(json.dumps(SECRET))
-    except SentinelHubError as error:
-        assert leaks(" ".join(told_by(error)), [SECRET])
+    assert leaks(" ".join(told_by(caught.value)), [SECRET])
 
 
 def test_reprs(clock: Clock, tokens: TokenCache, make_client: MakeClient) -> None:

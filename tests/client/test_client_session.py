@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import MakeClient, Service, reply
+from client_local_server import Answer, LocalServer, Request, hang, http
+from client_scripted_service import MakeClient, Service, reply
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from local_server import Answer, LocalServer, Request, hang, http
 
 from airflow_sentinelhub.client import session as session_module
 from airflow_sentinelhub.client.batch import BatchClient
@@ -29,7 +29,15 @@ JOB = http(200, '{"id": "1"}')
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "requests_ca_bundle", "curl_ca_bundle", "netrc"):
+    for name in (
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+        "no_proxy",
+        "requests_ca_bundle",
+        "curl_ca_bundle",
+        "netrc",
+    ):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
 
@@ -73,16 +81,18 @@ def test_redirects_within_the_host_are_not_followed_either(make_client: MakeClie
 
 @pytest.mark.parametrize("location", ["http://[", "http://x:port/", "\x80", "//"])
 def test_redirects_to_nowhere(make_client: MakeClient, location: str) -> None:
-    with LocalServer(sentinelhub(http(302, b"", f"Location: {location}"))) as server:
-        with pytest.raises(ServiceUnavailable, match="redirects to"):
-            make_client(config=config_for(server)).get("1")
+    answer = sentinelhub(http(302, b"", f"Location: {location}"))
+    with LocalServer(answer) as server, pytest.raises(ServiceUnavailable, match="redirects to"):
+        make_client(config=config_for(server)).get("1")
 
 
 def test_netrc_replaces_no_credentials(
     make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login stranger password strange\ndefault login stranger password strange\n")
+    netrc.write_text(
+        "machine 127.0.0.1 login stranger password strange\ndefault login stranger password strange\n"
+    )
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     with LocalServer(sentinelhub(JOB)) as server:
@@ -93,9 +103,7 @@ def test_netrc_replaces_no_credentials(
     assert get.headers["authorization"] == "Bearer token-1"
 
 
-def test_proxies_of_the_environment_are_used(
-    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_proxies_of_the_environment_are_used(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
     with LocalServer(sentinelhub(JOB)) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         monkeypatch.setenv("http_proxy", proxy.url)
@@ -131,7 +139,9 @@ def test_proxy_that_cannot_be_reached(make_client: MakeClient, monkeypatch: pyte
 
 def test_cookies_are_not_kept(make_client: MakeClient) -> None:
     job = http(200, '{"id": "1"}', "Set-Cookie: who=first; Path=/")
-    with LocalServer(sentinelhub(job, http(200, '{"access_token": "t"}', "Set-Cookie: who=token; Path=/"))) as server:
+    with LocalServer(
+        sentinelhub(job, http(200, '{"access_token": "t"}', "Set-Cookie: who=token; Path=/"))
+    ) as server:
         client = make_client(config=config_for(server))
         client.get("1")
         client.get("1")
@@ -153,16 +163,17 @@ def reset(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
 
 
+OK = b"HTTP/1.1 200 OK\r\n"
 BROKEN = [
     pytest.param(drop, "the connection broke", id="dropped"),
     pytest.param(reset, "the connection broke", id="reset"),
     pytest.param(hang, "it was too slow", id="hung"),
     pytest.param(JOB[:-3], "the answer broke off", id="cut"),
     pytest.param(JOB[:60], "the connection broke|no usable answer", id="cut in the headers"),
-    pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n20\r\n{", "the answer broke off", id="cut chunk"),
-    pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Encoding: gzip\r\n\r\nabc", "broke off", id="no gzip"),
+    pytest.param(OK + b"Transfer-Encoding: chunked\r\n\r\n20\r\n{", "the answer broke off", id="cut chunk"),
+    pytest.param(OK + b"Content-Encoding: gzip\r\n\r\nabc", "broke off", id="no gzip"),
     pytest.param(b"SSH-2.0-OpenSSH\r\n", "the connection broke", id="another protocol"),
-    pytest.param(b"HTTP/1.1 200 OK\r\n\r\n", "an empty answer", id="empty"),
+    pytest.param(OK + b"\r\n", "an empty answer", id="empty"),
 ]  # fmt: skip
 
 
@@ -206,9 +217,12 @@ def test_create_where_nobody_listens_was_not_sent(make_client: MakeClient) -> No
 
 
 def test_host_that_does_not_exist_was_not_sent(make_client: MakeClient) -> None:
-    with LocalServer(sentinelhub(JOB)) as server:
-        with pytest.raises(ServiceUnavailable, match="no connection") as caught:
-            make_client(config=config_for(server, "https://nowhere.invalid")).create({}, budget=0)
+    nowhere = "https://nowhere.invalid"
+    with (
+        LocalServer(sentinelhub(JOB)) as server,
+        pytest.raises(ServiceUnavailable, match="no connection") as caught,
+    ):
+        make_client(config=config_for(server, nowhere)).create({}, budget=0)
     assert not isinstance(caught.value, JobMayExist)
 
 
@@ -248,19 +262,17 @@ def test_bundle_of_the_environment_is_used(
     bundle, context = certificate(tmp_path)
     with LocalServer(sentinelhub(JOB), context) as server:
         client = make_client(config=config_for(server))
-        with pytest.raises(ServiceUnavailable, match="certificate .*REQUESTS_CA_BUNDLE") as caught:
+        with pytest.raises(ServiceUnavailable, match=r"certificate .*REQUESTS_CA_BUNDLE") as caught:
             client.get("1", budget=60)
         assert caught.value.lasting
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
         assert client.create({}) == {"id": "1"}
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
-        with pytest.raises(ServiceUnavailable, match="REQUESTS_CA_BUNDLE .*no readable file"):
+        with pytest.raises(ServiceUnavailable, match=r"REQUESTS_CA_BUNDLE .*no readable file"):
             client.create({})
 
 
-def test_certificate_that_stops_being_trusted_is_no_lost_answer(
-    make_client: MakeClient, tmp_path: Path
-) -> None:
+def test_certificate_that_stops_being_trusted_is_no_lost_answer(make_client: MakeClient, tmp_path: Path) -> None:
     _, context = certificate(tmp_path)
     with LocalServer(sentinelhub(JOB)) as auth, LocalServer(sentinelhub(JOB), context) as server:
         config = ClientConfig(server.url, f"{auth.url}/token", "the-client", "hush")

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 import requests
-from conftest import AUTH_URL, Clock, MakeClient, Reply, Service, reply
+from client_scripted_service import AUTH_URL, Clock, MakeClient, Reply, Service, reply
 
 from airflow_sentinelhub.client.batch import BatchClient
 from airflow_sentinelhub.client.config import ClientConfig
@@ -19,7 +19,9 @@ from airflow_sentinelhub.exceptions import (
 )
 
 OK = {"access_token": "token-ok", "expires_in": 3599, "token_type": "Bearer"}
-OLD_STYLE = {"error": {"status": 400, "reason": "Bad Request", "message": "Illegal secret!", "code": "OAUTH_ERROR"}}
+OLD_STYLE = {
+    "error": {"status": 400, "reason": "Bad Request", "message": "Illegal secret!", "code": "OAUTH_ERROR"}
+}
 INVALID_CLIENT = {"error": "invalid_client", "error_description": "Invalid client or Invalid client credentials"}
 
 
@@ -132,7 +134,7 @@ def test_refusals_are_raised_at_once(
 
 def test_refusal_says_what_the_service_said(client: BatchClient, service: Service) -> None:
     service.token_script = [reply(OLD_STYLE, status=400)]
-    with pytest.raises(InvalidCredentials, match='id.example does not accept .*"Illegal secret!"') as caught:
+    with pytest.raises(InvalidCredentials, match=r'id\.example does not accept .*"Illegal secret!"') as caught:
         client.get("1")
     assert caught.value.service_message == "Illegal secret!"
     assert caught.value.http_status == 400
@@ -164,7 +166,7 @@ def test_redirect_names_its_target_and_the_field(client: BatchClient, service: S
 
 def test_page_instead_of_a_token_says_what_to_check(client: BatchClient, service: Service) -> None:
     service.token_script = [reply("<html>Welcome</html>")]
-    with pytest.raises(ServiceUnavailable, match="page of HTML.*auth_url"):
+    with pytest.raises(ServiceUnavailable, match=r"page of HTML.*auth_url"):
         client.get("1", budget=0)
 
 

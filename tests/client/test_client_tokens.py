@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from conftest import Clock
+from client_scripted_service import Clock
 
 from airflow_sentinelhub.client.tokens import Token, TokenCache
 from airflow_sentinelhub.exceptions import InvalidCredentials, ServiceUnavailable

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 import urllib3
-from conftest import Clock, MakeClient, Reply, Service, reply
+from client_scripted_service import Clock, MakeClient, Reply, Service, reply
 
 from airflow_sentinelhub.client.batch import BatchClient
 from airflow_sentinelhub.client.gate import Gate
@@ -29,7 +29,9 @@ LIMITED = {"status": 429, "reason": "Too Many Requests", "message": "You have ex
            "code": "RATE_LIMIT_EXCEEDED"}  # fmt: skip
 NO_CONNECTION = requests.ConnectionError(
     urllib3.exceptions.MaxRetryError(
-        urllib3.HTTPSConnectionPool("sh.example"), "/", urllib3.exceptions.NewConnectionError(None, "refused")
+        urllib3.HTTPSConnectionPool("sh.example"),
+        "/",
+        urllib3.exceptions.NewConnectionError(urllib3.connection.HTTPConnection("sh.example"), "refused"),
     )
 )
 NEVER_SENT = [
@@ -43,7 +45,9 @@ PERHAPS_DONE = [
     pytest.param(reply("<h1>Bad Gateway</h1>", status=502), id="502 HTML"),
     pytest.param(reply({"error": {"message": "busy"}}, status=503), id="503"),
     pytest.param(reply(status=408), id="408"),
-    pytest.param(requests.ConnectionError(urllib3.exceptions.ProtocolError("x", ConnectionResetError())), id="reset"),
+    pytest.param(
+        requests.ConnectionError(urllib3.exceptions.ProtocolError("x", ConnectionResetError())), id="reset"
+    ),
     pytest.param(requests.ReadTimeout("30 s"), id="read timeout"),
     pytest.param(requests.exceptions.ChunkedEncodingError("broke"), id="broken off"),
     pytest.param(reply("<html>Please log in</html>"), id="HTML"),
@@ -87,7 +91,7 @@ def test_the_clients_own_budget_is_the_default(make_client: MakeClient, service:
 
 def test_pauses_double_and_the_last_failure_is_raised(client: BatchClient, service: Service, clock: Clock) -> None:
     service.script = [reply({"error": {"message": f"no. {n}"}}, status=503) for n in range(1, 10)]
-    with pytest.raises(ServiceUnavailable, match="no. 5") as caught:
+    with pytest.raises(ServiceUnavailable, match=r"no\. 5") as caught:
         client.get("1", budget=10)
     assert clock.slept == [1, 2, 4, 3]
     assert caught.value.http_status == 503
@@ -113,7 +117,11 @@ def test_429_carries_what_the_service_said(client: BatchClient, service: Service
 
 
 def test_429_is_waited_for_exactly(client: BatchClient, service: Service, clock: Clock) -> None:
-    service.script = [reply(LIMITED, status=429, Retry_After="3398"), reply(status=429, Retry_After="7"), reply(JOB)]
+    service.script = [
+        reply(LIMITED, status=429, Retry_After="3398"),
+        reply(status=429, Retry_After="7"),
+        reply(JOB),
+    ]
     assert client.get("1") == JOB
     assert clock.slept == [3.398, 7]
 

@@ -106,13 +106,13 @@ def test_scrubber_knows_a_secret_in_every_spelling(text: str) -> None:
         ("token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc-_1 expired", "token ***** expired"),
         ("Bearer 0123456789abcdef", "Bearer *****"),
         # What the service really says must survive.
-        ("[Authorization: Bearer <accessToken>] of your request", "[Authorization: Bearer <accessToken>] of your request"),
-        ("Invalid client or Invalid client credentials", "Invalid client or Invalid client credentials"),
-        ("The accessKey is wrong", "The accessKey is wrong"),
+        ("[Authorization: Bearer <accessToken>] of your request", None),
+        ("Invalid client or Invalid client credentials", None),
+        ("The accessKey is wrong", None),
     ],
-)  # fmt: skip
-def test_scrubber_knows_secrets_by_name_and_shape(text: str, clean: str) -> None:
-    assert Scrubber()(text) == clean
+)
+def test_scrubber_knows_secrets_by_name_and_shape(text: str, clean: str | None) -> None:
+    assert Scrubber()(text) == (clean or text)
 
 
 def test_scrubber_learns_without_changing() -> None:
@@ -131,7 +131,9 @@ def test_credentials_are_found_however_deep() -> None:
 
 
 def test_credentials_in_answers_are_masked() -> None:
-    answer = '{"request": {"s3": {"accessKey": "AK", "secretAccessKey": "SK"}, "gs": {"credentials": null}}, "id": "1"}'
+    answer = (
+        '{"request": {"s3": {"accessKey": "AK", "secretAccessKey": "SK"}, "gs": {"credentials": null}}, "id": "1"}'
+    )
     assert json.loads(answer, object_hook=mask_credentials) == {
         "request": {"s3": {"accessKey": "*****", "secretAccessKey": "*****"}, "gs": {"credentials": None}},
         "id": "1",

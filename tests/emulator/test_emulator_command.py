@@ -75,8 +75,12 @@ def test_a_taken_port_is_named() -> None:
 @pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
 @pytest.mark.parametrize(
     ("use", "code"),
-    [(".__main__ import main; sys.exit(main([]))", 1), (" import Emulator; Emulator().start()", 1), (" import Emulator", 0)],
-)  # fmt: skip
+    [
+        (".__main__ import main; sys.exit(main([]))", 1),
+        (" import Emulator; Emulator().start()", 1),
+        (" import Emulator", 0),
+    ],
+)
 def test_without_the_extra_it_says_which_one(missing: str, use: str, code: int) -> None:
     program = WITHOUT.format(missing=missing) + use
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20)

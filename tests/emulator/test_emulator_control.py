@@ -10,6 +10,8 @@ import pytest
 import requests
 
 from airflow_sentinelhub.emulator import Control, Emulator, EmulatorControl
+from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.jobs import BatchApi
 
 
 @pytest.fixture(params=["in this process", "over HTTP"])
@@ -39,9 +41,6 @@ def test_jobs(control: Control) -> None:
 
 
 def test_the_next_job_gets_the_next_fate(control: Control, emulator: Emulator, user: requests.Session) -> None:
-    from airflow_sentinelhub.emulator.samples import sample_request
-    from airflow_sentinelhub.jobs import BatchApi
-
     control.next_fate(steps=[{"status": "FAILED"}], api="statistical")
     control.next_fate(steps=[{"status": "DONE"}])
     control.default_fate({"cost": 7})
@@ -75,21 +74,30 @@ def test_requests_are_counted_by_what_they_ask_for(
     control: Control, emulator: Emulator, user: requests.Session
 ) -> None:
     job = control.add_job("process_v1", status="DONE")
-    for path in ("", "?count=3", f"/{job}", f"/{job}/tiles", f"/{job}/tiles/1", f"/{job}/tiles/2"):
+    for path in (
+        "",
+        "?count=3",
+        f"/{job}",
+        f"/{job}/tiles",
+        f"/{job}/tiles/1",
+        f"/{job}/tiles/2",
+        f"/{job}/cancel",
+    ):
         user.get(f"{emulator.url}/api/v1/batch/process{path}", timeout=5)
     control.fault("drop")
     with pytest.raises(requests.ConnectionError):
         user.post(f"{emulator.url}/api/v1/batch/process/{job}/cancel", timeout=5)
     counts = control.requests()
-    assert counts["total"] == 7
+    assert counts["total"] == 8
     assert counts["by_path"] == {
         "GET /api/v1/batch/process": 2,
         "GET /api/v1/batch/process/{id}": 1,
         "GET /api/v1/batch/process/{id}/tiles": 1,
         "GET /api/v1/batch/process/{id}/tiles/{tileId}": 2,
+        "GET /api/v1/batch/process/{id}/cancel": 1,
         "POST /api/v1/batch/process/{id}/cancel": 1,
     }
-    assert counts["by_api"] == {"process_v1": 7}
+    assert counts["by_api"] == {"process_v1": 8}
     assert (counts["actions"]["cancel"], counts["actions"]["stop"], counts["actions"]["start"]) == (1, 0, 0)
     last = counts["recent"][-1]
     assert (last["method"], last["status"], last["fault"]) == ("POST", None, "drop")
@@ -138,15 +146,20 @@ def test_nonsense_is_refused_with_a_reason(
 
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
-    [("GET", "/nothing", None, 404), ("POST", "/jobs", b"{", 400), ("POST", "/jobs", b"[]", 400), ("POST", "/jobs", b"{}", 400)],
-)  # fmt: skip
+    [
+        ("GET", "/nothing", None, 404),
+        ("POST", "/jobs", b"{", 400),
+        ("POST", "/jobs", b"[]", 400),
+        ("POST", "/jobs", b"{}", 400),
+    ],
+)
 def test_nonsense_over_http(emulator: Emulator, method: str, path: str, body: bytes | None, status: int) -> None:
     answer = requests.request(method, f"{emulator.url}/_emulator{path}", data=body, timeout=5)
     assert (answer.status_code, set(answer.json())) == (status, {"error"})
 
 
 def test_an_emulator_can_be_stopped_and_started_at_the_same_address() -> None:
-    emulator = Emulator(speed=0)
+    before, emulator = threading.active_count(), Emulator(speed=0)
     with pytest.raises(RuntimeError, match="not running"):
         _ = emulator.url
     with emulator:
@@ -157,13 +170,7 @@ def test_an_emulator_can_be_stopped_and_started_at_the_same_address() -> None:
         assert emulator.url == url
         assert EmulatorControl(url).job(job)["status"] == "CREATED"
     emulator.stop()
-    assert "sentinelhub-emulator" not in {thread.name for thread in threading.enumerate() if thread.is_alive()} - {
-        "sentinelhub-emulator" if _other_emulators() else ""
-    }
-
-
-def _other_emulators() -> bool:
-    return sum(thread.name == "sentinelhub-emulator" for thread in threading.enumerate()) == 1
+    assert threading.active_count() == before
 
 
 def test_a_taken_port_is_an_error_and_leaks_nothing() -> None:

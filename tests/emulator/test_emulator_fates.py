@@ -186,6 +186,13 @@ def test_a_fate_can_change_on_the_way_without_going_backwards(idle: Emulator) ->
     assert idle.job(job)["status"] == "FAILED"
 
 
+def test_a_job_that_is_being_processed_cannot_fail_in_its_analysis_any_more(idle: Emulator) -> None:
+    job = idle.add_job(PROCESS, status="PROCESSING")
+    idle.set_fate(job, {"fails_in_analysis": True})
+    idle.advance(600)
+    assert idle.job(job)["status"] == "DONE"
+
+
 def test_the_fate_of_a_finished_job_is_settled_unless_its_steps_are_laid_down(idle: Emulator) -> None:
     job = idle.add_job(PROCESS, status="DONE")
     with pytest.raises(ValueError, match="settled"):

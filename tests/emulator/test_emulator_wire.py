@@ -149,8 +149,13 @@ def test_what_is_wrong_is_explained(
 
 @pytest.mark.parametrize(
     ("body", "content_type", "status"),
-    [(b"{", "application/json", 400), (b"", "application/json", 400), (b"[]", "application/json", 400), (b"x", "text/plain", 415)],
-)  # fmt: skip
+    [
+        (b"{", "application/json", 400),
+        (b"", "application/json", 400),
+        (b"[]", "application/json", 400),
+        (b"x", "multipart/form-data", 415),
+    ],
+)
 def test_a_body_must_be_a_json_object(
     emulator: Emulator, user: requests.Session, body: bytes, content_type: str, status: int
 ) -> None:
@@ -224,6 +229,14 @@ def test_a_single_page_has_no_links(emulator: Emulator, user: requests.Session) 
     job = emulator.add_job("process")
     page = user.get(f"{emulator.url}/api/v2/batch/process", timeout=5).json()
     assert page == {"data": [emulator.job(job)], "links": {}}
+
+
+def test_a_list_that_fills_its_pages_ends_with_the_last_one(emulator: Emulator, user: requests.Session) -> None:
+    for _ in range(4):
+        emulator.add_job("process")
+    url = f"{emulator.url}/api/v2/batch/process"
+    last = user.get(url, params={"count": 2, "viewtoken": 2}, timeout=5).json()
+    assert (len(last["data"]), last["links"]) == (2, {})
 
 
 def test_pages_drift_when_jobs_appear(emulator: Emulator, user: requests.Session) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import threading
 import time
+from contextlib import nullcontext
 
 import pytest
 

@@ -1,0 +1,20 @@
+"""Every test runs against an Airflow home of its own; nothing of the user's is read or written."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+_HOME = tempfile.TemporaryDirectory(prefix="airflow-sentinelhub-tests-")
+
+# Airflow reads these when it is first imported, so they are set before any test module is.
+for name in [name for name in os.environ if name.startswith(("AIRFLOW_", "AIRFLOW__"))]:
+    del os.environ[name]
+os.environ |= {
+    "AIRFLOW_HOME": _HOME.name,
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+    "_AIRFLOW_PROCESS_CONTEXT": "client",
+}
+
+from tests.harness.emulator_fixtures import emulator, running_emulator  # noqa: E402, F401 - after the environment

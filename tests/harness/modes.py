@@ -1,0 +1,76 @@
+"""Runs a sensor to its end in each mode in which Airflow can run it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from airflow.serialization.serialized_objects import BaseSerialization
+
+from airflow_sentinelhub.triggers.batch import SentinelHubBatchTrigger
+from tests.harness.task_runner import Ended, ExecutionApi, deferred_to, run, utcnow
+
+MODES = {
+    "deferred": {"deferrable": True},
+    "poke": {"deferrable": False, "mode": "poke"},
+    "reschedule": {"deferrable": False, "mode": "reschedule"},
+    "reschedule below 3.3": {"deferrable": False, "mode": "reschedule"},
+}
+
+
+def run_to_the_end(make_sensor: Any, mode: str, **arguments: Any) -> Ended:
+    """
+    Run a sensor until it succeeds, fails or is skipped.
+
+    :param make_sensor: gives a new sensor, as Airflow does in each process.
+    :param mode: a key of ``MODES``.
+    """
+    api, lines = ExecutionApi(), []
+    while True:
+        sensor = make_sensor(**arguments, **MODES[mode])
+        if mode == "reschedule below 3.3":
+            forget_the_state_store(sensor)
+        ended = run(sensor, api)
+        lines += ended.lines
+        ended.lines = lines
+        if ended.state == "deferred":
+            event, trigger_lines = fire(ended)
+            lines += trigger_lines
+            api.next_method, api.next_kwargs = "execute_complete", {**deferred_to(ended)[2], "event": event}
+        elif ended.state == "up_for_reschedule":
+            api.first_reschedule = api.first_reschedule or utcnow()
+            # Airflow wipes XComs before it starts a rescheduled task again.
+            api.xcoms.clear()
+            time.sleep(max(0.0, (ended.message.reschedule_date - utcnow()).total_seconds()))
+        else:
+            return ended
+
+
+def fire(ended: Ended) -> tuple[Any, list[dict[str, Any]]]:
+    """Run the trigger that a task deferred to, as the triggerer makes it; give its event and its log."""
+    import structlog
+
+    classpath, kwargs, _ = deferred_to(ended)
+    assert classpath == "airflow_sentinelhub.triggers.batch.SentinelHubBatchTrigger"
+    kwargs = BaseSerialization.deserialize(BaseSerialization.serialize(kwargs))
+
+    async def first_event() -> Any:
+        events = [event async for event in SentinelHubBatchTrigger(**kwargs).run()]
+        assert len(events) == 1
+        return events[0].payload
+
+    with structlog.testing.capture_logs() as lines:
+        event = asyncio.run(first_event())
+    return event, list(lines)
+
+
+def forget_the_state_store(sensor: Any) -> None:
+    """Take away what Airflow below 3.3 does not have."""
+    execute = sensor.execute
+
+    def without_store(context: Any) -> Any:
+        context.pop("task_state_store", None)
+        return execute(context)
+
+    object.__setattr__(sensor, "execute", without_store)

@@ -1,0 +1,171 @@
+"""From the fields of an Airflow connection to a configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+import structlog
+
+from airflow_sentinelhub.exceptions import InvalidConnection
+from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.jobs import BatchApi, UrlLayout
+
+MAIN = "https://services.sentinel-hub.com"
+MAIN_AUTH = "https://services.sentinel-hub.com/auth/realms/main/protocol/openid-connect/token"
+US_WEST = "https://services-uswest2.sentinel-hub.com"
+CDSE = "https://sh.dataspace.copernicus.eu"
+CDSE_AUTH = "https://identity.dataspace.copernicus.eu/auth/realms/CDSE/protocol/openid-connect/token"
+OWN, OWN_AUTH = "https://sh.example.org", "https://login.example.org/token"
+
+
+@pytest.fixture
+def configure(monkeypatch):
+    """Set the connection ``sh`` and read it, in both ways that the hook offers."""
+
+    def configure(extra=None, **fields):
+        fields = {"conn_type": "sentinelhub", "login": "my-id", "password": "my-secret", **fields}
+        if extra is not None:
+            fields["extra"] = extra if isinstance(extra, str) else json.dumps(extra)
+        monkeypatch.setenv("AIRFLOW_CONN_SH", json.dumps(fields))
+        hook = SentinelHubHook("sh")
+        config = hook.get_config()
+        assert asyncio.run(hook.aget_config()) == config
+        return config
+
+    return configure
+
+
+@pytest.mark.parametrize(
+    ("fields", "base_url", "auth_url"),
+    [
+        ({}, MAIN, MAIN_AUTH),
+        ({"extra": {"deployment": "main"}}, MAIN, MAIN_AUTH),
+        ({"extra": {"deployment": "us-west-2"}}, US_WEST, MAIN_AUTH),
+        ({"extra": {"deployment": "CDSE"}}, CDSE, CDSE_AUTH),
+        ({"extra": {"deployment": None, "auth_url": None}}, MAIN, MAIN_AUTH),
+        # An explicit address wins over the deployment's.
+        ({"extra": {"deployment": "main", "auth_url": OWN_AUTH}}, MAIN, OWN_AUTH),
+        ({"extra": {"deployment": "cdse"}, "host": OWN}, OWN, CDSE_AUTH),
+        ({"extra": {"deployment": "us-west-2", "auth_url": MAIN_AUTH}}, US_WEST, MAIN_AUTH),
+        # A known base URL brings its own authentication, whatever the form's drop-down still says.
+        ({"host": CDSE}, CDSE, CDSE_AUTH),
+        ({"host": CDSE + "/", "extra": {"deployment": "main"}}, CDSE, CDSE_AUTH),
+        ({"extra": {"auth_url": CDSE_AUTH}}, CDSE, CDSE_AUTH),
+        # Both by hand are a deployment of one's own.
+        ({"host": OWN, "extra": {"auth_url": OWN_AUTH}}, OWN, OWN_AUTH),
+        ({"host": OWN, "extra": {"deployment": "custom", "auth_url": OWN_AUTH}}, OWN, OWN_AUTH),
+        # The names that SHConfig uses.
+        ({"host": OWN, "extra": {"sh_token_url": OWN_AUTH}}, OWN, OWN_AUTH),
+        (
+            {"host": OWN, "extra": {"sh_auth_base_url": "https://old.example.org/"}},
+            OWN,
+            "https://old.example.org/oauth/token",
+        ),
+        # Loopback needs no https.
+        (
+            {"host": "http://127.0.0.1", "port": 8780, "extra": {"auth_url": "http://localhost:8780/token"}},
+            "http://127.0.0.1:8780",
+            "http://localhost:8780/token",
+        ),
+    ],
+)
+def test_addresses(configure, fields, base_url, auth_url):
+    config = configure(**fields)
+    assert (config.base_url, config.auth_url) == (base_url, auth_url)
+    assert (config.client_id, config.client_secret) == ("my-id", "my-secret")
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        ({"login": None}, "client id"),
+        ({"login": " "}, "client id"),
+        ({"password": None}, "client secret"),
+        ({"host": "services.sentinel-hub.com"}, "host 'services.sentinel-hub.com' has no scheme"),
+        ({"host": "ftp://sh.example.org", "extra": {"auth_url": OWN_AUTH}}, "base URL"),
+        ({"host": "https://user:hunter2@sh.example.org", "extra": {"auth_url": OWN_AUTH}}, "base URL"),
+        ({"host": "http://sh.example.org", "extra": {"auth_url": OWN_AUTH}}, "base URL"),
+        ({"host": OWN, "extra": {"auth_url": "http://login.example.org/token"}}, "auth_url"),
+        ({"host": OWN}, "auth_url in extra is missing"),
+        ({"extra": {"deployment": "custom", "auth_url": OWN_AUTH}}, "host is empty"),
+        ({"extra": {"auth_url": OWN_AUTH}}, "host is empty"),
+        ({"extra": {"deployment": "atlantis"}}, "deployment 'atlantis'"),
+        ({"extra": {"deployment": 5}}, "deployment in extra"),
+        ({"extra": "[1]"}, "extra is no JSON object"),
+        ({"extra": "nonsense"}, "extra is no JSON object"),
+        ({"extra": {"url_layout": "newest"}}, "url_layout"),
+        ({"extra": {"allow_http": "perhaps"}}, "allow_http"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_bad_connection_names_itself_and_the_field(configure, fields, names):
+    with pytest.raises(InvalidConnection) as raised:
+        configure(**fields)
+    assert "'sh'" in str(raised.value)
+    assert names in str(raised.value)
+    for secret in ("my-secret", "hunter2"):
+        assert secret not in str(raised.value)
+
+
+def test_a_missing_connection_says_what_to_do():
+    for read in (
+        SentinelHubHook("nowhere").get_config,
+        lambda: asyncio.run(SentinelHubHook("nowhere").aget_config()),
+    ):
+        with pytest.raises(InvalidConnection, match="'nowhere' does not exist: create one"):
+            read()
+
+
+def test_http_to_a_public_host_is_warned_about_every_time(configure):
+    extra = {"allow_http": True, "auth_url": "http://login.example.org/token"}
+    with structlog.testing.capture_logs() as lines:
+        configure(extra, host="http://sh.example.org")
+    assert [line["log_level"] for line in lines if "in clear" in line["event"]] == ["warning"] * 4  # read twice
+
+
+def test_url_layout(configure):
+    assert configure({"url_layout": "new"}).url_layout is UrlLayout.NEW
+    assert configure().url_layout is UrlLayout.LEGACY
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "sentinelhub://my-id:my-secret@/?deployment=cdse",
+        "sentinelhub://my-id:my-secret@https%3A%2F%2Fsh.dataspace.copernicus.eu/",
+        "sentinelhub://my-id:my-secret@/?auth_url=https%3A%2F%2Fidentity.dataspace.copernicus.eu%2Fauth%2Frealms"
+        "%2FCDSE%2Fprotocol%2Fopenid-connect%2Ftoken",
+    ],
+)
+def test_connection_as_uri(monkeypatch, uri):
+    monkeypatch.setenv("AIRFLOW_CONN_SH", uri)
+    config = SentinelHubHook("sh").get_config()
+    assert (config.base_url, config.auth_url, config.client_secret) == (CDSE, CDSE_AUTH, "my-secret")
+
+
+def test_the_secret_is_in_no_repr(configure):
+    assert "my-secret" not in repr(configure())
+    assert "my-secret" not in repr(SentinelHubHook("sh"))
+
+
+def test_get_conn_gives_a_client_of_the_api(configure):
+    configure()
+    assert SentinelHubHook("sh").get_conn().api is BatchApi.PROCESS
+    assert SentinelHubHook("sh").get_conn("statistical").api is BatchApi.STATISTICAL
+    with pytest.raises(ValueError, match="atlantis"):
+        SentinelHubHook("sh").get_conn("atlantis")
+
+
+def test_get_sh_config(configure, monkeypatch, tmp_path):
+    pytest.importorskip("sentinelhub", reason="needs the extra 'sentinelhub'")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SH_CLIENT_ID", "of the worker")
+    configure({"deployment": "cdse"})
+    sh_config = SentinelHubHook("sh").get_sh_config()
+    assert sh_config.sh_client_id == "my-id"
+    assert sh_config.sh_client_secret == "my-secret"
+    assert sh_config.sh_base_url == CDSE
+    assert sh_config.sh_token_url == CDSE_AUTH
+    assert list(tmp_path.iterdir()) == [], "SHConfig writes a file unless it is told not to"

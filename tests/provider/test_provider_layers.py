@@ -1,0 +1,95 @@
+"""Each layer knows only those below it, and importing a sensor stays cheap."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import airflow_sentinelhub
+
+PACKAGE = Path(airflow_sentinelhub.__file__).parent
+# What a layer may import of the package, besides itself; the order is that of the layers.
+ALLOWED = {
+    "exceptions": set(),
+    "jobs": {"exceptions"},
+    "client": {"exceptions", "jobs"},
+    "watching": {"exceptions", "jobs"},
+    "emulator": {"jobs"},
+    "hooks": {"exceptions", "jobs", "client"},
+    "triggers": {"exceptions", "jobs", "client", "watching", "hooks"},
+    "sensors": {"exceptions", "jobs", "client", "watching", "hooks", "triggers"},
+}
+WITHOUT_AIRFLOW = {"exceptions", "jobs", "client", "watching", "emulator"}
+HTTP = {"requests", "requests_oauthlib", "oauthlib", "urllib3"}
+DOES_IO = {
+    "asyncio",
+    "io",
+    "os",
+    "pathlib",
+    "random",
+    "shutil",
+    "socket",
+    "ssl",
+    "subprocess",
+    "threading",
+    "time",
+}
+
+
+def imports(file: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            if node.module == "airflow_sentinelhub":
+                found |= {f"airflow_sentinelhub.{alias.name}" for alias in node.names}
+    return found
+
+
+def files_of(layer: str) -> list[Path]:
+    return sorted((PACKAGE / layer).rglob("*.py")) or [PACKAGE / f"{layer}.py"]
+
+
+@pytest.mark.parametrize("layer", ALLOWED)
+def test_layer(layer):
+    for file in files_of(layer):
+        names = imports(file)
+        tops = {name.partition(".")[0] for name in names}
+        ours = {name.split(".")[1] for name in names if name.startswith("airflow_sentinelhub.")}
+        version = {"__version__"}
+        assert ours - version <= ALLOWED[layer] | {layer}, f"{file} reaches above its layer"
+        if layer in WITHOUT_AIRFLOW:
+            assert "airflow" not in tops, f"{file} imports airflow"
+        if layer != "client":
+            assert not tops & HTTP, f"{file} speaks HTTP: that is the client's"
+        if layer in ("jobs", "exceptions"):
+            assert not tops & DOES_IO, f"{file} does I/O or reads a clock"
+
+
+def test_every_layer_is_known():
+    layers = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert layers - {"__init__", "get_provider_info"} == set(ALLOWED)
+
+
+def test_importing_the_sensors_adds_no_http_library_and_no_extra():
+    unwanted = (*HTTP, "sentinelhub", "boto3", "starlette.applications", "uvicorn", "airflow_sentinelhub.emulator")
+    program = (
+        "import sys, airflow.sdk\n"
+        "from airflow.sdk import BaseSensorOperator\n"
+        "before = set(sys.modules)\n"
+        "import airflow_sentinelhub.sensors.batch\n"
+        f"print(*[name for name in {unwanted} if name in set(sys.modules) - before])\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning:airflow_sentinelhub", "-c", program],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert result.stdout.split() == []

@@ -1,0 +1,240 @@
+"""What a sensor does on the worker before and after the triggerer waits: nothing that costs a request."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+import responses
+from airflow.sdk import DAG
+
+from airflow_sentinelhub import exceptions
+from airflow_sentinelhub.jobs import BatchApi, BatchJob, Outcome, Verdict
+from airflow_sentinelhub.sensors import batch
+from airflow_sentinelhub.sensors.batch import SentinelHubBatchJobSensor, SentinelHubBatchProcessJobSensor
+from tests.harness.task_runner import ExecutionApi, deferred_to, run
+
+REQUEST_ID = "6aa8765a-0000-4000-8000-000000000000"
+SECRET = "s3cr3t-of-the-client"
+ALL = {
+    "SentinelHubBatchJobSensor": ("process_v1", "completion", 120.0),
+    "SentinelHubBatchProcessJobSensor": ("process", "completion", 120.0),
+    "SentinelHubBatchStatisticalJobSensor": ("statistical", "completion", 30.0),
+    "SentinelHubBatchAnalysisSensor": ("process_v1", "analysis", 10.0),
+    "SentinelHubBatchProcessAnalysisSensor": ("process", "analysis", 10.0),
+    "SentinelHubBatchStatisticalAnalysisSensor": ("statistical", "analysis", 10.0),
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch):
+    connection = {"conn_type": "sentinelhub", "login": "my-id", "password": SECRET}
+    monkeypatch.setenv("AIRFLOW_CONN_SENTINELHUB_DEFAULT", json.dumps(connection))
+    with responses.RequestsMock():  # any request is an error
+        yield
+
+
+def sensor(name="SentinelHubBatchProcessJobSensor", **arguments):
+    return getattr(batch, name)(**{"task_id": "wait", "request_id": REQUEST_ID, **arguments})
+
+
+@pytest.mark.parametrize(("name", "expected"), ALL.items())
+def test_it_defers_with_plain_arguments_and_without_a_request(name, expected):
+    ended = run(sensor(name))
+    classpath, kwargs, next_kwargs = deferred_to(ended)
+    assert classpath == "airflow_sentinelhub.triggers.batch.SentinelHubBatchTrigger"
+    assert (kwargs["api"], kwargs["goal"], kwargs["poke_interval"]) == expected
+    assert kwargs["analysis_poke_interval"] == 10.0
+    assert kwargs["request_id"] == REQUEST_ID
+    assert json.loads(json.dumps(kwargs)) == kwargs
+    assert next_kwargs == {"terms": kwargs}
+    assert SECRET not in json.dumps(kwargs) + ended.log
+    assert kwargs["timeout_at"] - kwargs["started_at"] == 7 * 86_400
+    assert ended.message.trigger_timeout > timedelta(days=7), "Airflow's own timeout comes after ours"
+
+
+def test_the_log_says_what_is_awaited_and_that_a_triggerer_must_run():
+    ended = run(sensor(timeout=3600))
+    assert f"Waiting until Batch Process job {REQUEST_ID} is done" in ended.log
+    assert "looking every 2 min (10 s during its analysis), until" in ended.log
+    assert "A triggerer must be running" in ended.log
+
+
+def test_execution_timeout_is_an_absolute_deadline_of_the_trigger():
+    _, kwargs, _ = deferred_to(run(sensor(execution_timeout=timedelta(minutes=10))))
+    assert kwargs["execution_timeout_at"] == pytest.approx(kwargs["started_at"] + 600)
+
+
+def test_intervals_below_the_floor_are_raised_and_the_log_says_so_once():
+    ended = run(sensor(poke_interval=1, analysis_poke_interval=timedelta(seconds=2)))
+    _, kwargs, _ = deferred_to(ended)
+    assert (kwargs["poke_interval"], kwargs["analysis_poke_interval"]) == (5.0, 5.0)
+    assert ended.log.count("is raised from") == 2
+
+
+def test_on_this_machine_there_is_no_floor(monkeypatch):
+    connection = {
+        "conn_type": "sentinelhub",
+        "login": "my-id",
+        "password": SECRET,
+        "host": "http://localhost:8780",
+        "extra": json.dumps({"auth_url": "http://localhost:8780/token"}),
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_SENTINELHUB_DEFAULT", json.dumps(connection))
+    assert deferred_to(run(sensor(poke_interval=0.5)))[1]["poke_interval"] == 0.5
+
+
+@pytest.mark.parametrize(
+    "request_id",
+    [
+        {"id": REQUEST_ID, "request": {"output": {"delivery": {"s3": {"accessKey": "AKIA"}}}}},
+        json.dumps({"id": REQUEST_ID, "request": {"evalscript": "AKIA"}}),
+        "{{ '%s' }}" % REQUEST_ID,
+        "{{ params.request_id }}",
+        "{{ params.job }}",
+    ],
+)
+def test_request_id_in_every_form_and_rendered_as_an_id_alone(request_id):
+    task = sensor(
+        request_id=request_id,
+        params={"request_id": REQUEST_ID, "job": json.dumps({"id": REQUEST_ID, "request": "AKIA"})},
+    )
+    ended = run(task)
+    assert deferred_to(ended)[1]["request_id"] == REQUEST_ID
+    assert ended.api.rendered["request_id"] == REQUEST_ID, "Airflow shows rendered fields"
+
+
+def test_the_output_of_another_task():
+    from airflow.sdk import task
+
+    @task
+    def create():
+        return {"id": REQUEST_ID, "request": {"accessKey": "AKIA"}}
+
+    with DAG("a_dag", schedule=None) as dag:
+        job = create()
+        wait = sensor(request_id=job)
+        assert wait.upstream_task_ids == {"create"}
+        mapped = SentinelHubBatchProcessJobSensor.partial(task_id="many").expand(request_id=[REQUEST_ID] * 2)
+        assert mapped.operator_class is SentinelHubBatchProcessJobSensor
+
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    stored = DagSerialization.from_json(DagSerialization.to_json(dag))
+    assert set(stored.task_ids) == {"create", "wait", "many"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "says"),
+    [
+        ({"request_id": "no-uuid"}, exceptions.InvalidRequestId, "'no-uuid'"),
+        ({"request_id": None}, exceptions.InvalidRequestId, "return nothing"),
+        ({"sentinelhub_conn_id": "nowhere"}, exceptions.InvalidConnection, "'nowhere' does not exist"),
+    ],
+)
+def test_bad_input_fails_at_once(arguments, error, says):
+    ended = run(sensor(**arguments))
+    assert ended.state == "failed"
+    assert type(ended.error) is error
+    assert says in str(ended.error)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"start_grace": -1},
+        {"start_grace": "soon"},
+        {"stall_timeout": True},
+        {"outage_tolerance": "6h"},
+        {"analysis_poke_interval": -5},
+        {"poke_interval": -5},
+    ],
+)
+def test_bad_durations_fail_when_the_dag_is_parsed(arguments):
+    with pytest.raises(ValueError, match=next(iter(arguments))):
+        sensor(**arguments)
+
+
+def test_durations_are_seconds_or_timedeltas():
+    hour, often = timedelta(hours=1), timedelta(minutes=5)
+    task = sensor(start_grace=None, stall_timeout=hour, outage_tolerance=60, poke_interval=often)
+    _, kwargs, _ = deferred_to(run(task))
+    assert (kwargs["start_grace"], kwargs["stall_timeout"], kwargs["outage_tolerance"]) == (None, 3600.0, 60.0)
+    assert kwargs["poke_interval"] == 300.0
+
+
+def test_default_args_reach_the_sensor():
+    with DAG("another_dag", schedule=None, default_args={"poke_interval": 300, "sentinelhub_conn_id": "cdse"}):
+        task = sensor()
+    assert (task.poke_interval, task.sentinelhub_conn_id) == (300, "cdse")
+
+
+def resume(task, event, **api):
+    terms = deferred_to(run(task))[1]
+    return run(
+        task, ExecutionApi(next_method="execute_complete", next_kwargs={"event": event, "terms": terms}, **api)
+    )
+
+
+def verdict(outcome, status="FAILED", message="What happened.", api=BatchApi.PROCESS):
+    job = BatchJob.from_payload(api, {"id": REQUEST_ID, "status": status, "costPU": 12.5})
+    return Verdict(outcome, api, REQUEST_ID, message, job=job)
+
+
+def test_the_worker_returns_the_job_and_repeats_the_verdict():
+    ended = resume(sensor(), verdict(Outcome.DONE, "DONE", "").to_json())
+    assert ended.state == "success"
+    assert ended.returned == {"id": REQUEST_ID, "status": "DONE", "costPU": 12.5}
+    assert f"Batch Process job {REQUEST_ID}: DONE, 12 PU" in ended.log
+
+
+@pytest.mark.parametrize("event", [None, {}, {"status": "done"}, "done"])
+def test_an_event_that_cannot_be_read_is_no_success(event):
+    ended = resume(sensor(), event)
+    assert ended.state == "failed"
+    assert "cannot be read" in str(ended.error)
+
+
+@pytest.mark.parametrize("outcome", [each for each in Outcome if each not in (Outcome.WAITING, Outcome.DONE)])
+def test_every_bad_verdict_fails_the_task(outcome):
+    ended = resume(sensor(soft_fail=True), verdict(outcome).to_json())
+    if outcome in (Outcome.TIMEOUT, Outcome.EXECUTION_TIMEOUT):
+        assert ended.state == "skipped"
+        return
+    assert ended.state == "failed"
+    assert "What happened." in str(ended.error)
+    assert ended.returned["id"] == REQUEST_ID
+
+
+def test_nothing_is_pushed_without_do_xcom_push():
+    ended = resume(sensor(do_xcom_push=False), verdict(Outcome.FAILED).to_json())
+    assert ended.state == "failed"
+    assert ended.api.xcoms == {}
+
+
+def test_the_backstop_of_airflow_is_a_sensor_timeout():
+    api = ExecutionApi(next_method="__fail__", next_kwargs={"error": "Trigger timeout"})
+    ended = run(sensor(), api)
+    assert type(ended.error).__name__ == "AirflowSensorTimeout"
+
+
+def test_it_works_when_the_arguments_of_the_deferral_are_lost():
+    """``dag.test()`` drops them."""
+    event = verdict(Outcome.DONE, "DONE", "").to_json()
+    ended = run(sensor(), ExecutionApi(next_method="execute_complete", next_kwargs={"event": event}))
+    assert ended.returned["status"] == "DONE"
+
+
+def test_settings_without_effect_are_warned_about():
+    ended = run(sensor(exponential_backoff=True))
+    assert "no effect while deferrable=True" in ended.log
+
+
+def test_v1_pushes_the_job_even_if_it_failed_and_its_tiles_cannot_be_read():
+    ended = resume(
+        SentinelHubBatchJobSensor(task_id="wait", request_id=REQUEST_ID),
+        verdict(Outcome.UNAVAILABLE, "PROCESSING", api=BatchApi.PROCESS_V1).to_json(),
+    )
+    assert ended.state == "failed"
+    assert ended.api.xcoms["job"]["id"] == REQUEST_ID

@@ -1,0 +1,191 @@
+"""The trigger: what it keeps, what it survives, and that it fires exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+
+import pytest
+import structlog
+from airflow.triggers.base import BaseTrigger
+
+from airflow_sentinelhub.exceptions import InvalidConnection
+from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.triggers.batch import SentinelHubBatchTrigger
+
+REQUEST_ID = "6aa8765a-0000-4000-8000-000000000000"
+
+
+def arguments(**given):
+    now = time.time()
+    return {
+        "api": "process",
+        "goal": "completion",
+        "request_id": REQUEST_ID,
+        "sentinelhub_conn_id": "sh",
+        "poke_interval": 0.1,
+        "analysis_poke_interval": 0.1,
+        "started_at": now,
+        "timeout_at": now + 20,
+        **given,
+    }
+
+
+def fire(trigger):
+    async def events():
+        return [event.payload async for event in trigger.run()]
+
+    with structlog.testing.capture_logs() as lines:
+        [event] = asyncio.run(events())
+    return event, [line["event"] for line in lines]
+
+
+def test_it_survives_the_database():
+    from airflow.sdk.serde import deserialize, serialize
+
+    trigger = SentinelHubBatchTrigger(**arguments(allow_partial=True, start_grace=None, stall_timeout=60.0))
+    classpath, kwargs = trigger.serialize()
+    assert classpath == f"{SentinelHubBatchTrigger.__module__}.{SentinelHubBatchTrigger.__name__}"
+    restored = json.loads(json.dumps(serialize(kwargs)))
+    again = SentinelHubBatchTrigger(**deserialize(restored))
+    assert again.serialize() == (classpath, kwargs)
+    assert all(value is None or isinstance(value, str | float | bool) for value in kwargs.values())
+
+
+def test_rows_of_other_versions_still_load():
+    old = arguments()
+    assert SentinelHubBatchTrigger(**old).policy.start_grace == 3600
+    assert SentinelHubBatchTrigger(**old, from_the_future={"a": 1}).api == "process"
+
+
+def test_it_uses_no_name_that_the_triggerer_overwrites():
+    taken = {"task_id", "task_instance", "trigger_id", "triggerer_job_id", "timeout_after", "template_fields"}
+    assert not taken & set(SentinelHubBatchTrigger(**arguments()).serialize()[1])
+
+
+def test_it_does_nothing_when_it_is_killed_or_cleaned_up():
+    assert SentinelHubBatchTrigger.on_kill is BaseTrigger.on_kill
+    assert SentinelHubBatchTrigger.cleanup is BaseTrigger.cleanup
+
+
+def test_its_event_is_plain_json(emulator):
+    request_id = emulator.add_job("process", steps=[{"status": "DONE", "costPU": 5}])
+    event, lines = fire(SentinelHubBatchTrigger(**arguments(request_id=request_id)))
+    assert event["outcome"] == "done"
+    assert event["job"]["status"] == "DONE"
+    assert json.loads(json.dumps(event)) == event
+    assert "request" not in event["job"]
+    assert lines[-1].startswith(f"Batch Process job {request_id}: DONE")
+
+
+@pytest.mark.usefixtures("emulator")
+def test_a_missing_connection_ends_the_wait_with_a_clear_verdict():
+    event, _ = fire(SentinelHubBatchTrigger(**arguments(sentinelhub_conn_id="nowhere")))
+    assert event["outcome"] == "invalid_connection"
+    assert "'nowhere' does not exist" in event["message"]
+
+
+def test_a_rotated_secret_in_the_connection_is_found(emulator, monkeypatch):
+    request_id = emulator.add_job("process", steps=[{"status": "PROCESSING", "seconds": 2}, {"status": "DONE"}])
+    old = json.loads(os.environ["AIRFLOW_CONN_SH"])
+
+    async def rotate():
+        await asyncio.sleep(0.5)
+        emulator.rotate_secret("the-new-secret")
+        emulator.revoke_tokens()
+        await asyncio.sleep(0.3)
+        monkeypatch.setenv("AIRFLOW_CONN_SH", json.dumps({**old, "password": "the-new-secret"}))
+
+    async def scene():
+        rotation = asyncio.create_task(rotate())
+        trigger = SentinelHubBatchTrigger(**arguments(request_id=request_id, timeout_at=time.time() + 90))
+        events = [event.payload async for event in trigger.run()]
+        await rotation
+        return events
+
+    monkeypatch.setattr("airflow_sentinelhub.jobs.trouble.CREDENTIALS_PAUSE", 1.0)
+    with structlog.testing.capture_logs() as lines:
+        [event] = asyncio.run(scene())
+    assert event["outcome"] == "done"
+    assert "the-new-secret" not in json.dumps(lines, default=str)
+
+
+def test_a_secrets_backend_that_is_away_is_only_weather(emulator, monkeypatch):
+    request_id = emulator.add_job("process", steps=[{"status": "DONE"}])
+    read, failures = SentinelHubHook.aget_config, 2
+
+    async def sometimes(hook):
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise hook._unreadable(ConnectionError("vault:8200 with s3cr3t"))
+        return await read(hook)
+
+    monkeypatch.setattr(SentinelHubHook, "aget_config", sometimes)
+    event, lines = fire(SentinelHubBatchTrigger(**arguments(request_id=request_id)))
+    assert event["outcome"] == "done"
+    assert "could not be read (ConnectionError)" in "\n".join(lines)
+    assert "s3cr3t" not in "\n".join(lines)
+
+
+def test_an_error_of_our_own_is_a_verdict_and_no_crash(emulator, monkeypatch):
+    """Airflow's soft_fail would skip the task if the trigger crashed."""
+
+    async def broken(hook):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(SentinelHubHook, "aget_config", broken)
+    event, _ = fire(SentinelHubBatchTrigger(**arguments()))
+    assert event["outcome"] == "error"
+    assert "RuntimeError: a bug" in event["message"]
+
+
+def test_a_connection_without_a_host_never_worked(emulator, monkeypatch):
+    async def broken(hook):
+        raise InvalidConnection("host is empty")
+
+    monkeypatch.setattr(SentinelHubHook, "aget_config", broken)
+    assert fire(SentinelHubBatchTrigger(**arguments()))[0]["outcome"] == "invalid_connection"
+
+
+def test_a_v1_wait_for_a_v2_job_names_the_right_sensor(emulator, monkeypatch):
+    monkeypatch.setattr("airflow_sentinelhub.jobs.assessment.NOT_FOUND_GRACE", 0.2)
+    request_id = emulator.add_job("process")
+    event, lines = fire(SentinelHubBatchTrigger(**arguments(request_id=request_id, api="process_v1")))
+    assert event["outcome"] == "not_found"
+    assert "SentinelHubBatchProcessJobSensor" in event["message"]
+    assert "SentinelHubBatchProcessJobSensor" in lines[-1]
+
+
+def test_a_statistical_wait_asks_lightly_where_it_can(emulator):
+    steps = [{"status": "CREATED", "seconds": 0.3}, {"status": "PROCESSING", "seconds": 0.6}, {"status": "DONE"}]
+    request_id = emulator.add_job("statistical", steps=steps)
+    event, _ = fire(SentinelHubBatchTrigger(**arguments(request_id=request_id, api="statistical")))
+    assert event["outcome"] == "done"
+    counts = emulator.requests()["by_path"]
+    light = sum(count for path, count in counts.items() if path.endswith("/status"))
+    assert light >= 3
+    assert sum(counts.values()) - light >= 2
+
+
+def test_cancelling_it_is_quick_and_asks_nothing_of_the_service(emulator):
+    request_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
+    emulator.fault("hang", method="GET", seconds=3, times=None)
+
+    async def scene():
+        async def drain():
+            async for _ in SentinelHubBatchTrigger(**arguments(request_id=request_id)).run():
+                pass
+
+        running = asyncio.create_task(drain())
+        await asyncio.sleep(0.5)
+        began = time.monotonic()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        return time.monotonic() - began
+
+    assert asyncio.run(scene()) < 0.5
+    assert not any(emulator.requests()["actions"].values())

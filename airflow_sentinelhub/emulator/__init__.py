@@ -1,0 +1,22 @@
+"""
+A local Sentinel Hub: real HTTP, all three batch APIs, jobs on a clock that can run faster.
+
+Needs the extra ``emulator`` to serve; importing it does not. See ``docs/emulator.md``.
+"""
+
+from airflow_sentinelhub.emulator.clock import ServiceClock
+from airflow_sentinelhub.emulator.control import Control, EmulatorControl
+from airflow_sentinelhub.emulator.local import Emulator, MissingExtraError
+from airflow_sentinelhub.emulator.settings import CLIENT_ID, CLIENT_SECRET
+from airflow_sentinelhub.emulator.traffic import RequestCounts
+
+__all__ = [
+    "CLIENT_ID",
+    "CLIENT_SECRET",
+    "Control",
+    "Emulator",
+    "EmulatorControl",
+    "MissingExtraError",
+    "RequestCounts",
+    "ServiceClock",
+]

@@ -1,0 +1,208 @@
+"""The emulator's HTTP: the batch APIs in both URL layouts, and the token endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from airflow_sentinelhub.emulator.bodies import read_json
+from airflow_sentinelhub.emulator.errors import ServiceError, wrapped
+from airflow_sentinelhub.emulator.pages import page, sort_of
+from airflow_sentinelhub.emulator.places import layouts, tiling_grid_paths
+from airflow_sentinelhub.emulator.service import Service
+from airflow_sentinelhub.emulator.tilinggrids import TILING_GRIDS
+from airflow_sentinelhub.emulator.tokens import Realm, TokenRefused
+from airflow_sentinelhub.jobs import BatchApi, UrlLayout
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """
+    A request with its body, for endpoints that answer at once.
+
+    :param request: everything but the body.
+    :param body: the body.
+    """
+
+    request: Request
+    body: bytes
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query's parameters."""
+        return dict(self.request.query_params)
+
+    @property
+    def job_id(self) -> str:
+        """The job in the address."""
+        return str(self.request.path_params["job_id"])
+
+    def json(self) -> dict[str, Any]:
+        """:raises ServiceError: if the body is no JSON object."""
+        return read_json(self.request.headers.get("content-type", ""), self.body)
+
+
+Handler = Callable[[Call], Response]
+
+
+def build_api(service: Service) -> ASGIApp:
+    """The service as an ASGI application, without faults and without the control interface."""
+    routes = [_token_route(service, realm) for realm in Realm]
+    for api in BatchApi:
+        endpoints = JobEndpoints(service, api)
+        for _, prefix in layouts(api):
+            routes += endpoints.routes(prefix)
+    for prefix in tiling_grid_paths():
+        routes += _grid_routes(service, prefix)
+    app = Starlette(routes=routes, exception_handlers={ServiceError: _refuse_service, HTTPException: _refuse_http})
+    app.router.redirect_slashes = False
+    return app
+
+
+class JobEndpoints:
+    """The endpoints of one batch API."""
+
+    def __init__(self, service: Service, api: BatchApi) -> None:
+        self.service = service
+        self.api = api
+
+    def routes(self, prefix: str) -> list[Route]:
+        """All endpoints, below the path of the jobs."""
+        job, facts = prefix + "/{job_id}", self.api.facts
+        routes = [
+            self._route(prefix, "POST", self.create),
+            self._route(prefix, "GET", self.in_order),
+            self._route(job, "GET", self.get),
+        ]
+        actions = ["analyse", "start", facts.stop_action]
+        if self.api is not BatchApi.STATISTICAL:
+            routes.append(self._route(job, "PUT", self.update))
+        if self.api is BatchApi.PROCESS_V1:
+            actions.append("restartpartial")
+            routes.append(self._route(job, "DELETE", self.delete))
+        if facts.light_status:
+            routes.append(self._route(job + "/status", "GET", self.status))
+        if facts.has_tiles:
+            routes.append(self._route(job + "/tiles", "GET", self.tiles))
+            routes.append(self._route(job + "/tiles/{tile_id}", "GET", self.tile))
+        return [*routes, *(self._route(f"{job}/{action}", "POST", self._action(action)) for action in actions)]
+
+    def create(self, call: Call) -> Response:
+        """``POST`` on the collection: 201."""
+        return JSONResponse(self.service.create(self.api, call.json()), 201)
+
+    def in_order(self, call: Call) -> Response:
+        """``GET`` on the collection."""
+        sort = sort_of(call.query, self.service.settings.default_sort)
+        return self._page(call, self.service.in_order(self.api, *sort), self._collection(call))
+
+    def get(self, call: Call) -> Response:
+        """``GET`` of one job."""
+        return JSONResponse(self.service.get(self.api, call.job_id))
+
+    def status(self, call: Call) -> Response:
+        """``GET .../status``."""
+        return JSONResponse(self.service.status(self.api, call.job_id))
+
+    def update(self, call: Call) -> Response:
+        """``PUT`` of one job."""
+        return JSONResponse(self.service.describe(self.api, call.job_id, call.json()))
+
+    def delete(self, call: Call) -> Response:
+        """``DELETE`` of one job: 204."""
+        self.service.delete(self.api, call.job_id)
+        return Response(status_code=204)
+
+    def tiles(self, call: Call) -> Response:
+        """``GET .../tiles``."""
+        tiles = self.service.tiles(call.job_id)
+        if wanted := call.query.get("status"):
+            tiles = [tile for tile in tiles if tile["status"] == wanted]
+        return self._page(call, tiles, f"{self._collection(call)}/{call.job_id}/tiles")
+
+    def tile(self, call: Call) -> Response:
+        """``GET .../tiles/{tileId}``."""
+        tile_id = call.request.path_params["tile_id"]
+        for tile in self.service.tiles(call.job_id):
+            if str(tile["id"]) == tile_id:
+                return JSONResponse(tile)
+        raise ServiceError(404, f"Tile {tile_id} not found.")
+
+    def _action(self, action: str) -> Handler:
+        def act(call: Call) -> Response:
+            self.service.act(self.api, call.job_id, action)
+            return Response(status_code=204)
+
+        return act
+
+    def _collection(self, call: Call) -> str:
+        """Absolute address of the jobs, for links: in the new layout whichever was asked."""
+        url = call.request.url
+        layout = UrlLayout(self.service.settings.links_layout)
+        return f"{url.scheme}://{url.netloc}{self.api.path(layout)}"
+
+    def _page(self, call: Call, items: list[dict[str, Any]], url: str) -> Response:
+        data, links = page(items, call.query, self.service.settings.page_size, url)
+        return JSONResponse({"data": data, "links": links})
+
+    def _route(self, path: str, method: str, handler: Handler) -> Route:
+        return _guarded(self.service, path, method, handler)
+
+
+def _guarded(service: Service, path: str, method: str, handler: Handler) -> Route:
+    """A route that needs a token, and has the service to itself."""
+
+    async def endpoint(request: Request) -> Response:
+        body = await request.body()
+        with service.lock:
+            if not service.tokens.valid(request.headers.get("authorization", "")):
+                raise ServiceError(401)
+            return handler(Call(request, body))
+
+    return Route(path, endpoint, methods=[method])
+
+
+def _grid_routes(service: Service, prefix: str) -> list[Route]:
+    def grids(_: Call) -> Response:
+        return JSONResponse({"data": list(TILING_GRIDS.values()), "links": {}})
+
+    def grid(call: Call) -> Response:
+        number = call.request.path_params["grid_id"]
+        if not number.isdecimal() or int(number) not in TILING_GRIDS:
+            raise ServiceError(400, f"There is no tiling grid {number}.")
+        return JSONResponse(TILING_GRIDS[int(number)])
+
+    return [_guarded(service, prefix, "GET", grids), _guarded(service, prefix + "/{grid_id}", "GET", grid)]
+
+
+def _token_route(service: Service, realm: Realm) -> Route:
+    async def token(request: Request) -> Response:
+        body = await request.body()
+        headers = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+        try:
+            with service.lock:
+                content_type = request.headers.get("content-type", "")
+                issued = service.tokens.issue(realm, content_type, body, service.settings)
+        except TokenRefused as refusal:
+            return JSONResponse(refusal.body, refusal.status, headers)
+        return JSONResponse(issued, headers=headers)
+
+    return Route(realm.path, token, methods=["POST"])
+
+
+async def _refuse_service(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)  # noqa: S101 - starlette calls this for nothing else
+    return JSONResponse(wrapped(error.status, error.message), error.status)
+
+
+async def _refuse_http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - starlette calls this for nothing else
+    return JSONResponse(wrapped(error.status_code), error.status_code, error.headers)

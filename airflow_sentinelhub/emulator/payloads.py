@@ -1,0 +1,82 @@
+"""A job as each of the three APIs shows it (sentinelhub-api.md, sections 4.2, 5.2 and 6.2)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from airflow_sentinelhub.emulator.clock import wire
+from airflow_sentinelhub.emulator.job import Job
+from airflow_sentinelhub.emulator.settings import Settings
+from airflow_sentinelhub.emulator.tiles import tile_count
+from airflow_sentinelhub.jobs import BatchApi, JobStatus
+
+DOMAIN_ACCOUNT_ID = "e1e5c2a0-4d5b-4f7e-9c1e-0f6b7f1d2a10"
+PROJECT_ID = "e1e5c2a0-4d5b-4f7e-9c1e-0f6b7f1d2a11"
+WORKSPACE_ID = "e1e5c2a0-4d5b-4f7e-9c1e-0f6b7f1d2a12"
+
+_NOT_IN_STATUS = frozenset(
+    {"request", "userAction", "userActionUpdated", "domainAccountId", "projectId", "workspaceId"}
+)
+_TILE_PIXELS = 334
+
+
+def payload(job: Job, now: datetime, settings: Settings) -> dict[str, Any]:
+    """The whole job. Optional fields without a value are left out, not null."""
+    moment = job.at(now)
+    shown = _v1(job, now) if job.api is BatchApi.PROCESS_V1 else _task(job, now, settings)
+    shown |= moment.step.fields
+    for name in (*moment.step.remove, *settings.hidden_fields):
+        shown.pop(name, None)
+    return shown
+
+
+def light_status(job: Job, now: datetime, settings: Settings) -> dict[str, Any]:
+    """The answer of ``/status``: without the request, and without ``userAction``."""
+    return {name: value for name, value in payload(job, now, settings).items() if name not in _NOT_IN_STATUS}
+
+
+def _task(job: Job, now: datetime, settings: Settings) -> dict[str, Any]:
+    moment = job.at(now)
+    shown: dict[str, Any] = {
+        "id": job.id,
+        "request": job.request,
+        "domainAccountId": DOMAIN_ACCOUNT_ID,
+        "projectId": PROJECT_ID,
+        "workspaceId": WORKSPACE_ID,
+        "status": moment.status,
+        **_user_action(job),
+        "created": wire(job.created),
+        "completionPercentage": moment.percentage,
+    }
+    if moment.status != JobStatus.CREATED:
+        shown["lastUpdated"] = wire(moment.updated)
+    cost = job.fate.cost * moment.percentage / 100 if moment.step.cost is None else moment.step.cost
+    if key := settings.cost_key(job.api):
+        shown[key] = round(cost, 6)
+    return shown
+
+
+def _v1(job: Job, now: datetime) -> dict[str, Any]:
+    moment = job.at(now)
+    shown: dict[str, Any] = {
+        "id": job.id,
+        "accountId": PROJECT_ID,
+        "created": wire(job.created),
+        **job.request,
+        "tileCount": tile_count(job, now),
+        "tileWidthPx": _TILE_PIXELS,
+        "tileHeightPx": _TILE_PIXELS,
+        **_user_action(job),
+        "status": moment.status,
+    }
+    if job.analysed(now):
+        shown["valueEstimate"] = job.fate.cost if moment.step.cost is None else moment.step.cost
+    return shown
+
+
+def _user_action(job: Job) -> dict[str, str]:
+    shown = {"userAction": str(job.user_action)}
+    if job.user_action_updated is not None:
+        shown["userActionUpdated"] = wire(job.user_action_updated)
+    return shown

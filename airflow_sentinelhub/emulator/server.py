@@ -1,0 +1,82 @@
+"""The emulator behind a socket: uvicorn, in this thread or in one of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from airflow_sentinelhub.emulator.faulty_answers import TRANSPORT
+from airflow_sentinelhub.emulator.gate import Gate
+from airflow_sentinelhub.emulator.service import Service
+
+_KEEP_ALIVE = 75
+_GRACE = 2
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """
+    A socket that listens: from here on clients can connect, even before the server runs.
+
+    :param port: 0 for a free one.
+    :raises OSError: if the port is taken.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def address(host: str, listener: socket.socket) -> str:
+    """Base URL of what listens there."""
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{listener.getsockname()[1]}"
+
+
+class Server(uvicorn.Server):
+    """
+    Serves one emulator.
+
+    :param service: what to serve.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._gate = Gate(service)
+        super().__init__(
+            uvicorn.Config(
+                self._gate,
+                http=_Protocol,
+                ws="none",
+                loop="asyncio",
+                lifespan="off",
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=_KEEP_ALIVE,
+                timeout_graceful_shutdown=_GRACE,
+            )
+        )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let go of requests that hang on purpose, then stop."""
+        self._gate.closing.set()
+        await super().shutdown(sockets)
+
+
+class _Protocol(H11Protocol):
+    """Tells the application which connection it talks over, so that it can break it."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        state: dict[str, Any] = {**self.app_state, TRANSPORT: transport}
+        self.app_state = state

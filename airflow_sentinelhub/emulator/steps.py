@@ -1,0 +1,194 @@
+"""A job's life as a list of steps, and where on it a job is at a given time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow_sentinelhub.jobs import JobStatus
+
+_OWN_KEYS = frozenset({"status", "seconds", "completionPercentage", "cost", "tiles", "remove", "gone"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """
+    A stretch of a job's life during which the service says the same of it.
+
+    :param status: what the service says; any word.
+    :param seconds: how long, in service seconds; ``None`` for ever.
+    :param percentage: completion at the beginning and at the end. Default: PROCESSING grows to 100, DONE is
+        100, everything else stays where it was.
+    :param cost: processing units, instead of those that the completion suggests.
+    :param tiles: tiles by status (V1), instead of those that the completion suggests.
+    :param fields: payload fields that are sent as they are, ``None`` as null.
+    :param remove: payload fields that are not sent.
+    :param gone: the job is answered with 404.
+    """
+
+    status: str = JobStatus.CREATED
+    seconds: float | None = None
+    percentage: tuple[float, float] | None = None
+    cost: float | None = None
+    tiles: Mapping[str, int] | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    remove: frozenset[str] = frozenset()
+    gone: bool = False
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any]) -> Step:
+        """
+        Read a step as the control interface takes it.
+
+        :raises ValueError: if it is neither a status nor gone, or a value makes no sense.
+        """
+        gone = bool(given.get("gone", False))
+        status = given.get("status", "" if gone else None)
+        if not isinstance(status, str):
+            raise ValueError(f'A step needs a "status" (any word) or "gone": true, but was {dict(given)}')
+        tiles = given.get("tiles")
+        if tiles is not None and not isinstance(tiles, Mapping):
+            raise ValueError(f'"tiles" of a step is a count by status, e.g. {{"PROCESSED": 3}}, not {tiles!r}')
+        fields = {name: value for name, value in given.items() if name not in _OWN_KEYS}
+        percentage = given.get("completionPercentage")
+        if percentage is None and "completionPercentage" in given:
+            fields["completionPercentage"] = None
+        return cls(
+            status=status,
+            seconds=_number(given, "seconds"),
+            percentage=_range(percentage),
+            cost=_number(given, "cost"),
+            tiles=tiles,
+            fields=fields,
+            remove=frozenset(given.get("remove", ())),
+            gone=gone,
+        )
+
+    def span(self, before: float) -> tuple[float, float]:
+        """
+        Completion at the beginning and at the end.
+
+        :param before: completion when the step before ended.
+        """
+        if self.percentage is not None:
+            return self.percentage
+        if self.status == JobStatus.DONE:
+            return 100.0, 100.0
+        if self.status == JobStatus.PROCESSING and self.seconds is not None:
+            return before, max(before, 100.0)
+        return before, before
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """
+    What is true of a job at one time.
+
+    :param step: the step that it is in.
+    :param since: when that step began.
+    :param percentage: completion; a whole number while it grows.
+    :param updated: when the service last changed anything about it.
+    :param passed: statuses that it has had, this one included.
+    """
+
+    step: Step
+    since: datetime
+    percentage: float
+    updated: datetime
+    passed: frozenset[str]
+
+    @property
+    def status(self) -> str:
+        """The status that the service shows."""
+        return self.step.status
+
+    def rest(self, now: datetime, default: float) -> float:
+        """Service seconds that are left of the step; ``default`` if it has no end."""
+        if self.step.seconds is None:
+            return default
+        return max(0.0, self.step.seconds - (now - self.since).total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """
+    Steps that a job lives through.
+
+    :param steps: at least one. The last one stays for ever, whatever its length.
+    :param started: when the first one began.
+    :param percentage: completion at that time.
+    """
+
+    steps: Sequence[Step]
+    started: datetime
+    percentage: float = 0.0
+
+    def at(self, now: datetime) -> Moment:
+        """Where a job is: computed from the time alone, so that asking changes nothing."""
+        begin, before = self.started, self.percentage
+        passed = set()
+        for position, step in enumerate(self.steps):
+            passed.add(step.status)
+            last = position == len(self.steps) - 1
+            if last or step.seconds is None or (now - begin).total_seconds() < step.seconds:
+                return _within(step, begin, now, before, frozenset(passed))
+            begin, before = begin + timedelta(seconds=step.seconds), step.span(before)[1]
+        raise ValueError("A job's script needs at least one step")
+
+
+def parse_steps(given: Sequence[Mapping[str, Any]]) -> tuple[Step, ...]:
+    """
+    Read a list of steps.
+
+    :raises ValueError: if it is empty or not a list, or a step before the last one has no length.
+    """
+    if isinstance(given, str | Mapping) or not isinstance(given, Sequence) or not given:
+        raise ValueError('"steps" must be a list with at least one step')
+    if not all(isinstance(each, Mapping) for each in given):
+        raise ValueError('Each step is an object, e.g. {"status": "PROCESSING", "seconds": 60}')
+    steps = tuple(Step.parse(each) for each in given)
+    for step in steps[:-1]:
+        if step.seconds is None:
+            raise ValueError(f'Step {step.status!r} needs "seconds": only the last step stays for ever')
+    return steps
+
+
+def _within(step: Step, begin: datetime, now: datetime, before: float, passed: frozenset[str]) -> Moment:
+    first, last = step.span(before)
+    elapsed = max(0.0, (now - begin).total_seconds())
+    if first == last:
+        return Moment(step, begin, _whole(last), begin, passed)
+    if not step.seconds or elapsed >= step.seconds:
+        return Moment(step, begin, _whole(last), begin + timedelta(seconds=step.seconds or 0.0), passed)
+    low, high = min(first, last), max(first, last)
+    percentage = min(max(math.floor(first + (last - first) * elapsed / step.seconds), low), high)
+    reached = step.seconds * (percentage - first) / (last - first)
+    return Moment(step, begin, _whole(percentage), begin + timedelta(seconds=min(reached, elapsed)), passed)
+
+
+def _whole(number: float) -> float:
+    """The service writes 100, not 100.0."""
+    return int(number) if float(number).is_integer() else number
+
+
+def _number(given: Mapping[str, Any], name: str) -> float | None:
+    value = given.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        raise ValueError(f"{name!r} of a step must be a number of at least 0, but was {value!r}")
+    return float(value)
+
+
+def _range(percentage: object) -> tuple[float, float] | None:
+    match percentage:
+        case None:
+            return None
+        case int() | float():
+            return float(percentage), float(percentage)
+        case [int() | float() as first, int() | float() as last]:
+            return float(first), float(last)
+    raise ValueError(f'"completionPercentage" of a step is a number or [from, to], but was {percentage!r}')

@@ -76,6 +76,8 @@ def is_loopback(url: str) -> bool:
 
 def _checked_url(name: str, url: str, allow_http: bool) -> str:
     url = url.strip().rstrip("/")
+    if any(character.isspace() or not character.isprintable() for character in url):
+        raise InvalidConnection(f"{name} contains a blank or an invisible character: type it again")
     try:
         parts = urlsplit(url)
         host = parts.hostname

@@ -71,6 +71,7 @@ def pauses(budget: float, failure: ServiceUnavailable, random: float = 1.0) -> l
         (300, ServiceUnavailable("x"), [1, 2, 4, 8, 16, 32, 60, 60, 60, 57]),
         (60, ServiceUnavailable("x", retry_after=25), [25, 25]),
         (60, RateLimited("x", retry_after=20), [20, 20, 20]),
+        (2, RateLimited("x", retry_after=0.5), [0.5, 0.5, 0.5, 0.5]),  # exactly, nothing doubles
         (60, RateLimited("x", retry_after=61), []),  # no use in waiting for less than asked
         (3, RateLimited("x"), [1, 2]),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -153,6 +154,17 @@ def test_a_429_closes_the_gate_for_tokens_only(make_client: MakeClient, service:
     service.script = [reply({"id": "1"})]
     make_client().get("1")
     assert clock.slept == [20]
+
+
+def test_who_has_a_token_goes_on_while_the_endpoint_is_busy(
+    make_client: MakeClient, service: Service, config: ClientConfig
+) -> None:
+    service.script = [reply({}), reply({})]
+    make_client().get("1")
+    service.token_script = [reply(status=429, Retry_After="30")]
+    with pytest.raises(RateLimited):
+        make_client(config=replace(config, client_secret="rotated")).get("1", budget=0)
+    assert make_client().get("1", budget=0) == {}
 
 
 def test_redirect_names_its_target_and_the_field(client: BatchClient, service: Service, clock: Clock) -> None:

@@ -282,10 +282,25 @@ def test_action_refused_after_a_lost_answer_says_that_it_may_be_done(
     assert "attempt" not in str(caught.value)
 
 
+def test_a_read_that_is_refused_after_a_lost_answer_has_done_nothing(
+    client: BatchClient, service: Service
+) -> None:
+    service.script = [reply(status=502), reply(status=400)]
+    with pytest.raises(BadRequest, match="400, without a word of why") as caught:
+        client.get("1")
+    assert "attempt" not in str(caught.value)
+
+
 @pytest.mark.parametrize("body", [b"", b"{}", b"OK"])
 def test_action_needs_no_body(client: BatchClient, service: Service, body: bytes) -> None:
     service.script = [reply(body, status=204 if not body else 200)]
     client.start("1", budget=0)
+
+
+def test_page_of_html_is_no_success_of_an_action(client: BatchClient, service: Service) -> None:
+    service.script = [reply("<html>Please log in</html>")]
+    with pytest.raises(ServiceUnavailable, match=r"page of HTML \(200\)"):
+        client.start("1", budget=0)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 300, 304])

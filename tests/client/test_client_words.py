@@ -26,6 +26,7 @@ def words(body: Any, scrub: Scrubber | None = None) -> ServiceWords:
         ({"error": {"status": 400, "reason": "Bad Request"}}, "Bad Request", None),
         ({"error": {"message": "Bad", "errors": {"resx": "too fine"}}}, 'Bad {"resx": "too fine"}', None),
         ({"error": {"errors": ["resx"]}}, '["resx"]', None),
+        ({"error": {"errors": {"credentials": {"private_key": "k"}}}}, '{"credentials": *****}', None),
         ({"status": 429, "message": "Slower", "code": "RATE_LIMIT_EXCEEDED"}, "Slower", "RATE_LIMIT_EXCEEDED"),
         ({"error": "invalid_client", "error_description": "Who?"}, "Who?", "invalid_client"),
         ({"error": "invalid_client"}, None, "invalid_client"),

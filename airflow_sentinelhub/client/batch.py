@@ -1,0 +1,255 @@
+"""A client of the batch APIs."""
+
+from __future__ import annotations
+
+import json
+import random as _random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Self
+from urllib.parse import quote, urlsplit
+
+from airflow_sentinelhub.client.call import Call, Expects
+from airflow_sentinelhub.client.config import ClientConfig
+from airflow_sentinelhub.client.errors import Subject, about
+from airflow_sentinelhub.client.gate import PROCESS_GATE, Gate
+from airflow_sentinelhub.client.pages import Page, Payload, pages
+from airflow_sentinelhub.client.scrub import Scrubber, credentials_in
+from airflow_sentinelhub.client.tokens import PROCESS_TOKENS, TokenCache
+from airflow_sentinelhub.client.transport import Transport
+from airflow_sentinelhub.exceptions import BadRequest, InvalidRequestId, UnsupportedOperation
+from airflow_sentinelhub.jobs.api import BatchApi
+from airflow_sentinelhub.jobs.statuses import TileStatus
+
+
+class BatchClient:
+    """
+    Asks one batch API for one account.
+
+    It may be shared by threads, and costs next to nothing to make: tokens and the knowledge of the account's
+    limit belong to the process. Answers are the service's own JSON, in which the keys of buckets are masked.
+
+    Every method takes ``budget``: the seconds in which it may begin to ask again when the service is busy, away
+    or talks nonsense. 0 means one attempt (and one renewal of the token). Every method raises
+
+    * :class:`ServiceUnavailable`, and its kind :class:`RateLimited`, where the budget did not suffice,
+    * :class:`RequestRefused`, by its kinds, where the service said no, at once,
+    * :class:`InvalidCredentials` where it gave no token.
+
+    :param config: address and account.
+    :param api: which API.
+    :param budget: default of the methods' ``budget``.
+    :param tokens: where tokens are kept; by default the process shares them.
+    :param gate: what knows when the account may ask; by default shared, too.
+    :param clock: seconds, monotonic; has to be the one of all that share ``tokens`` and ``gate``.
+    :param sleep: waits between two attempts.
+    :param random: a number from 0 to 1, which spreads attempts.
+    """
+
+    def __init__(
+        self,
+        config: ClientConfig,
+        api: BatchApi,
+        *,
+        budget: float = 60.0,
+        tokens: TokenCache = PROCESS_TOKENS,
+        gate: Gate = PROCESS_GATE,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        random: Callable[[], float] = _random.random,
+    ) -> None:
+        self.config = config
+        self.api = api
+        self.budget = budget
+        self._collection = f"{config.base_url}{api.path(config.url_layout)}"
+        self._subject = Subject(api.display_name, "", urlsplit(config.base_url).netloc, "base URL", api)
+        self._scrub = Scrubber(config.client_secret)
+        self._transport = Transport(config, tokens=tokens, gate=gate, clock=clock, sleep=sleep, random=random)
+
+    def __repr__(self) -> str:
+        return f"<BatchClient {self.api.display_name} at {self._collection}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections. Tokens are kept, for other clients of the account."""
+        self._transport.close()
+
+    def get(self, job_id: str, *, budget: float | None = None) -> Payload:
+        """Return all that the service says of a job."""
+        return self._send(self._read(job_id, "show it"), budget)
+
+    def status(self, job_id: str, *, budget: float | None = None) -> Payload:
+        """
+        Return a job's state without its request: about 200 bytes.
+
+        It lacks ``userAction``, so it does not tell a job that nobody started from one that is queued.
+
+        :raises UnsupportedOperation: only Batch Statistical has it.
+        """
+        self._require(self.api.facts.light_status, "status", "get() returns a job's status, with all the rest")
+        return self._send(self._read(job_id, "tell its status", "status"), budget)
+
+    def list(
+        self, *, sort: str = "created:desc", page_size: int | None = None, budget: float | None = None
+    ) -> Iterator[Page]:
+        """
+        Return the account's jobs, page by page; each page is one request, sent when it is wanted.
+
+        Jobs that are created meanwhile shift the pages, so that one may come twice and another not at all.
+
+        :param sort: ``created``, ``created:desc``, ``status`` or ``status:desc``; nothing can be filtered.
+        :param page_size: wish for the number of jobs on a page; the service's own maximum holds.
+        :param budget: for each page.
+        """
+        call = self._call("list jobs", None, expects=Expects.PAGE)
+        return self._pages(call, {"sort": sort}, page_size, budget)
+
+    def tiles(
+        self,
+        job_id: str,
+        *,
+        status: TileStatus | str | None = None,
+        page_size: int | None = None,
+        budget: float | None = None,
+    ) -> Iterator[Payload]:
+        """
+        Return a job's tiles one by one, without keeping more than a page of them.
+
+        :param status: only tiles in this state.
+        :param page_size: wish for the number of tiles on a page; the service's own maximum holds.
+        :param budget: for each page.
+        :raises UnsupportedOperation: only Batch Process v1 has it.
+        """
+        self._require(
+            self.api.facts.has_tiles, "tiles", "what became of each feature is written to the job's output bucket"
+        )
+        call = self._read(job_id, "list its tiles", "tiles", expects=Expects.PAGE)
+        query = {} if status is None else {"status": str(status)}
+        return (tile for page in self._pages(call, query, page_size, budget) for tile in page)
+
+    def create(self, request: Mapping[str, Any], *, budget: float | None = None) -> Payload:
+        """
+        Create a job and return it. Nothing runs, and nothing is charged, before it is started.
+
+        The service has no means to recognise a request that it has seen, so this one is repeated only when it
+        surely was not accepted.
+
+        :param request: the body, as the API documents it.
+        :raises JobMayExist: the answer was lost, and with it the job's id.
+        :raises BadRequest: ``request`` is not accepted, or cannot be written as JSON.
+        """
+        call = self._call(
+            "create a job",
+            None,
+            method="POST",
+            body=_as_json(request, self.api),
+            scrub=self._scrub.knowing(*credentials_in(request)),
+            repeatable=False,
+        )
+        return self._send(call, budget)
+
+    def analyse(self, job_id: str, *, budget: float | None = None) -> None:
+        """Ask for a job's analysis."""
+        self._act(job_id, "analyse it", "analyse", budget)
+
+    def start(self, job_id: str, *, budget: float | None = None) -> None:
+        """
+        Start a job, or a STOPPED one again. A job that was not analysed is analysed first.
+
+        Like all actions it is repeated when its answer is lost; :class:`BadRequest` may then mean that the first
+        attempt had succeeded, and says so.
+        """
+        self._act(job_id, "start it", "start", budget)
+
+    def stop(self, job_id: str, *, budget: float | None = None) -> None:
+        """Stop a job: CANCELED for good with Batch Process v1, else STOPPED and locked for half an hour."""
+        self._act(job_id, "stop it", self.api.facts.stop_action, budget)
+
+    cancel = stop
+
+    def restart_partial(self, job_id: str, *, budget: float | None = None) -> None:
+        """
+        Process the failed tiles of a PARTIAL job again.
+
+        :raises UnsupportedOperation: only Batch Process v1 has it.
+        """
+        self._require(
+            self.api.facts.has_tiles,
+            "restart_partial",
+            "start() continues a STOPPED job; a FAILED one needs a new job",
+        )
+        self._act(job_id, "restart its failed tiles", "restartpartial", budget)
+
+    def _require(self, has: bool, operation: str, instead: str) -> None:
+        if not has:
+            raise UnsupportedOperation(
+                f"{self.api.display_name} has no {operation}: {instead}.", api=self.api.value
+            )
+
+    def _send(self, call: Call, budget: float | None) -> Payload:
+        return self._transport.send(call, self.budget if budget is None else budget)
+
+    def _read(
+        self, job_id: str, action: str, part: str | None = None, *, expects: Expects = Expects.OBJECT
+    ) -> Call:
+        return self._call(action, job_id, part, expects=expects)
+
+    def _act(self, job_id: str, action: str, part: str, budget: float | None) -> None:
+        self._send(self._call(action, job_id, part, method="POST", expects=Expects.NOTHING), budget)
+
+    def _call(
+        self,
+        action: str,
+        job_id: str | None,
+        part: str | None = None,
+        *,
+        method: str = "GET",
+        expects: Expects = Expects.OBJECT,
+        body: bytes | None = None,
+        scrub: Scrubber | None = None,
+        repeatable: bool = True,
+    ) -> Call:
+        url = self._collection
+        for segment in (job_id, part):
+            if segment is not None:
+                url = f"{url}/{_segment(segment)}"
+        return Call(
+            about(self._subject, action, job_id),
+            method,
+            url,
+            expects,
+            scrub or self._scrub,
+            body=body,
+            repeatable=repeatable,
+        )
+
+    def _pages(
+        self, call: Call, query: dict[str, str], page_size: int | None, budget: float | None
+    ) -> Iterator[Page]:
+        if page_size is not None:
+            if page_size < 1:
+                raise ValueError(f"page_size is {page_size}: it has to be 1 or more")
+            query["count"] = str(page_size)
+        return pages(lambda params: self._send(call.asking(params), budget), query)
+
+
+def _segment(text: str) -> str:
+    # "." and ".." survive quoting, and would ask for something else than a job.
+    if text.strip(".") == "":
+        raise InvalidRequestId(f"{text!r} is no batch request id: take the 'id' of the job that was created.")
+    return quote(text, safe="")
+
+
+def _as_json(request: Mapping[str, Any], api: BatchApi) -> bytes:
+    try:
+        return json.dumps(dict(request), allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        reason = str(error)
+    raise BadRequest(
+        f"{api.display_name}: the request cannot be written as JSON, and was not sent: {reason}.", api=api.value
+    )

@@ -1,0 +1,91 @@
+"""One call of a batch API: what is asked, and which answer is usable."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from typing import Any, assert_never
+
+from airflow_sentinelhub.client.answer import Answer
+from airflow_sentinelhub.client.errors import Subject
+from airflow_sentinelhub.client.scrub import Scrubber, mask_credentials
+
+
+class Expects(Enum):
+    """What a successful answer holds."""
+
+    OBJECT = auto()
+    PAGE = auto()
+    NOTHING = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """
+    One call.
+
+    :param subject: what it is about, for messages.
+    :param scrub: knows the secrets that are sent.
+    :param params: query.
+    :param body: JSON to send; not part of the ``repr``, as it may hold the keys of a bucket.
+    :param repeatable: whether asking twice is as good as once. If not, it is asked again only when the service
+        surely did not get it or refused it.
+    """
+
+    subject: Subject
+    method: str
+    url: str
+    expects: Expects
+    scrub: Scrubber
+    params: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = field(default=None, repr=False)
+    repeatable: bool = True
+
+    def asking(self, params: Mapping[str, str]) -> Call:
+        """Return the same call with another query."""
+        return replace(self, params=params)
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A success that says nothing usable, and why."""
+
+    reason: str
+
+
+def decode(answer: Answer, expects: Expects) -> dict[str, Any] | Unusable:
+    """
+    Read the body of a success.
+
+    A proxy or a login page in between may well answer 200, so the body decides whether the service has spoken.
+    Bucket keys in it are masked.
+
+    :return: the object; an empty one where nothing is expected.
+    """
+    if answer.is_html:
+        return Unusable(f"a page of HTML ({answer.status}), which comes from a proxy or gateway in between")
+    match expects:
+        case Expects.NOTHING:
+            return {}
+        case Expects.OBJECT | Expects.PAGE:
+            pass
+        case _:
+            assert_never(expects)
+    if not answer.body.strip():
+        return Unusable(f"an empty answer ({answer.status})")
+    try:
+        payload = json.loads(answer.body, object_hook=mask_credentials)
+    except (ValueError, RecursionError):
+        return Unusable(f"truncated or broken JSON ({answer.status})")
+    if not isinstance(payload, dict):
+        return Unusable(f"JSON that is no object ({answer.status})")
+    if expects is Expects.PAGE and not (isinstance(payload.get("data"), list) or _is_empty_page(payload)):
+        return Unusable(f"JSON that is no page of a list ({answer.status})")
+    return payload
+
+
+def _is_empty_page(payload: dict[str, Any]) -> bool:
+    # By the schema every part of a page may be missing.
+    return payload.get("data") is None and payload.keys() <= {"data", "links"}

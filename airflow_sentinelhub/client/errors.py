@@ -1,0 +1,194 @@
+"""From an answer that is no success to our exceptions, with what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Any
+
+from airflow_sentinelhub.client.answer import Answer
+from airflow_sentinelhub.client.words import ServiceWords
+from airflow_sentinelhub.exceptions import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    JobMayExist,
+    NotFound,
+    RateLimited,
+    RequestRefused,
+    ServiceUnavailable,
+    Unauthorized,
+)
+from airflow_sentinelhub.jobs.api import BatchApi
+
+# Not worth an exception of their own, but an invitation to ask again: request timeout, too early.
+_PASSING = {408, 425}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """
+    What was asked of whom, as messages and exceptions name it.
+
+    :param label: the job or API.
+    :param action: what was asked for, so that "to {action}" is English.
+    :param host: who was asked.
+    :param field: the field of the connection that says so.
+    """
+
+    label: str
+    action: str
+    host: str
+    field: str
+    api: BatchApi | None = None
+    job_id: str | None = None
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What every exception of this subject carries."""
+        return {"api": self.api.value if self.api else None, "job_id": self.job_id}
+
+
+def is_passing(status: int) -> bool:
+    """Whether a status says nothing about the request, so that it may be repeated (429 is apart)."""
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _PASSING
+
+
+def in_brief(status: int, words: ServiceWords) -> str:
+    """Status and words of an answer, for brackets."""
+    return f"{status}, {words}" if str(words) else f"{status}, without a word of why"
+
+
+def unavailable(
+    subject: Subject,
+    reason: str,
+    *,
+    status: int | None = None,
+    words: ServiceWords | None = None,
+    retry_after: float | None = None,
+    lasting: bool = False,
+) -> ServiceUnavailable:
+    """Say that there was no usable answer; ``reason`` completes "no usable answer: …"."""
+    words = words or ServiceWords()
+    said = f" ({words})" if str(words) else ""
+    error = ServiceUnavailable(
+        f"{subject.label}: asked to {subject.action}, {subject.host} gave no usable answer: {reason}{said}.",
+        http_status=status,
+        code=words.code,
+        service_message=words.message,
+        retry_after=retry_after,
+        **subject.attributes,
+    )
+    error.lasting = lasting
+    return error
+
+
+def redirected(subject: Subject, answer: Answer) -> ServiceUnavailable:
+    """Say where a redirect leads: it is not followed, as it would take the credentials along."""
+    return unavailable(
+        subject,
+        f"it redirects to {answer.redirect_host} ({answer.status}), where credentials are not taken. If the "
+        f"service has moved, or wants https://, correct the connection's {subject.field}",
+        status=answer.status,
+        lasting=True,
+    )
+
+
+def rate_limited(subject: Subject, words: ServiceWords, retry_after: float | None) -> RateLimited:
+    """Say that the service answered 429."""
+    when = f" It wants to be asked again after {retry_after:g} s." if retry_after else ""
+    return RateLimited(
+        f"{subject.label}: {subject.host} refused to {subject.action} for now, as the account's request limit is "
+        f"used up ({in_brief(429, words)}).{when}",
+        http_status=HTTPStatus.TOO_MANY_REQUESTS,
+        code=words.code,
+        service_message=words.message,
+        retry_after=retry_after,
+        **subject.attributes,
+    )
+
+
+def held_back(subject: Subject, wait: float) -> RateLimited:
+    """Say that nothing was sent, since the account's last 429 is not over."""
+    return RateLimited(
+        f"{subject.label}: {subject.host} was not asked to {subject.action}, as the account's request limit is "
+        f"used up. It may be asked again in {wait:.1f} s.",
+        retry_after=wait,
+        **subject.attributes,
+    )
+
+
+def job_may_exist(subject: Subject, cause: ServiceUnavailable) -> JobMayExist:
+    """Say that an answer to *create* was lost, which must not be asked again blindly."""
+    return JobMayExist(
+        f"{cause} The job may exist all the same: list the newest jobs and look for it by its description before "
+        "creating it again, otherwise two run and are charged.",
+        http_status=cause.http_status,
+        code=cause.code,
+        service_message=cause.service_message,
+        retry_after=cause.retry_after,
+        **subject.attributes,
+    )
+
+
+def refused(
+    subject: Subject, status: int, words: ServiceWords, *, auth_host: str, repeated: bool = False
+) -> RequestRefused:
+    """
+    Turn a 4xx of a batch API into the exception of its kind.
+
+    :param auth_host: where the token came from.
+    :param repeated: whether an earlier attempt may already have done what this one was refused.
+    """
+    kind, advice = _kind(subject, status, auth_host)
+    if repeated and kind in (BadRequest, Conflict):
+        advice = f"An attempt just before, whose answer was lost, may have done it already. {advice}"
+    return kind(
+        f"{subject.label}: {subject.host} refused to {subject.action} ({in_brief(status, words)}). {advice}",
+        http_status=status,
+        code=words.code,
+        service_message=words.message,
+        **subject.attributes,
+    )
+
+
+def _kind(subject: Subject, status: int, auth_host: str) -> tuple[type[RequestRefused], str]:
+    no_job = subject.job_id is None
+    match status:
+        case HTTPStatus.BAD_REQUEST if no_job:
+            return BadRequest, "Correct the request; the same one will be refused again."
+        case HTTPStatus.BAD_REQUEST:
+            return BadRequest, (
+                "The job's state does not allow it now (after a stop, a start is refused for 30 to 60 minutes), "
+                "or the id is no job id: look at the job."
+            )
+        case HTTPStatus.UNAUTHORIZED:
+            return Unauthorized, (
+                "The token was issued a moment ago, so it belongs to another deployment: check that the "
+                f"connection's auth_url ({auth_host}) belongs to its base URL."
+            )
+        case HTTPStatus.FORBIDDEN:
+            return Forbidden, (
+                "The account may not do this: batch processing needs a plan that includes it, and a job is open "
+                "to its own account only. Check the connection's client id and base URL."
+            )
+        case HTTPStatus.NOT_FOUND if no_job:
+            return NotFound, "There is no such API: check the connection's base URL and url_layout."
+        case HTTPStatus.NOT_FOUND:
+            retention = subject.api.facts.retention if subject.api else None
+            kept = f" (jobs are kept {retention})" if retention else ""
+            return NotFound, (
+                f"The account has no such job there: it was deleted{kept}, belongs to another account, API or "
+                "deployment, or was created a moment ago and cannot be read yet. Check the id and the "
+                "connection's base URL."
+            )
+        case HTTPStatus.CONFLICT:
+            return Conflict, "The job's state does not allow it now: look at the job."
+        case _:
+            return RequestRefused, "Asking again will not help."
+
+
+def about(subject: Subject, action: str, job_id: str | None = None) -> Subject:
+    """Return the same subject for another action, and for one of its jobs where an id is given."""
+    label = f"{subject.label} job {job_id}" if job_id is not None else subject.label
+    return replace(subject, label=label, action=action, job_id=job_id)

@@ -1,0 +1,171 @@
+"""The token endpoint: credentials in, token out."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
+
+from airflow_sentinelhub.client.answer import Answer, NoAnswer
+from airflow_sentinelhub.client.config import ClientConfig
+from airflow_sentinelhub.client.errors import (
+    Subject,
+    held_back,
+    in_brief,
+    is_passing,
+    rate_limited,
+    redirected,
+    unavailable,
+)
+from airflow_sentinelhub.client.gate import Gate, GateKey
+from airflow_sentinelhub.client.retry import FIRST_PAUSE, retry_after
+from airflow_sentinelhub.client.scrub import Scrubber
+from airflow_sentinelhub.client.session import SentinelHubSession
+from airflow_sentinelhub.client.tokens import Token
+from airflow_sentinelhub.client.words import ServiceWords, read_words
+from airflow_sentinelhub.exceptions import InvalidCredentials, RequestRefused, ServiceError
+
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+# RFC 6749, 5.2; OAUTH_ERROR is what the service's older endpoint says ("Illegal secret!").
+_REFUSED_CREDENTIALS = {"invalid_client", "unauthorized_client", "OAUTH_ERROR"}
+
+# Seen now and then on requests that were in order, by VITO's openEO driver.
+_SPURIOUS = re.compile(
+    r"missing\b[^.]*\bgrant_type\b|\bgrant_type\b[^.]*\b(missing|required|empty)\b|body should be non-empty",
+    re.IGNORECASE,
+)
+
+# One word of JSON web tokens or opaque ones; anything else could not be sent in a header.
+_SENDABLE = re.compile(r"[\x21-\x7e]+")
+
+
+class TokenEndpoint:
+    """
+    Asks for tokens, once for each call of :meth:`fetch`; who asks again, and when, is decided elsewhere.
+
+    :param config: the account.
+    :param session: sends the request.
+    :param gate: knows how long the endpoint wants to be left alone.
+    :param clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self, config: ClientConfig, session: SentinelHubSession, *, gate: Gate, clock: Callable[[], float]
+    ) -> None:
+        self._config = config
+        self._session = session
+        self._gate = gate
+        self._gate_key = GateKey(config.client_id, config.auth_url, token_requests=True)
+        self._clock = clock
+        self._scrub = Scrubber(config.client_secret)
+        host = urlsplit(config.auth_url).netloc
+        self._subject = Subject("OAuth client", "issue a token", host, "auth_url")
+
+    def fetch(self) -> Token:
+        """
+        Ask for a token.
+
+        :raises InvalidCredentials: client id or secret are not accepted.
+        :raises RateLimited: too many tokens were asked for.
+        :raises ServiceUnavailable: no usable answer.
+        :raises RequestRefused: anything else; never one of its kinds, which speak of jobs.
+        """
+        wait = self._gate.admit(self._gate_key, self._clock())
+        if wait:
+            raise held_back(self._subject, wait)
+        asked_at = self._clock()
+        answer = self._session.ask("POST", self._config.auth_url, data=self._form(), headers=_FORM)
+        if isinstance(answer, NoAnswer):
+            raise unavailable(self._subject, answer.reason, lasting=answer.lasting)
+        token = self._token(answer, asked_at) if answer.ok else None
+        if token is None:
+            raise self._error(answer)
+        return token
+
+    def _form(self) -> str:
+        # In the body, not as Basic authentication: so sentinelhub-py does it, too.
+        client = BackendApplicationClient(self._config.client_id)
+        form: str = client.prepare_request_body(include_client_id=True, client_secret=self._config.client_secret)
+        return form
+
+    def _token(self, answer: Answer, asked_at: float) -> Token | None:
+        try:
+            payload = json.loads(answer.body)
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(payload, dict):
+            return None
+        # oauthlib refuses lifetimes that are no integers, and warns when the scope is not what it expects.
+        expires_in = payload.pop("expires_in", None)
+        plain = {key: value for key, value in payload.items() if key not in ("expires_at", "scope")}
+        try:
+            parsed = BackendApplicationClient(self._config.client_id).parse_request_body_response(
+                json.dumps(plain)
+            )
+        except (OAuth2Error, TypeError, ValueError):
+            return None
+        value = parsed.get("access_token")
+        if not isinstance(value, str) or not _SENDABLE.fullmatch(value):
+            return None
+        return Token.issued(value, expires_in, asked_at)
+
+    def _error(self, answer: Answer) -> ServiceError:
+        if 300 <= answer.status < 400:
+            return redirected(self._subject, answer)
+        if answer.ok and answer.is_html:
+            return unavailable(
+                self._subject,
+                f"a page of HTML ({answer.status}); if that lasts, auth_url is no address of a token endpoint",
+                status=answer.status,
+            )
+        words = ServiceWords() if _may_hold_token(answer) else read_words(answer, self._scrub)
+        if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+            pause = retry_after(answer.headers, time.time)
+            self._gate.close(self._gate_key, pause or FIRST_PAUSE, self._clock())
+            return rate_limited(self._subject, words, pause)
+        if is_passing(answer.status):
+            return unavailable(
+                self._subject,
+                f"status {answer.status}",
+                status=answer.status,
+                words=words,
+                retry_after=retry_after(answer.headers, time.time),
+            )
+        if answer.status == HTTPStatus.BAD_REQUEST and _SPURIOUS.search(words.message or ""):
+            return unavailable(self._subject, f"status {answer.status}", status=answer.status, words=words)
+        if words.code in _REFUSED_CREDENTIALS or answer.status == HTTPStatus.UNAUTHORIZED:
+            return InvalidCredentials(
+                f"{self._subject.host} does not accept the connection's client id and client secret "
+                f"({in_brief(answer.status, words)}). Check both, and that the connection's auth_url belongs to "
+                "the deployment where the OAuth client was created; a client may also have expired.",
+                http_status=answer.status,
+                code=words.code,
+                service_message=words.message,
+            )
+        if answer.ok:
+            return unavailable(
+                self._subject, f"{answer.status} without a usable token", status=answer.status, words=words
+            )
+        return RequestRefused(
+            f"{self._subject.host} refused to issue a token ({in_brief(answer.status, words)}). Check the "
+            "connection's auth_url: it has to be the whole address of the deployment's token endpoint.",
+            http_status=answer.status,
+            code=words.code,
+            service_message=words.message,
+        )
+
+
+def _may_hold_token(answer: Answer) -> bool:
+    if not answer.ok:
+        return False
+    try:
+        payload = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return True
+    return not isinstance(payload, dict) or "error" not in payload or "access_token" in payload

@@ -1,0 +1,175 @@
+"""One call from beginning to end: gate, token, sending, renewal, and asking again within a budget."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow_sentinelhub.client.answer import Answer, NoAnswer
+from airflow_sentinelhub.client.call import Call, Unusable, decode
+from airflow_sentinelhub.client.config import ClientConfig
+from airflow_sentinelhub.client.errors import (
+    held_back,
+    is_passing,
+    job_may_exist,
+    rate_limited,
+    redirected,
+    refused,
+    unavailable,
+)
+from airflow_sentinelhub.client.gate import Gate, GateKey
+from airflow_sentinelhub.client.retry import FIRST_PAUSE, Patience, retry_after
+from airflow_sentinelhub.client.scrub import Scrubber
+from airflow_sentinelhub.client.session import BearerAuth, SentinelHubSession
+from airflow_sentinelhub.client.token_endpoint import TokenEndpoint
+from airflow_sentinelhub.client.tokens import Token, TokenCache
+from airflow_sentinelhub.client.words import read_words
+from airflow_sentinelhub.exceptions import ServiceUnavailable
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Course:
+    """What happened in a call so far."""
+
+    scrub: Scrubber
+    """Knows the secrets that were sent."""
+    renewed: bool = False
+    lost: bool = False
+    """An attempt may have done what was asked, but its answer is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """
+    An attempt that may be repeated.
+
+    :param sent: whether the service may have done what was asked.
+    """
+
+    error: ServiceUnavailable
+    sent: bool = False
+
+
+class Transport:
+    """
+    Sends calls for one account. Threads may share it.
+
+    :param config: the account.
+    :param tokens: where tokens are kept.
+    :param gate: knows when the account may ask.
+    :param clock: seconds, monotonic.
+    :param sleep: waits between two attempts.
+    :param random: a number from 0 to 1, which spreads attempts.
+    """
+
+    def __init__(
+        self,
+        config: ClientConfig,
+        *,
+        tokens: TokenCache,
+        gate: Gate,
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
+        random: Callable[[], float],
+    ) -> None:
+        self._account = config.account
+        self._auth_host = urlsplit(config.auth_url).netloc
+        self._session = SentinelHubSession(config)
+        self._endpoint = TokenEndpoint(config, self._session, gate=gate, clock=clock)
+        self._tokens = tokens
+        self._gate = gate
+        self._gate_key = GateKey(config.client_id, config.auth_url)
+        self._clock = clock
+        self._sleep = sleep
+        self._random = random
+
+    def send(self, call: Call, budget: float) -> dict[str, Any]:
+        """
+        Make a call, again and again while that makes sense and the budget lasts.
+
+        :param budget: seconds in which a further attempt may begin; 0 for a single attempt, which may still
+            renew its token.
+        :return: the object that the service answered; an empty one for an action.
+        :raises ServiceError: of the last attempt.
+        """
+        patience = Patience(budget, clock=self._clock, random=self._random)
+        course = _Course(call.scrub)
+        while True:
+            outcome = self._attempt(call, course)
+            if isinstance(outcome, dict):
+                return outcome
+            course.lost = course.lost or outcome.sent
+            if outcome.sent and not call.repeatable:
+                raise job_may_exist(call.subject, outcome.error)
+            pause = None if outcome.error.lasting else patience.pause(outcome.error)
+            if pause is None:
+                raise outcome.error
+            log.debug("%s Asking again in %.1f s.", outcome.error, pause)
+            self._sleep(pause)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def _attempt(self, call: Call, course: _Course) -> dict[str, Any] | _Failure:
+        wait = self._gate.admit(self._gate_key, self._clock())
+        if wait:
+            return _Failure(held_back(call.subject, wait))
+        try:
+            token = self._tokens.get(self._account, clock=self._clock, fetch=self._endpoint.fetch)
+        except ServiceUnavailable as trouble:
+            return _Failure(trouble)
+        course.scrub = course.scrub.knowing(token.value)
+        answer = self._ask(call, token)
+        if isinstance(answer, NoAnswer):
+            return _Failure(unavailable(call.subject, answer.reason, lasting=answer.lasting), sent=answer.sent)
+        if answer.status == HTTPStatus.UNAUTHORIZED and not course.renewed:
+            # Revoked, or our clock runs slow. Once in a call: a new token that is refused stays refused.
+            course.renewed = True
+            self._tokens.discard(self._account, token)
+            return self._attempt(call, course)
+        return self._read(call, answer, course)
+
+    def _ask(self, call: Call, token: Token) -> Answer | NoAnswer:
+        return self._session.ask(
+            call.method,
+            call.url,
+            params=call.params,
+            data=call.body,
+            headers={"Content-Type": "application/json"} if call.body is not None else None,
+            auth=BearerAuth(token),
+        )
+
+    def _read(self, call: Call, answer: Answer, course: _Course) -> dict[str, Any] | _Failure:
+        if answer.ok:
+            payload = decode(answer, call.expects)
+            if isinstance(payload, Unusable):
+                error = unavailable(call.subject, payload.reason, status=answer.status)
+                return _Failure(error, sent=True)
+            return payload
+        if 300 <= answer.status < 400:
+            return _Failure(redirected(call.subject, answer))
+        words = read_words(answer, course.scrub)
+        pause = retry_after(answer.headers, time.time)
+        if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+            self._gate.close(self._gate_key, pause or FIRST_PAUSE, self._clock())
+            return _Failure(rate_limited(call.subject, words, pause))
+        if is_passing(answer.status):
+            error = unavailable(
+                call.subject, f"status {answer.status}", status=answer.status, words=words, retry_after=pause
+            )
+            return _Failure(error, sent=True)
+        raise refused(
+            call.subject,
+            answer.status,
+            words,
+            auth_host=self._auth_host,
+            repeated=course.lost and call.method == "POST",
+        )

@@ -68,7 +68,6 @@ def test_the_story_of_a_job():
         "Batch Process job 6aa8765a: PROCESSING 6 %, 30 PU, 1.5 %/min, about 63 min left",
         "Batch Process job 6aa8765a: PROCESSING 42 %, 3,118 PU, 2.1 %/min, about 28 min left",
         "Batch Process job 6aa8765a: PROCESSING 42 %, 3,118 PU, 1.4 %/min, about 41 min left",
-        "Batch Process job 6aa8765a: DONE, 9,007 PU",
         f"Batch Process job {JOB_ID}: DONE, 9,007 PU, waited 83 min.",
     ]
     assert set(scene.levels) == {logging.INFO}

@@ -1,0 +1,155 @@
+"""A real Airflow runs the example DAGs against a local Sentinel Hub over real HTTP."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from airflow_sentinelhub.emulator import Emulator
+from demo.__main__ import connection_to
+from demo.local_airflow import LocalAirflow
+from demo.waits import TASKS, WAITS
+
+pytestmark = pytest.mark.system
+
+EXAMPLES = Path(__file__).parent.parent.parent / "example_dags"
+SPEED = 20.0
+OURS = "airflow_sentinelhub"
+
+
+@pytest.fixture(scope="module")
+def service():
+    with Emulator(speed=SPEED) as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def airflow(service, tmp_path_factory):
+    environment = {"EXAMPLE_POKE_INTERVAL": "1", "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG"}
+    home = tmp_path_factory.mktemp("airflow")
+    with LocalAirflow(
+        home, EXAMPLES, connections={"sentinelhub_default": connection_to(service)}, env=environment
+    ) as airflow:
+        yield airflow
+
+
+@pytest.fixture(scope="module")
+def runs(service, airflow):
+    """All examples, run side by side; while their jobs are processed no worker may be held."""
+    service.next_fate({"failed_tiles": 2}, api="process_v1")
+    runs = {dag_id: airflow.trigger(dag_id) for dag_id in WAITS}
+    for dag_id, run_id in runs.items():
+        airflow.wait_for_task(dag_id, run_id, "wait_for_job", "deferred", timeout=90)
+    deadline = time.monotonic() + 20
+    while (pool := airflow.request("GET", "/pools/default_pool"))[
+        "occupied_slots"
+    ] and time.monotonic() < deadline:
+        time.sleep(0.3)
+    states = {dag_id: airflow.wait_for_run(dag_id, run_id) for dag_id, run_id in runs.items()}
+    return {"ids": runs, "states": states, "pool": pool}
+
+
+def ours(airflow, dag_id, run_id, task_id):
+    lines = airflow.log_lines(dag_id, run_id, task_id)
+    return [line["event"] for line in lines if OURS in str(line["logger"]) and line["level"] != "debug"]
+
+
+def test_all_runs_succeed(runs):
+    assert set(runs["states"].values()) == {"success"}
+
+
+def test_no_worker_is_held_while_jobs_are_processed(runs):
+    assert (runs["pool"]["deferred_slots"], runs["pool"]["occupied_slots"]) == (3, 0)
+
+
+@pytest.mark.parametrize("dag_id", WAITS)
+def test_the_result_reaches_the_next_task(airflow, runs, dag_id):
+    run_id = runs["ids"][dag_id]
+    job_id = airflow.xcom(dag_id, run_id, "create_job")["id"]
+    analysed = airflow.xcom(dag_id, run_id, "wait_for_analysis")
+    assert (analysed["id"], analysed["status"]) == (job_id, "ANALYSIS_DONE")
+    assert not {"request", "processRequest"} & set(analysed)
+    result, report = airflow.xcom(dag_id, run_id, "wait_for_job"), airflow.xcom(dag_id, run_id, "report")
+    if dag_id == "example_batch_process_v1":
+        assert {status: len(tiles) for status, tiles in result.items()} == {
+            "PENDING": 0,
+            "SCHEDULED": 0,
+            "QUEUED": 0,
+            "PROCESSING": 0,
+            "PROCESSED": 10,
+            "FAILED": 2,
+        }
+        assert airflow.xcom(dag_id, run_id, "wait_for_job", key="job")["status"] == "PARTIAL"
+        assert report.startswith("10 tiles were processed, 2 failed")
+    else:
+        assert (result["id"], result["status"], result["costPU"]) == (job_id, "DONE", 250)
+        assert report == f"Job {job_id} is DONE and cost 250 PU."
+
+
+@pytest.mark.parametrize("dag_id", WAITS)
+@pytest.mark.parametrize("task_id", TASKS)
+def test_the_log_tells_the_story_once(airflow, runs, dag_id, task_id):
+    story = ours(airflow, dag_id, runs["ids"][dag_id], task_id)
+    awaited = "analysed" if task_id == "wait_for_analysis" else "done"
+    assert f"is {awaited}: looking every" in story[0]
+    assert "A triggerer must be running" in story[1]
+    [verdict, repeated] = [line for line in story if "waited" in line.lower() and "Waiting" not in line]
+    without_time = [line.lower().partition(" waited")[0] for line in (verdict, repeated)]
+    assert without_time[0] == without_time[1], "the worker repeats the triggerer"
+    if task_id == "wait_for_job" and dag_id != "example_batch_process_v1":
+        assert any("PROCESSING" in line and "%/min" in line and "left" in line for line in story)
+    assert len(story) < 40
+
+
+def test_nobody_asked_the_service_for_more_than_the_dags_do(service, runs):
+    asked = {name: count for name, count in service.requests()["actions"].items() if count}
+    assert asked == {"create": 3, "analyse": 3, "start": 3}
+
+
+def test_no_secret_is_in_any_log_of_airflow(service, airflow, runs):
+    """Everything is logged at DEBUG, that of the libraries included."""
+    text = "".join(path.read_text(errors="replace") for path in airflow.home.rglob("*.log"))
+    assert "urllib3.connectionpool" in text
+    assert service.client_secret not in text
+    for token in re.findall(r"eyJ[\w-]+\.(eyJ[\w-]+)", text):  # Airflow's own, if any
+        assert "azp" not in base64.urlsafe_b64decode(token + "==").decode()
+
+
+def test_a_killed_triggerer_loses_no_wait(service, airflow, runs):
+    before = service.requests()["actions"]
+    job_id = service.add_job("process", fate={"processing_seconds": 40 * SPEED})
+    run_id = airflow.trigger("example_batch_process", {"request_id": job_id})
+    airflow.wait_for_task("example_batch_process", run_id, "wait_for_job", "deferred")
+    time.sleep(4)
+    airflow.kill("triggerer")
+    time.sleep(4)
+    assert airflow.task_state("example_batch_process", run_id, "wait_for_job") == "deferred"
+    airflow.start("triggerer")
+    assert airflow.wait_for_run("example_batch_process", run_id, timeout=150) == "success"
+    assert airflow.xcom("example_batch_process", run_id, "wait_for_job")["status"] == "DONE"
+    story = ours(airflow, "example_batch_process", run_id, "wait_for_job")
+    assert len([line for line in story if "waited" in line]) == 2, "one verdict, and its repetition by the worker"
+    assert service.requests()["actions"] == before, "the job is left alone"
+
+
+def test_a_failed_job_is_a_failed_task_with_the_services_own_words(service, airflow, runs):
+    job_id = service.add_job(
+        "process", fate={"end": "FAILED", "error": "Evalscript broken", "processing_seconds": 20}
+    )
+    run_id = airflow.trigger("example_batch_process", {"request_id": job_id})
+    assert airflow.wait_for_run("example_batch_process", run_id) == "failed"
+    assert airflow.task_state("example_batch_process", run_id, "wait_for_job") == "failed"
+    assert airflow.xcom("example_batch_process", run_id, "wait_for_job")["error"] == "Evalscript broken"
+    lines = airflow.log_lines("example_batch_process", run_id, "wait_for_job")
+    assert "Evalscript broken" in json.dumps(lines)
+    assert "BatchFailed" in json.dumps(lines)
+
+
+def test_nothing_is_written_outside_of_its_home(airflow, runs):
+    assert not (Path(os.environ["AIRFLOW_HOME"]) / "airflow.db").exists()

@@ -13,7 +13,7 @@ from airflow_sentinelhub.hooks.connection import read_connection
 from airflow_sentinelhub.jobs import BatchApi
 
 if TYPE_CHECKING:
-    from sentinelhub import SHConfig  # noqa: TID251 - for annotations only
+    from sentinelhub.config import SHConfig  # noqa: TID251 - for annotations only
 
     from airflow_sentinelhub.client.batch import BatchClient
 
@@ -86,7 +86,7 @@ class SentinelHubHook(BaseHook):
         :raises InvalidConnection: see :meth:`get_config`.
         """
         try:
-            from sentinelhub import SHConfig  # noqa: TID251 - where it is used
+            from sentinelhub.config import SHConfig  # noqa: TID251 - where it is used
         except ImportError as error:
             raise ImportError(
                 "sentinelhub-py is not installed: pip install 'airflow-provider-sentinelhub[sentinelhub]'"

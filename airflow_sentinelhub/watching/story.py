@@ -141,12 +141,15 @@ def verdict_line(verdict: Verdict, lasted: float | None = None) -> str:
     """
     if verdict.outcome is not Outcome.DONE:
         return verdict.message
-    line = f"{verdict.api.display_name} job {verdict.job_id}: {verdict.job.word if verdict.job else 'done'}"
-    if verdict.job and verdict.job.cost_pu is not None:
-        line += f", {verdict.job.cost_pu:,.0f} PU"
-    if lasted is not None:
-        line += f", waited {in_words(lasted)}"
-    return f"{line}. {verdict.message}".rstrip()
+    waited = "" if lasted is None else f"waited {in_words(lasted)}"
+    if verdict.message:
+        return f"{verdict.message} {waited.capitalize()}.".removesuffix(" .")
+    said = [verdict.job.word if verdict.job else "done"]
+    if verdict.job and verdict.job.cost_pu:
+        said.append(_cost(verdict.job.cost_pu))
+    if waited:
+        said.append(waited)
+    return f"{verdict.api.display_name} job {verdict.job_id}: {', '.join(said)}."
 
 
 def clock(moment: float, now: float | None = None) -> str:
@@ -169,10 +172,11 @@ def _state_line(job: BatchJob, told: Told, now: float) -> str:
     if job.status is JobStatus.CREATED and job.user_action not in (None, UserAction.NONE):
         parts.append(f"{job.user_action} was asked for")
     if job.cost_pu:
-        parts.append(f"{job.cost_pu:,.0f} PU")
+        parts.append(_cost(job.cost_pu))
     rate, left = _pace(job, told, now)
     if rate is not None:
-        parts.append(f"{rate * 60:.2g} %/min")
+        a_minute = rate * 60
+        parts.append(f"{a_minute:.0f} %/min" if a_minute >= 10 else f"{a_minute:.2g} %/min")
     if left is not None:
         parts.append(f"about {in_words(left)} left")
     return ", ".join(parts)
@@ -187,6 +191,11 @@ def _pace(job: BatchJob, told: Told, now: float) -> tuple[float | None, float | 
         return None, None
     rate = gained / took
     return rate, max(0.0, 100.0 - job.completion_percentage) / rate
+
+
+def _cost(processing_units: float) -> str:
+    # Small jobs cost a few units, large ones many thousands.
+    return f"{processing_units:,.0f} PU" if processing_units >= 100 else f"{processing_units:.3g} PU"
 
 
 def _plain(error: SentinelHubError) -> str:

@@ -131,7 +131,8 @@ class Wait:
         verdict, self._memory = assess(look, terms.goal, terms.policy, now, self._memory)
         if isinstance(look, BatchJob):
             self._job = look
-            self._story.job_seen(look, now)
+            if not verdict.is_final:  # the verdict says the rest
+                self._story.job_seen(look, now)
         self._story.warned(verdict, now)
         seen = look if isinstance(look, BatchJob) else None
         if self._memory.candidate:

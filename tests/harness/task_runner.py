@@ -1,8 +1,8 @@
 """
 Runs a task through Airflow's own task runner, without a database.
 
-Templates, XComs, deferral (through Airflow's serialisation), resumption and the state store are the real ones; only
-the execution API behind them is played by :class:`ExecutionApi`.
+Templates, XComs, deferral (through Airflow's serialisation), resumption and the state store are the real ones;
+only the execution API behind them is played by :class:`ExecutionApi`.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def test_on_this_machine_there_is_no_floor(monkeypatch):
     [
         {"id": REQUEST_ID, "request": {"output": {"delivery": {"s3": {"accessKey": "AKIA"}}}}},
         json.dumps({"id": REQUEST_ID, "request": {"evalscript": "AKIA"}}),
-        "{{ '%s' }}" % REQUEST_ID,
+        "{{ '" + REQUEST_ID + "' }}",
         "{{ params.request_id }}",
         "{{ params.job }}",
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
-from airflow_sentinelhub.jobs import Verdict
+from airflow_sentinelhub.jobs import Deadlines, Verdict
 from airflow_sentinelhub.watching import Look, Terms, Wait, look_at, look_elsewhere
 
 try:
@@ -35,6 +36,8 @@ class WorkerWait:
     store, which came with Airflow 3.3 (XComs are wiped before every reschedule). Below that, nothing is
     remembered: what is seen is taken to last since the first look, and what may not last is read twice at once.
 
+    Its attribute ``deadlines`` holds those of the attempt.
+
     :param sensor: the sensor that waits.
     :param context: Airflow's context.
     :param terms: what is waited for.
@@ -50,7 +53,16 @@ class WorkerWait:
                 sensor.log.warning("stall_timeout has no effect in mode='reschedule' below Airflow 3.3.")
             pause = min(terms.policy.poll_interval, _REREAD_PAUSE)
             terms = replace(terms, policy=replace(terms.policy, confirm_after=pause, stall_timeout=None))
-        self._wait = Wait(terms, sensor.log.log, stored=self._stored(context, terms))
+        saved = self._saved(terms.job_id)
+        if saved.get("deadlines"):
+            # The execution timeout is one of the attempt, and not of each of its processes.
+            terms = replace(terms, deadlines=Deadlines(**saved["deadlines"]))
+        elif self._forgetful:
+            first = context["ti"].get_first_reschedule_date(context)
+            since = first.timestamp() if first else None
+            saved = {"wait": {"memory": {"began": since, "assumed_since": since}}}
+        self.deadlines = terms.deadlines
+        self._wait = Wait(terms, sensor.log.log, stored=saved.get("wait"))
         self._pokes = 1
 
     def verdict(self) -> Verdict:
@@ -79,7 +91,12 @@ class WorkerWait:
             time.sleep(duration)
             return
         if self._store is not None:
-            saved = {"attempt": self._attempt, "request_id": self._wait.terms.job_id, "wait": self._wait.to_json()}
+            saved = {
+                "attempt": self._attempt,
+                "request_id": self._wait.terms.job_id,
+                "deadlines": dataclasses.asdict(self.deadlines),
+                "wait": self._wait.to_json(),
+            }
             self._store.set(_KEY, saved)
         when = datetime.now(UTC) + timedelta(seconds=duration)
         raise AirflowRescheduleException(when)  # type: ignore[no-untyped-call]
@@ -111,15 +128,10 @@ class WorkerWait:
         )
         return max(pause, min(longer, deadlines.first - now))
 
-    def _stored(self, context: Context, terms: Terms) -> dict[str, Any] | None:
-        if not self._sensor.reschedule:
-            return None
-        if self._store is None:
-            first = context["ti"].get_first_reschedule_date(context)
-            since = first.timestamp() if first else None
-            return {"memory": {"began": since, "assumed_since": since}}
-        saved = self._store.get(_KEY)
+    def _saved(self, job_id: str) -> dict[str, Any]:
+        """Give what an earlier process of this attempt saved."""
+        saved = None if self._store is None else self._store.get(_KEY)
         # The store outlives retries and clears; what another attempt left there is not ours.
-        if not isinstance(saved, dict) or saved.get("attempt") != self._attempt:
-            return None
-        return saved.get("wait") if saved.get("request_id") == terms.job_id else None
+        if isinstance(saved, dict) and (saved.get("attempt"), saved.get("request_id")) == (self._attempt, job_id):
+            return saved
+        return {}

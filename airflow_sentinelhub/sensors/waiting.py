@@ -116,8 +116,12 @@ class SentinelHubBatchWaitSensor(BaseSensorOperator):
         :raises BatchError: a subclass of it, when the job did not end as it should.
         :raises ServiceError: a subclass of it, when the job cannot be watched.
         """
-        terms = self._terms(self._started_at(context))
-        self._tell_beginning(terms)
+        rescheduled_since = None
+        if not self.deferrable and self.reschedule:
+            rescheduled_since = context["ti"].get_first_reschedule_date(context)
+        terms = self._terms(rescheduled_since.timestamp() if rescheduled_since else time.time())
+        if not rescheduled_since:
+            self._tell_beginning(terms)
         if self.deferrable:
             self._defer_to(self._trigger(terms))
         return self._wait_on_worker(context, terms)
@@ -173,12 +177,8 @@ class SentinelHubBatchWaitSensor(BaseSensorOperator):
 
     def _terms(self, started_at: float) -> Terms:
         config = SentinelHubHook(self.sentinelhub_conn_id).get_config()
-        intervals = self._intervals()
-        if not config.is_local:
-            for name, interval in intervals.items():
-                if interval < SHORTEST_INTERVAL:
-                    self.log.info("%s is raised from %g s to %g s.", name, interval, SHORTEST_INTERVAL)
-                    intervals[name] = SHORTEST_INTERVAL
+        floor = 0.0 if config.is_local else SHORTEST_INTERVAL
+        intervals = {name: max(floor, interval) for name, interval in self._intervals().items()}
         poke_interval = intervals["poke_interval"]
         policy = self._policy(poke_interval, intervals.get("analysis_poke_interval", poke_interval))
         execution_timeout_at = None
@@ -186,7 +186,7 @@ class SentinelHubBatchWaitSensor(BaseSensorOperator):
             # On a worker Airflow interrupts the task at that moment; the clear message has to come before.
             allowed = self.execution_timeout.total_seconds()
             margin = 0.0 if self.deferrable else min(_WORKER_MARGIN, allowed / 10)
-            execution_timeout_at = started_at + allowed - margin
+            execution_timeout_at = time.time() + allowed - margin
         return Terms(
             api=self.api,
             job_id=parse_request_id(self.request_id),
@@ -195,14 +195,12 @@ class SentinelHubBatchWaitSensor(BaseSensorOperator):
             deadlines=Deadlines(started_at, started_at + self.timeout, execution_timeout_at),
         )
 
-    def _started_at(self, context: Context) -> float:
-        if self.deferrable or not self.reschedule:
-            return time.time()
-        first = context["ti"].get_first_reschedule_date(context)
-        return first.timestamp() if first else time.time()
-
     def _tell_beginning(self, terms: Terms) -> None:
         policy, deadlines = terms.policy, terms.deadlines
+        for name, interval in self._intervals().items():
+            used = getattr(policy, name.replace("poke", "poll"))
+            if used != interval:
+                self.log.info("%s is raised from %g s to %g s.", name, interval, used)
         awaited = "analysed" if self.goal is Goal.ANALYSIS else "done"
         often = f"every {in_words(policy.poll_interval)}"
         if policy.analysis_poll_interval != policy.poll_interval:
@@ -253,9 +251,9 @@ class SentinelHubBatchWaitSensor(BaseSensorOperator):
         while True:
             verdict = worker.verdict()
             try:
-                return self._settle(context, verdict, terms.deadlines)
+                return self._settle(context, verdict, worker.deadlines)
             except ResultUnavailable as error:
-                self._tell_delay(error, terms.deadlines)
+                self._tell_delay(error, worker.deadlines)
                 worker.pause(_RESULT_RETRY_PAUSE)
 
     def _tell_delay(self, error: ResultUnavailable, deadlines: Deadlines) -> None:

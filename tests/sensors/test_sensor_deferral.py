@@ -186,7 +186,7 @@ def test_the_worker_returns_the_job_and_repeats_the_verdict():
     ended = resume(sensor(), verdict(Outcome.DONE, "DONE", "").to_json())
     assert ended.state == "success"
     assert ended.returned == {"id": REQUEST_ID, "status": "DONE", "costPU": 12.5}
-    assert f"Batch Process job {REQUEST_ID}: DONE, 12 PU" in ended.log
+    assert f"Batch Process job {REQUEST_ID}: DONE, 12.5 PU" in ended.log
 
 
 @pytest.mark.parametrize("event", [None, {}, {"status": "done"}, "done"])

@@ -123,12 +123,16 @@ def test_nobody_started_it(emulator, wait, sensor, mode):
     assert "nobody has" in ended.log
 
 
-@every_mode
 @pytest.mark.parametrize(
-    ("flag", "state"), [({}, "failed"), ({"soft_fail": True}, "skipped"), ({"never_fail": True}, "skipped")]
+    ("mode", "limit", "error"),
+    [
+        *[(mode, "timeout", "AirflowSensorTimeout") for mode in MODES],
+        # Below 3.3 nothing tells a rescheduled process when its attempt began, as in Airflow's own sensors.
+        *[(mode, "execution_timeout", "BatchTimeout") for mode in MODES if mode != "reschedule below 3.3"],
+    ],
 )
 @pytest.mark.parametrize(
-    ("limit", "error"), [("timeout", "AirflowSensorTimeout"), ("execution_timeout", "BatchTimeout")]
+    ("flag", "state"), [({}, "failed"), ({"soft_fail": True}, "skipped"), ({"never_fail": True}, "skipped")]
 )
 def test_time_is_up(emulator, wait, mode, flag, state, limit, error):
     from datetime import timedelta
@@ -194,3 +198,30 @@ def _failing_once():
         return tiles(self, *arguments, **keywords)
 
     return sometimes
+
+
+def test_a_retry_of_a_rescheduled_wait_has_its_own_execution_timeout(emulator):
+    from datetime import timedelta
+
+    from tests.harness.task_runner import ExecutionApi, run, utcnow
+
+    request_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
+
+    def poke(api, try_number):
+        sensor = SentinelHubBatchProcessJobSensor(
+            task_id="wait",
+            request_id=request_id,
+            sentinelhub_conn_id="sh",
+            mode="reschedule",
+            deferrable=False,
+            execution_timeout=timedelta(seconds=60),
+        )
+        return run(sensor, api, try_number=try_number)
+
+    api = ExecutionApi()
+    assert poke(api, 1).state == "up_for_reschedule"
+    api.first_reschedule = utcnow()
+    [stored] = api.store.values()
+    stored["value"]["deadlines"]["execution_timeout_at"] -= 60
+    assert type(poke(api, 1).error) is exceptions.BatchTimeout
+    assert poke(api, 2).state == "up_for_reschedule"

@@ -27,11 +27,13 @@ from airflow_sentinelhub.jobs import (
 )
 from airflow_sentinelhub.jobs.durations import in_words
 from airflow_sentinelhub.sensors.on_worker import WorkerWait
-from airflow_sentinelhub.triggers.batch import SentinelHubBatchTrigger
+from airflow_sentinelhub.triggers.batch import SETTLING_TIME, SentinelHubBatchTrigger
 from airflow_sentinelhub.watching import Terms, clock, verdict_line
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_sentinelhub.client.config import ClientConfig
 
 SHORTEST_INTERVAL = 5.0
 """Seconds between two looks at a job that a sensor never goes below, except on this machine."""
@@ -119,11 +121,15 @@ class SentinelHubBatchWaitSensor(BaseSensorOperator):
         rescheduled_since = None
         if not self.deferrable and self.reschedule:
             rescheduled_since = context["ti"].get_first_reschedule_date(context)
-        terms = self._terms(rescheduled_since.timestamp() if rescheduled_since else time.time())
+        config = SentinelHubHook(self.sentinelhub_conn_id).get_config()
+        terms = self._terms(config, rescheduled_since.timestamp() if rescheduled_since else time.time())
         if not rescheduled_since:
             self._tell_beginning(terms)
         if self.deferrable:
-            self._defer_to(self._trigger(terms))
+            trigger = self._trigger(terms)
+            if not config.is_local:
+                trigger.fire_not_before = time.time() + SETTLING_TIME
+            self._defer_to(trigger)
         return self._wait_on_worker(context, terms)
 
     def execute_complete(
@@ -144,7 +150,11 @@ class SentinelHubBatchWaitSensor(BaseSensorOperator):
                 f"The trigger of this wait fired something that cannot be read ({error}). Are the triggerer and "
                 "the workers of one version? Clear this task to wait again."
             ) from None
-        trigger = SentinelHubBatchTrigger(**terms) if terms else self._trigger(self._terms(time.time()))
+        if terms is None:
+            config = SentinelHubHook(self.sentinelhub_conn_id).get_config()
+            trigger = self._trigger(self._terms(config, time.time()))
+        else:
+            trigger = SentinelHubBatchTrigger(**terms)
         try:
             return self._settle(context, verdict, trigger.deadlines)
         except ResultUnavailable as error:
@@ -175,8 +185,7 @@ class SentinelHubBatchWaitSensor(BaseSensorOperator):
         """The intervals that the user can set, by the name of their argument."""
         return {"poke_interval": self.poke_interval}
 
-    def _terms(self, started_at: float) -> Terms:
-        config = SentinelHubHook(self.sentinelhub_conn_id).get_config()
+    def _terms(self, config: ClientConfig, started_at: float) -> Terms:
         floor = 0.0 if config.is_local else SHORTEST_INTERVAL
         intervals = {name: max(floor, interval) for name, interval in self._intervals().items()}
         poke_interval = intervals["poke_interval"]

@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     from airflow_sentinelhub.client.config import ClientConfig
 
 
+SETTLING_TIME = 10.0
+"""
+Seconds that a task should stay deferred at least.
+
+Airflow takes the end of the process that deferred for the end of the task if its report arrives after the trigger
+has fired, and fails the task (apache/airflow #71580, #72716). The report takes up to
+``[workers] min_heartbeat_interval`` (5 seconds), and then some.
+"""
+
 _PAUSE_BEFORE_NEW_CREDENTIALS = 1.0
 
 
@@ -45,6 +54,7 @@ class SentinelHubBatchTrigger(BaseTrigger):
     :param stall_timeout: how long the job may show no change; ``None``: as long as it takes.
     :param outage_tolerance: for how long the service may give no usable answer.
     :param first_look_after: when to look for the first time.
+    :param fire_not_before: when the event may be fired at the earliest, in seconds since 1970.
     :param unknown: arguments of a newer version, which a row in the database may hold after a downgrade.
     """
 
@@ -65,6 +75,7 @@ class SentinelHubBatchTrigger(BaseTrigger):
         stall_timeout: float | None = None,
         outage_tolerance: float = 6 * 3600.0,
         first_look_after: float = 0.0,
+        fire_not_before: float = 0.0,
         **unknown: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -82,6 +93,7 @@ class SentinelHubBatchTrigger(BaseTrigger):
         )
         self.deadlines = Deadlines(started_at, timeout_at, execution_timeout_at)
         self.first_look_after = first_look_after
+        self.fire_not_before = fire_not_before
         if unknown:
             self.log.debug("Arguments of another version are ignored: %s", ", ".join(unknown))
 
@@ -104,6 +116,7 @@ class SentinelHubBatchTrigger(BaseTrigger):
                 "stall_timeout": self.policy.stall_timeout,
                 "outage_tolerance": self.policy.outage_tolerance,
                 "first_look_after": self.first_look_after,
+                "fire_not_before": self.fire_not_before,
             },
         )
 
@@ -121,6 +134,7 @@ class SentinelHubBatchTrigger(BaseTrigger):
                 f"Waiting for {self.api.display_name} job {self.request_id} failed ({type(error).__name__}: "
                 f"{error}). This is an error of the provider or its environment; the job was left alone.",
             )
+        await asyncio.sleep(min(max(0.0, self.fire_not_before - time.time()), SETTLING_TIME))
         # Nothing may be awaited after the event: Airflow would cancel it as if by a user.
         yield TriggerEvent(verdict.to_json())  # type: ignore[no-untyped-call]
 

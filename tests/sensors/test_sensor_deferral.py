@@ -61,6 +61,11 @@ def test_the_log_says_what_is_awaited_and_that_a_triggerer_must_run():
     assert "A triggerer must be running" in ended.log
 
 
+def test_the_trigger_may_not_fire_at_once():
+    _, kwargs, _ = deferred_to(run(sensor()))
+    assert kwargs["fire_not_before"] == pytest.approx(kwargs["started_at"] + 10, abs=1)
+
+
 def test_execution_timeout_is_an_absolute_deadline_of_the_trigger():
     _, kwargs, _ = deferred_to(run(sensor(execution_timeout=timedelta(minutes=10))))
     assert kwargs["execution_timeout_at"] == pytest.approx(kwargs["started_at"] + 600)

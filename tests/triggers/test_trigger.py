@@ -70,6 +70,16 @@ def test_it_does_nothing_when_it_is_killed_or_cleaned_up():
     assert SentinelHubBatchTrigger.cleanup is BaseTrigger.cleanup
 
 
+def test_it_does_not_fire_before_airflow_has_settled_the_deferral(emulator):
+    """Or Airflow may fail the task (apache/airflow #71580, #72716); the log tells the verdict at once."""
+    request_id = emulator.add_job("process", steps=[{"status": "DONE"}])
+    began = time.time()
+    event, _ = fire(SentinelHubBatchTrigger(**arguments(request_id=request_id, fire_not_before=began + 0.7)))
+    assert event["outcome"] == "done"
+    assert time.time() - began >= 0.7
+    assert time.time() - began < 5
+
+
 def test_its_event_is_plain_json(emulator):
     request_id = emulator.add_job("process", steps=[{"status": "DONE", "costPU": 5}])
     event, lines = fire(SentinelHubBatchTrigger(**arguments(request_id=request_id)))

@@ -11,37 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from airflow_sentinelhub.emulator import Emulator
-from demo.__main__ import connection_to
-from demo.local_airflow import LocalAirflow
 from demo.waits import TASKS, WAITS
 
 pytestmark = pytest.mark.system
 
-EXAMPLES = Path(__file__).parent.parent.parent / "example_dags"
-SPEED = 20.0
 OURS = "airflow_sentinelhub"
-
-
-@pytest.fixture(scope="module")
-def service():
-    with Emulator(speed=SPEED) as emulator:
-        yield emulator
-
-
-@pytest.fixture(scope="module")
-def airflow(service, tmp_path_factory):
-    environment = {"EXAMPLE_POKE_INTERVAL": "1", "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG"}
-    home = tmp_path_factory.mktemp("airflow")
-    with LocalAirflow(
-        home, EXAMPLES, connections={"sentinelhub_default": connection_to(service)}, env=environment
-    ) as airflow:
-        yield airflow
 
 
 @pytest.fixture(scope="module")
 def runs(service, airflow):
     """All examples, run side by side; while their jobs are processed no worker may be held."""
+    before = service.requests()["actions"]
     service.next_fate({"failed_tiles": 2}, api="process_v1")
     runs = {dag_id: airflow.trigger(dag_id) for dag_id in WAITS}
     for dag_id, run_id in runs.items():
@@ -52,7 +32,8 @@ def runs(service, airflow):
     ] and time.monotonic() < deadline:
         time.sleep(0.3)
     states = {dag_id: airflow.wait_for_run(dag_id, run_id) for dag_id, run_id in runs.items()}
-    return {"ids": runs, "states": states, "pool": pool}
+    asked = {name: count - before[name] for name, count in service.requests()["actions"].items()}
+    return {"ids": runs, "states": states, "pool": pool, "asked": asked}
 
 
 def ours(airflow, dag_id, run_id, task_id):
@@ -107,8 +88,8 @@ def test_the_log_tells_the_story_once(airflow, runs, dag_id, task_id):
     assert len(story) < 40
 
 
-def test_nobody_asked_the_service_for_more_than_the_dags_do(service, runs):
-    asked = {name: count for name, count in service.requests()["actions"].items() if count}
+def test_nobody_asked_the_service_for_more_than_the_dags_do(runs):
+    asked = {name: count for name, count in runs["asked"].items() if count}
     assert asked == {"create": 3, "analyse": 3, "start": 3}
 
 
@@ -119,23 +100,6 @@ def test_no_secret_is_in_any_log_of_airflow(service, airflow, runs):
     assert service.client_secret not in text
     for token in re.findall(r"eyJ[\w-]+\.(eyJ[\w-]+)", text):  # Airflow's own, if any
         assert "azp" not in base64.urlsafe_b64decode(token + "==").decode()
-
-
-def test_a_killed_triggerer_loses_no_wait(service, airflow, runs):
-    before = service.requests()["actions"]
-    job_id = service.add_job("process", fate={"processing_seconds": 40 * SPEED})
-    run_id = airflow.trigger("example_batch_process", {"request_id": job_id})
-    airflow.wait_for_task("example_batch_process", run_id, "wait_for_job", "deferred")
-    time.sleep(4)
-    airflow.kill("triggerer")
-    time.sleep(4)
-    assert airflow.task_state("example_batch_process", run_id, "wait_for_job") == "deferred"
-    airflow.start("triggerer")
-    assert airflow.wait_for_run("example_batch_process", run_id, timeout=150) == "success"
-    assert airflow.xcom("example_batch_process", run_id, "wait_for_job")["status"] == "DONE"
-    story = ours(airflow, "example_batch_process", run_id, "wait_for_job")
-    assert len([line for line in story if "waited" in line]) == 2, "one verdict, and its repetition by the worker"
-    assert service.requests()["actions"] == before, "the job is left alone"
 
 
 def test_a_failed_job_is_a_failed_task_with_the_services_own_words(service, airflow, runs):

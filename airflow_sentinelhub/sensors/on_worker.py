@@ -19,10 +19,9 @@ except ImportError:  # below Airflow 3.3
     from airflow.exceptions import AirflowRescheduleException
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import BaseSensorOperator, Context
 
     from airflow_sentinelhub.client.batch import BatchClient
-    from airflow_sentinelhub.sensors.waiting import SentinelHubBatchWaitSensor
 
 _KEY = "sentinelhub_wait"
 _REREAD_PAUSE = 10.0
@@ -39,12 +38,16 @@ class WorkerWait:
     Its attribute ``deadlines`` holds those of the attempt.
 
     :param sensor: the sensor that waits.
+    :param sentinelhub_conn_id: its Airflow connection.
     :param context: Airflow's context.
     :param terms: what is waited for.
     """
 
-    def __init__(self, sensor: SentinelHubBatchWaitSensor, context: Context, terms: Terms) -> None:
+    def __init__(
+        self, sensor: BaseSensorOperator, sentinelhub_conn_id: str, context: Context, terms: Terms
+    ) -> None:
         self._sensor = sensor
+        self._hook = SentinelHubHook(sentinelhub_conn_id)
         self._store: Any = context.get("task_state_store") if sensor.reschedule else None
         self._attempt = context["ti"].try_number
         self._forgetful = sensor.reschedule and self._store is None
@@ -102,10 +105,9 @@ class WorkerWait:
         raise AirflowRescheduleException(when)  # type: ignore[no-untyped-call]
 
     def _poke(self) -> Verdict:
-        hook = SentinelHubHook(self._sensor.sentinelhub_conn_id)
         try:
             # Read each time, so that a secret that was rotated meanwhile is found.
-            client = hook.get_conn(self._sensor.api)
+            client = self._hook.get_conn(self._wait.terms.api)
         except SentinelHubError as error:
             return self._wait.see(error, time.time())
         with client:
@@ -113,7 +115,7 @@ class WorkerWait:
             if self._forgetful and not verdict.is_final and self._wait.awaits_confirmation:
                 time.sleep(self._wait.pause(time.time()))
                 verdict = self._wait.see(self._look(client), time.time())
-            return look_elsewhere(verdict, hook.get_conn)
+            return look_elsewhere(verdict, self._hook.get_conn)
 
     def _look(self, client: BatchClient) -> Look:
         return look_at(client, self._wait.terms.job_id, light=self._wait.light_will_do)

@@ -256,7 +256,7 @@ class SentinelHubBatchWaitSensor(BaseSensorOperator):
         )
 
     def _wait_on_worker(self, context: Context, terms: Terms) -> Any:
-        worker = WorkerWait(self, context, terms)
+        worker = WorkerWait(self, self.sentinelhub_conn_id, context, terms)
         while True:
             verdict = worker.verdict()
             try:

@@ -21,6 +21,7 @@ def perform(action: str, job: Job, now: datetime, settings: Settings) -> None:
 
     :raises ServiceError: 400 if the job's state does not allow it.
     """
+    job.remember(now)
     match action:
         case "analyse":
             analyse(job, now)

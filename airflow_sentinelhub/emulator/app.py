@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,8 +14,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from airflow_sentinelhub.emulator.bodies import read_json
-from airflow_sentinelhub.emulator.errors import ServiceError, wrapped
+from airflow_sentinelhub.emulator.errors import ServiceError, error_object, wrapped
+from airflow_sentinelhub.emulator.observing import SCRIPTED_FIELDS
 from airflow_sentinelhub.emulator.pages import page, sort_of
+from airflow_sentinelhub.emulator.payloads import Payload
 from airflow_sentinelhub.emulator.places import layouts, tiling_grid_paths
 from airflow_sentinelhub.emulator.service import Service
 from airflow_sentinelhub.emulator.tilinggrids import TILING_GRIDS
@@ -45,12 +47,22 @@ class Call:
         """The job in the address."""
         return str(self.request.path_params["job_id"])
 
+    def scripted(self, fields: Iterable[str]) -> None:
+        """Note that a test chose these fields of the answer."""
+        self.request.scope[SCRIPTED_FIELDS] |= set(fields)
+
+    def answer(self, shown: Payload, status: int = 200) -> Response:
+        """Answer with (part of) a job."""
+        self.scripted(shown.scripted)
+        return JSONResponse(shown, status)
+
     def json(self) -> dict[str, Any]:
         """:raises ServiceError: if the body is no JSON object."""
         return read_json(self.request.headers.get("content-type", ""), self.body)
 
 
 Handler = Callable[[Call], Response]
+T = TypeVar("T")
 
 
 def build_api(service: Service) -> ASGIApp:
@@ -97,24 +109,30 @@ class JobEndpoints:
 
     def create(self, call: Call) -> Response:
         """``POST`` on the collection: 201."""
-        return JSONResponse(self.service.create(self.api, call.json()), 201)
+        return call.answer(self.service.create(self.api, call.json()), 201)
 
     def in_order(self, call: Call) -> Response:
         """``GET`` on the collection."""
         sort = sort_of(call.query, self.service.settings.default_sort)
-        return self._page(call, self.service.in_order(self.api, *sort), self._collection(call))
+        jobs = self.service.in_order(self.api, *sort)
+        data, links = self._page(call, jobs, self._collection(call))
+        shown = [self.service.listed(job) for job in data]
+        for each in shown:
+            call.scripted(each.scripted)
+        self.service.page_sent(self.api)
+        return JSONResponse({"data": shown, "links": links})
 
     def get(self, call: Call) -> Response:
         """``GET`` of one job."""
-        return JSONResponse(self.service.get(self.api, call.job_id))
+        return call.answer(self.service.get(self.api, call.job_id))
 
     def status(self, call: Call) -> Response:
         """``GET .../status``."""
-        return JSONResponse(self.service.status(self.api, call.job_id))
+        return call.answer(self.service.status(self.api, call.job_id))
 
     def update(self, call: Call) -> Response:
         """``PUT`` of one job."""
-        return JSONResponse(self.service.describe(self.api, call.job_id, call.json()))
+        return call.answer(self.service.describe(self.api, call.job_id, call.json()))
 
     def delete(self, call: Call) -> Response:
         """``DELETE`` of one job: 204."""
@@ -126,7 +144,8 @@ class JobEndpoints:
         tiles = self.service.tiles(call.job_id)
         if wanted := call.query.get("status"):
             tiles = [tile for tile in tiles if tile["status"] == wanted]
-        return self._page(call, tiles, f"{self._collection(call)}/{call.job_id}/tiles")
+        data, links = self._page(call, tiles, f"{self._collection(call)}/{call.job_id}/tiles")
+        return JSONResponse({"data": data, "links": links})
 
     def tile(self, call: Call) -> Response:
         """``GET .../tiles/{tileId}``."""
@@ -149,9 +168,8 @@ class JobEndpoints:
         layout = UrlLayout(self.service.settings.links_layout)
         return f"{url.scheme}://{url.netloc}{self.api.path(layout)}"
 
-    def _page(self, call: Call, items: list[dict[str, Any]], url: str) -> Response:
-        data, links = page(items, call.query, self.service.settings.page_size, url)
-        return JSONResponse({"data": data, "links": links})
+    def _page(self, call: Call, items: Sequence[T], url: str) -> tuple[Sequence[T], dict[str, str]]:
+        return page(items, call.query, self.service.settings.page_size, url)
 
     def _route(self, path: str, method: str, handler: Handler) -> Route:
         return _guarded(self.service, path, method, handler)
@@ -165,6 +183,10 @@ def _guarded(service: Service, path: str, method: str, handler: Handler) -> Rout
         with service.lock:
             if not service.tokens.valid(request.headers.get("authorization", "")):
                 raise ServiceError(401)
+            wait = service.rate_limit.admit(service.settings.requests_per_minute)
+            if wait is not None:
+                # Not wrapped, and in milliseconds: section 3.2.
+                return JSONResponse(error_object(429), 429, {"Retry-After": str(wait)})
             return handler(Call(request, body))
 
     return Route(path, endpoint, methods=[method])

@@ -140,7 +140,7 @@ def _need(body: Mapping[str, Any], *paths: str) -> None:
 
 
 def _storage(body: Mapping[str, Any], path: str) -> None:
-    """Check an object storage: ``s3`` or ``gs`` with a URL; key and secret only together."""
+    """Check an object storage: ``s3`` with a URL, key and secret only together, or ``gs`` with both it needs."""
     _need(body, path)
     storage: Any = body
     for name in path.split("."):
@@ -151,6 +151,8 @@ def _storage(body: Mapping[str, Any], path: str) -> None:
     _need(body, f"{path}.{kind}.url")
     if not str(storage[kind]["url"]).startswith(f"{kind}://"):
         raise ServiceError(400, f"{path}.{kind}.url must begin with {kind}://.")
+    if kind == "gs":
+        _need(body, f"{path}.gs.credentials")
     if ("accessKey" in storage[kind]) != ("secretAccessKey" in storage[kind]):
         raise ServiceError(400, f"{path}.{kind} needs both accessKey and secretAccessKey, or iamRoleARN.")
 

@@ -72,7 +72,7 @@ class Control(ABC):
         :param request: its request. Default: an example from the documentation.
         :param description: of the request.
         :param job_id: Default: a new UUID.
-        :param age: service seconds since it was created.
+        :param age: service seconds since it was created; below 0, it appears that much later.
         :return: its id.
         """
         given = {
@@ -87,6 +87,20 @@ class Control(ABC):
             "age": age,
         }
         return str(self._call("POST", "/jobs", _present(given))["id"])
+
+    def add_foreign_jobs(
+        self, api: str, count: int = 1, *, status: str = "DONE", age: float = 0.0, every: float = 0.0
+    ) -> list[str]:
+        """
+        Let other people of the account have jobs, which fill the pages of lists.
+
+        :param status: of all of them.
+        :param age: service seconds since the first one was created.
+        :param every: service seconds between two of them. Those in the future appear when their time has come.
+        :return: their ids, oldest first.
+        """
+        given = {"api": str(api), "count": count, "status": status, "age": age, "every": every}
+        return cast("list[str]", self._call("POST", "/foreign-jobs", given)["ids"])
 
     def job(self, job_id: str) -> dict[str, Any]:
         """What the service says of a job; costs no request."""

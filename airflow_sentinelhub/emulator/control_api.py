@@ -59,10 +59,12 @@ def _dispatch(service: Service, method: str, segments: list[str], given: Given) 
             return 200, _about(service)
         case "POST", ["jobs"]:
             return 201, {"id": _add_job(service, given)}
+        case "POST", ["foreign-jobs"]:
+            return 201, {"ids": _add_foreign_jobs(service, given)}
         case "GET", ["jobs"]:
-            return 200, {"data": [{"api": job.api.value, **service.raw(job.id)} for job in service.all_jobs()]}
+            return 200, {"data": _all_jobs(service)}
         case "GET", ["jobs", job_id]:
-            return 200, service.raw(job_id)
+            return 200, service.raw(service.jobs[job_id])[0]
         case "DELETE", ["jobs", job_id]:
             service.remove(job_id)
             return 200, {}
@@ -96,9 +98,10 @@ def _dispatch_service(service: Service, method: str, segments: list[str], given:
         case "POST", ["clock"]:
             return 200, _clock(service, given)
         case "GET", ["settings"]:
+            service.now()
             return 200, service.settings.public()
         case "PATCH", ["settings"]:
-            service.settings.update(given)
+            service.configure(given)
             return 200, service.settings.public()
         case "POST", ["tokens", "revoke"]:
             service.tokens.revoke()
@@ -122,7 +125,7 @@ def _about(service: Service) -> dict[str, Any]:
         "now": wire(service.clock.now()),
         "client_id": service.settings.client_id,
         "token_paths": {realm.value: realm.path for realm in Realm},
-        "jobs": len(service.all_jobs()),
+        "jobs": len(service.jobs.all()),
     }
 
 
@@ -132,6 +135,11 @@ def _fate(service: Service, given: Given, base: Fate | None = None) -> Fate:
 
 def _without(given: Given) -> Given:
     return {name: value for name, value in given.items() if name != "steps"}
+
+
+def _all_jobs(service: Service) -> list[dict[str, Any]]:
+    jobs = service.jobs.all()
+    return [{"api": job.api.value, **shown} for job, shown in zip(jobs, service.raw(*jobs), strict=True)]
 
 
 def _add_job(service: Service, given: Given) -> str:
@@ -154,11 +162,19 @@ def _add_job(service: Service, given: Given) -> str:
     return service.add(api, fate, user_action=None if action is None else UserAction(action), **values)
 
 
+def _add_foreign_jobs(service: Service, given: Given) -> list[str]:
+    known: dict[str, Callable[[Any], Any]] = {"count": int, "status": str, "age": float, "every": float}
+    if unknown := sorted(set(given) - {"api", *known}):
+        raise Refused(f"Foreign jobs have no {', '.join(unknown)}; they have api, {', '.join(known)}")
+    values = {"count": 1} | {name: known[name](given[name]) for name in known if given.get(name) is not None}
+    return service.add_foreign(BatchApi(str(given.get("api"))), **values)
+
+
 def _set_fate(service: Service, job_id: str, given: Given) -> dict[str, Any]:
-    job = service.any_job(job_id)
+    job = service.jobs[job_id]
     base = replace(service.default_fate, tile_count=job.fate.tile_count, cost=job.fate.cost)
-    job.meet(_fate(service, given, base), service.clock.now())
-    return service.raw(job_id)
+    job.meet(_fate(service, given, base), service.now())
+    return service.raw(job)[0]
 
 
 def _clock(service: Service, given: Given) -> dict[str, Any]:

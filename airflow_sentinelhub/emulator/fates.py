@@ -128,6 +128,7 @@ class Fate:
         """The step in which a job ends up in this status."""
         sent: dict[str, Any] = {}
         percentage = None
+        scripted = {"status"} if status == self.end or status not in ENDS else set()
         match status:
             case JobStatus.FAILED | JobStatus.PARTIAL:
                 error = self._usual_error(status) if self.error is None else self.error
@@ -137,9 +138,11 @@ class Fate:
                 sent["stoppedStatusReason"] = self.stopped_reason
                 if self.stopped_reason == StopReason.USER_ACTION:
                     sent["userAction"] = UserAction.STOP
+                elif self.stopped_reason not in set(StopReason):
+                    scripted.add("stoppedStatusReason")
             case JobStatus.DONE if self.completion_percentage is not None:
                 percentage = (self.completion_percentage, self.completion_percentage)
-        return Step(status=status, percentage=percentage, fields=sent)
+        return Step(status=status, percentage=percentage, fields=sent, scripted=frozenset(scripted))
 
     def _usual_error(self, status: str) -> str:
         if status == JobStatus.PARTIAL:

@@ -32,7 +32,7 @@ async def answer_faulty(
     """
     match fault.kind:
         case FaultKind.SLOW:
-            await _or_closing(asyncio.sleep(fault.seconds), closing)
+            await pause(fault.seconds, closing)
             await app(scope, receive, send)
             return
         case FaultKind.CUT | FaultKind.TRUNCATED:
@@ -104,6 +104,12 @@ async def _drop(scope: Scope, receive: Receive) -> None:
 async def _gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def pause(seconds: float, closing: asyncio.Event) -> None:
+    """Wait so many real seconds, but no longer than the server runs."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(closing.wait(), seconds)
 
 
 async def _or_closing(what: Coroutine[Any, Any, None], closing: asyncio.Event) -> None:

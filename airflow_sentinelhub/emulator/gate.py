@@ -12,7 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_sentinelhub.emulator.app import build_api
 from airflow_sentinelhub.emulator.control_api import CONTROL, Refused, control
-from airflow_sentinelhub.emulator.faulty_answers import answer_faulty
+from airflow_sentinelhub.emulator.faults import FaultKind
+from airflow_sentinelhub.emulator.faulty_answers import answer_faulty, pause
+from airflow_sentinelhub.emulator.observing import Observed
 from airflow_sentinelhub.emulator.places import place_of
 from airflow_sentinelhub.emulator.service import Service
 
@@ -41,20 +43,31 @@ class Gate:
 
     async def _serve(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         service, method = self.service, scope["method"]
+        traffic = service.traffic
         place = place_of(method, path)
         headers = dict(scope["headers"])
         with service.lock:
             query = scope["query_string"].decode("latin-1")
             user_agent = headers.get(b"user-agent", b"").decode("latin-1")
-            seen = service.traffic.arrived(place, method, path, query, user_agent, service.clock.now())
+            seen = traffic.arrived(place, method, path, query, user_agent, service.clock.now())
             fault = service.faults.strike(place, method, path)
             seen.fault = None if fault is None else fault.kind.value
 
+        observed = Observed(scope, send, scripted=fault is not None and fault.kind is not FaultKind.SLOW)
+
         async def note(message: Message) -> None:
             if message["type"] == "http.response.start":
-                seen.status = message["status"]
-            await send(message)
+                with service.lock:
+                    traffic.answered(seen, message["status"])
+            await observed(message)
 
+        # All of it now, so that the request takes effect even if its client does not wait for a slow answer.
+        body = await _whole_body(receive)
+        if body is None:
+            return
+        receive = _replayed(body, receive)
+        if service.settings.answer_seconds:
+            await pause(service.settings.answer_seconds, self.closing)
         if fault is None:
             await self._api(scope, receive, note)
         else:
@@ -72,3 +85,27 @@ class Gate:
         except ValueError:
             status, answer = 400, {"error": "The body is not valid JSON"}
         await JSONResponse(answer, status)(scope, receive, send)
+
+
+async def _whole_body(receive: Receive) -> bytes | None:
+    """The body of a request; ``None`` if its client has gone before it was complete."""
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return bytes(body)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """Gives the body once more, then what comes after it."""
+    waiting = [body]
+
+    async def replay() -> Message:
+        if waiting:
+            return {"type": "http.request", "body": waiting.pop(), "more_body": False}
+        return await receive()
+
+    return replay

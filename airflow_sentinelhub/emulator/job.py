@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,6 +32,8 @@ class Job:
     :param reached: statuses from scripts that were cut short.
     :param open_tiles: tiles that this run has to process, by position (V1).
     :param failing_tiles: those of them that will fail.
+    :param scripted_fields: payload fields whose content a test chose, besides those of its steps.
+    :param past: what it was before each change, for lists that lag behind.
     """
 
     id: str
@@ -47,6 +50,8 @@ class Job:
     reached: frozenset[str] = frozenset()
     open_tiles: tuple[int, ...] = ()
     failing_tiles: frozenset[int] = field(default_factory=frozenset)
+    scripted_fields: frozenset[str] = frozenset()
+    past: list[tuple[datetime, Job]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._lay_out_tiles()
@@ -54,6 +59,21 @@ class Job:
     def at(self, now: datetime) -> Moment:
         """Where the job is."""
         return self.script.at(now)
+
+    def cost(self, now: datetime) -> float:
+        """Processing units that it has used."""
+        moment = self.at(now)
+        return self.fate.cost * moment.percentage / 100 if moment.step.cost is None else moment.step.cost
+
+    def remember(self, now: datetime) -> None:
+        """Keep what it is, before it is changed."""
+        before = copy.copy(self)
+        before.past = []
+        self.past.append((now, before))
+
+    def as_of(self, then: datetime) -> Job:
+        """The job as it was before everything that has been done to it since."""
+        return next((before for changed, before in self.past if changed > then), self)
 
     def action_at(self, now: datetime) -> str:
         """The user's last action as the service shows it (a step may show another one)."""
@@ -99,6 +119,7 @@ class Job:
             raise ValueError(
                 f'Job {self.id} is {moment.status}: its fate is settled, only "steps" can change what it says'
             )
+        self.remember(now)
         self.fate, self.scripted = fate, bool(fate.steps)
         if not fate.steps and moment.status in (JobStatus.STOPPED, JobStatus.PARTIAL):
             self.fate_ahead = True

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from airflow_sentinelhub.emulator.fates import Fate
 from airflow_sentinelhub.emulator.steps import Step
-from airflow_sentinelhub.jobs import BatchApi, JobStatus, UserAction
+from airflow_sentinelhub.jobs import BatchApi, JobStatus, StopReason, UserAction
+
+ON_THE_WAY = (JobStatus.CREATED, JobStatus.ANALYSING, JobStatus.ANALYSIS_DONE, JobStatus.PROCESSING)
 
 
 def whole_life(
@@ -57,8 +59,8 @@ def _processing(fate: Fate, percentage: float, completion: float) -> Step:
     )
 
 
-def stopped(api: BatchApi) -> Step:
-    """Where a job comes to rest that its user stops."""
+def stopped(api: BatchApi, reason: StopReason = StopReason.USER_ACTION) -> Step:
+    """Where a job comes to rest that its user stops, or that runs out of processing units."""
     if api is BatchApi.PROCESS_V1:
         return Step(status=JobStatus.CANCELED)
-    return Step(status=JobStatus.STOPPED, fields={"stoppedStatusReason": "USER_ACTION"})
+    return Step(status=JobStatus.STOPPED, fields={"stoppedStatusReason": str(reason)})

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from airflow_sentinelhub.emulator.errors import ServiceError
 
+T = TypeVar("T")
 SORTS = ("created", "created:desc", "status", "status:desc")
 
 
 def page(
-    items: Sequence[Any], query: Mapping[str, str], page_size: int, url: str
-) -> tuple[Sequence[Any], dict[str, str]]:
+    items: Sequence[T], query: Mapping[str, str], page_size: int, url: str
+) -> tuple[Sequence[T], dict[str, str]]:
     """
     One page of a list, and the links to the next.
 

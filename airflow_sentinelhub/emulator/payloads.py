@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -19,21 +20,45 @@ _NOT_IN_STATUS = frozenset(
     {"request", "userAction", "userActionUpdated", "domainAccountId", "projectId", "workspaceId"}
 )
 _TILE_PIXELS = 334
+_USUAL = Settings()
+EVERYTHING = "*"
 
 
-def payload(job: Job, now: datetime, settings: Settings) -> dict[str, Any]:
+class Payload(dict[str, Any]):
+    """
+    A job, or part of it, as JSON.
+
+    :param scripted: fields whose content a test chose, so that it may be anything, or :data:`EVERYTHING`.
+    """
+
+    def __init__(self, fields: Mapping[str, Any], scripted: Iterable[str] = ()) -> None:
+        super().__init__(fields)
+        self.scripted = frozenset(scripted)
+
+
+def payload(job: Job, now: datetime, settings: Settings) -> Payload:
     """The whole job. Optional fields without a value are left out, not null."""
-    moment = job.at(now)
+    step = job.at(now).step
     shown = _v1(job, now) if job.api is BatchApi.PROCESS_V1 else _task(job, now, settings)
-    shown |= moment.step.fields
-    for name in (*moment.step.remove, *settings.hidden_fields):
+    shown |= step.fields
+    for name in (*step.remove, *settings.hidden_fields):
         shown.pop(name, None)
-    return shown
+    scripted = job.scripted_fields | step.scripted
+    key = settings.cost_key(job.api)
+    if key is not None and key != _USUAL.cost_key(job.api):
+        scripted |= {key}
+    return Payload(shown, scripted)
 
 
-def light_status(job: Job, now: datetime, settings: Settings) -> dict[str, Any]:
+def request_payload(job: Job) -> Payload:
+    """What the job was created from."""
+    return Payload(job.request, [EVERYTHING] if "request" in job.scripted_fields else ())
+
+
+def light_status(job: Job, now: datetime, settings: Settings) -> Payload:
     """The answer of ``/status``: without the request, and without ``userAction``."""
-    return {name: value for name, value in payload(job, now, settings).items() if name not in _NOT_IN_STATUS}
+    whole = payload(job, now, settings)
+    return Payload({name: whole[name] for name in whole if name not in _NOT_IN_STATUS}, whole.scripted)
 
 
 def _task(job: Job, now: datetime, settings: Settings) -> dict[str, Any]:
@@ -51,9 +76,8 @@ def _task(job: Job, now: datetime, settings: Settings) -> dict[str, Any]:
     }
     if moment.status != JobStatus.CREATED:
         shown["lastUpdated"] = wire(moment.updated)
-    cost = job.fate.cost * moment.percentage / 100 if moment.step.cost is None else moment.step.cost
     if key := settings.cost_key(job.api):
-        shown[key] = round(cost, 6)
+        shown[key] = round(job.cost(now), 6)
     return shown
 
 

@@ -15,6 +15,8 @@ from airflow_sentinelhub.emulator.service import Service
 
 _KEEP_ALIVE = 75
 _GRACE = 2
+# A thousand clients may knock at once; one that finds no room tries again a second later.
+_BACKLOG = 2048
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -29,7 +31,7 @@ def open_socket(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen(128)
+        listener.listen(_BACKLOG)
     except BaseException:
         listener.close()
         raise

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import threading
 import time as _time
-import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_sentinelhub.emulator import bodies
+from airflow_sentinelhub.emulator.account import Account
 from airflow_sentinelhub.emulator.actions import perform
 from airflow_sentinelhub.emulator.clock import ServiceClock
 from airflow_sentinelhub.emulator.errors import ServiceError
-from airflow_sentinelhub.emulator.fates import ENDS, Fate
+from airflow_sentinelhub.emulator.fates import Fate
 from airflow_sentinelhub.emulator.faults import FaultSwitches
 from airflow_sentinelhub.emulator.job import Job
-from airflow_sentinelhub.emulator.life import whole_life
-from airflow_sentinelhub.emulator.payloads import light_status, payload
-from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.emulator.kept_jobs import KeptJobs
+from airflow_sentinelhub.emulator.life import ON_THE_WAY
+from airflow_sentinelhub.emulator.payloads import Payload, light_status, payload, request_payload
+from airflow_sentinelhub.emulator.placing import place, place_foreign
+from airflow_sentinelhub.emulator.rate_limit import RateLimit
 from airflow_sentinelhub.emulator.settings import Settings
-from airflow_sentinelhub.emulator.steps import Script
 from airflow_sentinelhub.emulator.tiles import tiles
 from airflow_sentinelhub.emulator.tokens import Tokens
 from airflow_sentinelhub.emulator.traffic import Traffic
-from airflow_sentinelhub.jobs import BatchApi, JobStatus, StopReason, UserAction
-
-_ON_THE_WAY = (JobStatus.CREATED, JobStatus.ANALYSING, JobStatus.ANALYSIS_DONE, JobStatus.PROCESSING)
+from airflow_sentinelhub.jobs import BatchApi, JobStatus, UserAction
 
 
 class Service:
@@ -39,126 +37,127 @@ class Service:
 
     :param clock: the clock on which jobs live.
     :param settings: switches. Default: the defaults.
-    :param token_time: source of real seconds for the life of tokens.
+    :param real_time: source of real seconds, for the life of tokens and the rate limit.
     """
 
     def __init__(
         self,
         clock: ServiceClock | None = None,
         settings: Mapping[str, Any] | None = None,
-        token_time: Callable[[], float] = _time.monotonic,
+        real_time: Callable[[], float] = _time.monotonic,
     ) -> None:
         self.lock = threading.RLock()
         self.clock = clock or ServiceClock()
         self._speed = self.clock.speed
         self._initial = dict(settings or {})
-        self._token_time = token_time
+        self._real_time = real_time
         self.reset()
 
     def reset(self) -> None:
         """Forget everything and turn every switch back; the clock keeps its time but gets its first speed."""
         self.settings = Settings()
         self.settings.update(self._initial)
-        self.tokens = Tokens(self._token_time)
+        self.account = Account(self.settings, self.clock.now())
+        self.rate_limit = RateLimit(self._real_time)
+        self.tokens = Tokens(self._real_time)
         self.faults = FaultSwitches()
         self.traffic = Traffic()
         self.default_fate = Fate()
         self.clock.speed = self._speed
-        self._jobs: dict[str, Job] = {}
-        self._created = 0
+        self.jobs = KeptJobs()
         self._next_fates: list[tuple[BatchApi | None, Fate]] = []
 
-    def create(self, api: BatchApi, body: Mapping[str, Any]) -> dict[str, Any]:
+    def now(self) -> datetime:
+        """The service's time, with the account settled up to it."""
+        now = self.clock.now()
+        self.account.settle(self.jobs.all(), now)
+        return now
+
+    def configure(self, changes: Mapping[str, Any]) -> None:
+        """:raises ValueError: see :meth:`Settings.update`."""
+        self.now()
+        self.settings.update(changes)
+
+    def create(self, api: BatchApi, body: Mapping[str, Any]) -> Payload:
         """
         Create a job from a user's request.
 
-        :raises ServiceError: 400 if the request is no good.
+        :raises ServiceError: 400 if the request is no good, otherwise if the account has too few processing units.
         """
-        request = bodies.accept(api, body)
-        return self._show(self._keep(api, request, self._fate_for(api), self.clock.now()))
+        request, now = bodies.accept(api, body), self.now()
+        self.account.check(api, "create")
+        return payload(self.jobs.make(api, request, self._fate_for(api), now), now, self.settings)
 
-    def add(
-        self,
-        api: BatchApi,
-        fate: Fate,
-        *,
-        status: str | None = None,
-        user_action: UserAction | None = None,
-        request: Mapping[str, Any] | None = None,
-        description: str | None = None,
-        job_id: str | None = None,
-        age: float = 0.0,
-    ) -> str:
+    def add(self, api: BatchApi, fate: Fate, **given: Any) -> str:
         """
-        Put a job into the service without asking it, see :meth:`Control.add_job`.
+        Put a job into the service without asking it, see :func:`~.placing.place`.
 
-        :raises ValueError: for an id that exists, or both a status and steps.
+        :raises ValueError: if that makes no sense.
         """
-        if job_id in self._jobs:
-            raise ValueError(f"There is a job {job_id} already")
-        if fate.steps and status is not None:
-            raise ValueError('Either "status" or "steps", not both: the first step has a status')
-        over = status is not None and status not in _ON_THE_WAY
-        if over and fate.end is None and status in ENDS:
-            fate = replace(fate, end=status)
-        now = self.clock.now()
-        asked = bodies.masked(dict(request or sample_request(api)))
-        if description is not None:
-            (asked if api is not BatchApi.STATISTICAL else {})["description"] = description
-        job = self._keep(api, asked, fate, now - timedelta(seconds=age), job_id)
-        action = user_action or _usual_action(fate, status)
-        if action is not UserAction.NONE:
-            job.act(action, now)
-        job.fate_ahead = over and fate.end != status
-        steps = fate.steps or whole_life(api, fate, action, status or JobStatus.CREATED)
-        job.script = Script(steps, now, fate.completion(api) if over else 0.0)
-        if over and not fate.fails_in_analysis:
-            job.reached = frozenset({JobStatus.PROCESSING})
-        return job.id
+        return place(self.jobs, self.now(), api, fate, **given).id
+
+    def add_foreign(
+        self, api: BatchApi, count: int, *, status: str = JobStatus.DONE, age: float = 0.0, every: float = 0.0
+    ) -> list[str]:
+        """
+        Put other people's jobs into the service.
+
+        :raises ValueError: for a negative count.
+        """
+        placed = place_foreign(self.jobs, self.now(), api, count, status=status, age=age, every=every)
+        return [job.id for job in placed]
 
     def find(self, api: BatchApi, job_id: str) -> Job:
         """:raises ServiceError: 404 if the service does not know it: not yet, no longer, or not at all."""
-        job = self._jobs.get(job_id)
-        if job is None or job.api is not api or not self._visible(job, self.clock.now()):
+        job = self.jobs.get(job_id)
+        if job is None or job.api is not api or not self._visible(job, self.now()):
             raise ServiceError(404, f"Request {job_id} not found.")
         return job
 
-    def any_job(self, job_id: str) -> Job:
-        """:raises KeyError: if there never was such a job."""
-        return self._jobs[job_id]
-
-    def all_jobs(self) -> list[Job]:
-        """Every job that was ever made, oldest first."""
-        return list(self._jobs.values())
-
-    def get(self, api: BatchApi, job_id: str) -> dict[str, Any]:
+    def get(self, api: BatchApi, job_id: str) -> Payload:
         """The whole job."""
-        return self._show(self.find(api, job_id))
+        return payload(self.find(api, job_id), self.clock.now(), self.settings)
 
-    def status(self, api: BatchApi, job_id: str) -> dict[str, Any]:
+    def status(self, api: BatchApi, job_id: str) -> Payload:
         """The light status."""
         return light_status(self.find(api, job_id), self.clock.now(), self.settings)
 
-    def raw(self, job_id: str) -> dict[str, Any]:
-        """A job as the service would show it, even while it hides it."""
-        return self._show(self._jobs[job_id])
+    def raw(self, *jobs: Job) -> list[Payload]:
+        """Jobs as the service would show them, even while it hides them."""
+        now = self.now()
+        return [payload(job, now, self.settings) for job in jobs]
 
-    def in_order(self, api: BatchApi, sort: str, descending: bool) -> list[dict[str, Any]]:
+    def in_order(self, api: BatchApi, sort: str, descending: bool) -> list[Job]:
         """All jobs of an API in order; equals in the order of their creation."""
-        now = self.clock.now()
-        jobs = [job for job in self._jobs.values() if job.api is api and self._visible(job, now)]
+        then = self._list_time(self.now())
+        jobs = [job for job in self.jobs.as_of(then, api) if self._visible(job, then)]
 
         def order(job: Job) -> tuple[Any, ...]:
             made = (job.created, job.number)
-            return made if sort == "created" else (job.at(now).status, *made)
+            return made if sort == "created" else (job.at(then).status, *made)
 
-        return [payload(job, now, self.settings) for job in sorted(jobs, key=order, reverse=descending)]
+        return sorted(jobs, key=order, reverse=descending)
+
+    def listed(self, job: Job) -> Payload:
+        """A job of :meth:`in_order` as the list shows it."""
+        return payload(job, self._list_time(self.clock.now()), self.settings)
+
+    def page_sent(self, api: BatchApi) -> None:
+        """Let other people's jobs appear, if a page of a list makes them."""
+        self.add_foreign(api, self.settings.foreign_jobs_per_page)
 
     def act(self, api: BatchApi, job_id: str, action: str) -> None:
-        """:raises ServiceError: 404 for an unknown job, 400 if the job's state does not allow it."""
-        perform(action, self.find(api, job_id), self.clock.now(), self.settings)
+        """
+        Do what a user asks.
 
-    def describe(self, api: BatchApi, job_id: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        :raises ServiceError: 404 for an unknown job, 400 if the job's state does not allow it, or as the settings
+            say if the account has too few processing units.
+        """
+        job = self.find(api, job_id)
+        self.account.check(api, action)
+        perform(action, job, self.clock.now(), self.settings)
+
+    def describe(self, api: BatchApi, job_id: str, body: Mapping[str, Any]) -> Payload:
         """
         Change the description of a job.
 
@@ -169,8 +168,9 @@ class Service:
         if _busy(job, now):
             raise ServiceError(409, f"Request {job_id} is being processed or waits for it, and cannot be updated.")
         if isinstance(body.get("description"), str):
-            job.request["description"] = body["description"]
-        return self._show(job) if api is BatchApi.PROCESS_V1 else job.request
+            job.remember(now)
+            job.request = {**job.request, "description": body["description"]}
+        return payload(job, now, self.settings) if api is BatchApi.PROCESS_V1 else request_payload(job)
 
     def delete(self, api: BatchApi, job_id: str) -> None:
         """:raises ServiceError: 409 while it is analysed or processed, or once a tile is processed."""
@@ -182,7 +182,7 @@ class Service:
 
     def remove(self, job_id: str) -> None:
         """Make a job vanish: 404 from now on."""
-        del self._jobs[job_id]
+        self.jobs.remove(job_id, self.now())
 
     def tiles(self, job_id: str) -> list[dict[str, Any]]:
         """The tiles of a V1 job."""
@@ -199,25 +199,8 @@ class Service:
                 return fate
         return self.default_fate
 
-    def _keep(
-        self, api: BatchApi, request: dict[str, Any], fate: Fate, created: datetime, job_id: str | None = None
-    ) -> Job:
-        self._created += 1
-        job = Job(
-            id=job_id or str(uuid.uuid4()),
-            api=api,
-            number=self._created,
-            created=created,
-            request=request,
-            fate=fate,
-            script=Script(fate.steps or whole_life(api, fate, UserAction.NONE), created),
-            scripted=bool(fate.steps),
-        )
-        self._jobs[job.id] = job
-        return job
-
-    def _show(self, job: Job) -> dict[str, Any]:
-        return payload(job, self.clock.now(), self.settings)
+    def _list_time(self, now: datetime) -> datetime:
+        return now - timedelta(seconds=self.settings.list_lag_seconds)
 
     def _visible(self, job: Job, now: datetime) -> bool:
         return job.visible(now, self.settings.not_found_seconds, self.settings.retention)
@@ -226,18 +209,4 @@ class Service:
 def _busy(job: Job, now: datetime) -> bool:
     status = job.at(now).status
     started = job.action_at(now) == UserAction.START
-    return status == JobStatus.PROCESSING or (started and status in _ON_THE_WAY)
-
-
-def _usual_action(fate: Fate, status: str | None) -> UserAction:
-    """What the user of a job in this state is likely to have done."""
-    match status:
-        case JobStatus.CREATED:
-            return UserAction.NONE
-        case JobStatus.ANALYSING | JobStatus.ANALYSIS_DONE:
-            return UserAction.ANALYSE
-        case JobStatus.CANCELED:
-            return UserAction.CANCEL
-        case JobStatus.STOPPED if fate.stopped_reason == StopReason.USER_ACTION:
-            return UserAction.STOP
-    return UserAction.START
+    return status == JobStatus.PROCESSING or (started and status in ON_THE_WAY)

@@ -8,6 +8,15 @@ from typing import Any
 
 from airflow_sentinelhub.jobs import BatchApi
 
+_KINDS: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+    "list[str]": (list,),
+}
+_AT_LEAST_ONE = frozenset({"page_size", "requests_per_minute"})
+
 CLIENT_ID = "emulator-client"
 CLIENT_SECRET = "emulator-secret"  # noqa: S105 - public, documented: the emulator guards nothing
 
@@ -32,6 +41,14 @@ class Settings:
     :param restart_seconds: service seconds after a stop in which a start is refused.
     :param out_of_pu_restart_seconds: the same when the job had stopped for want of processing units.
     :param retention: whether idle statistical jobs vanish after 7, 15 or 30 days of service time.
+    :param list_lag_seconds: lists show jobs as they were so many service seconds ago, also those that are gone.
+    :param foreign_jobs_per_page: so many jobs of other people appear after each page of a list.
+    :param processing_units: what is left on the account; jobs use it up. Below 1,000 nothing is created, analysed
+        or started, and running jobs are stopped. ``None`` for more than enough.
+    :param insufficient_units_status: HTTP status of that refusal; which one the service sends is not documented.
+    :param requests_per_minute: more than that are answered with 429, whichever API they are for; tokens do not
+        count. On *real* time. ``None`` for no limit.
+    :param answer_seconds: how long every answer takes, in *real* seconds.
     """
 
     client_id: str = CLIENT_ID
@@ -49,6 +66,12 @@ class Settings:
     restart_seconds: float = 1800.0
     out_of_pu_restart_seconds: float = 3600.0
     retention: bool = True
+    list_lag_seconds: float = 0.0
+    foreign_jobs_per_page: int = 0
+    processing_units: float | None = None
+    insufficient_units_status: int = 403
+    requests_per_minute: int | None = None
+    answer_seconds: float = 0.0
 
     def update(self, changes: Mapping[str, Any]) -> None:
         """
@@ -56,14 +79,11 @@ class Settings:
 
         :raises ValueError: for a name that does not exist or a value of the wrong kind.
         """
-        known = {each.name for each in fields(self)}
+        known = {each.name: str(each.type) for each in fields(self)}
         for name, value in changes.items():
             if name not in known:
                 raise ValueError(f"No setting {name!r}; there are {', '.join(sorted(known))}")
-            expected = type(getattr(self, name))
-            accepted = (int, float) if expected is float else expected
-            if not isinstance(value, accepted) or (isinstance(value, bool) and expected is not bool):
-                raise ValueError(f"Setting {name!r} must be of type {expected.__name__}, but was {value!r}")
+            _check(name, known[name], value)
         for name, value in changes.items():
             setattr(self, name, value)
 
@@ -78,3 +98,14 @@ class Settings:
             BatchApi.STATISTICAL: self.statistical_cost_key,
             BatchApi.PROCESS_V1: None,
         }[api]
+
+
+def _check(name: str, kind: str, value: object) -> None:
+    if value is None and kind.endswith(" | None"):
+        return
+    accepted = _KINDS[kind.removesuffix(" | None")]
+    if not isinstance(value, accepted) or (isinstance(value, bool) and accepted != (bool,)):
+        raise ValueError(f"Setting {name!r} must be of type {kind}, but was {value!r}")
+    least = 1 if name in _AT_LEAST_ONE else 0
+    if isinstance(value, int | float) and value < least:
+        raise ValueError(f"Setting {name!r} must be at least {least}, but was {value!r}")

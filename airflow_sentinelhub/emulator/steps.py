@@ -27,6 +27,7 @@ class Step:
     :param fields: payload fields that are sent as they are, ``None`` as null.
     :param remove: payload fields that are not sent.
     :param gone: the job is answered with 404.
+    :param scripted: payload fields whose content a test chose, so that it may be anything.
     """
 
     status: str = JobStatus.CREATED
@@ -37,6 +38,7 @@ class Step:
     fields: Mapping[str, Any] = field(default_factory=dict)
     remove: frozenset[str] = frozenset()
     gone: bool = False
+    scripted: frozenset[str] = frozenset()
 
     @classmethod
     def parse(cls, given: Mapping[str, Any]) -> Step:
@@ -65,6 +67,7 @@ class Step:
             fields=fields,
             remove=frozenset(given.get("remove", ())),
             gone=gone,
+            scripted=frozenset({"status", *fields}),
         )
 
     def span(self, before: float) -> tuple[float, float]:
@@ -137,6 +140,18 @@ class Script:
                 return _within(step, begin, now, before, frozenset(passed))
             begin, before = begin + timedelta(seconds=step.seconds), step.span(before)[1]
         raise ValueError("A job's script needs at least one step")
+
+    def reaches(self, status: str, since: datetime) -> datetime | None:
+        """When it next has this status; ``since`` if it has it then, ``None`` if never again."""
+        begin = self.started
+        for step in self.steps[:-1]:
+            if step.seconds is None:
+                return max(begin, since) if step.status == status else None
+            end = begin + timedelta(seconds=step.seconds)
+            if step.status == status and end > since:
+                return max(begin, since)
+            begin = end
+        return max(begin, since) if self.steps[-1].status == status else None
 
 
 def parse_steps(given: Sequence[Mapping[str, Any]]) -> tuple[Step, ...]:

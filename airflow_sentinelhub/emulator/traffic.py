@@ -39,13 +39,15 @@ class RequestCounts(TypedDict):
     """
     What was asked since the beginning or the last reset; the control interface itself does not count.
 
-    ``by_path`` is keyed like ``GET /api/v2/batch/process/{id}``, ``by_api`` by API (and "token"), ``actions``
-    counts what was asked for, whether or not the service complied, ``recent`` holds the last 1,000.
+    ``by_path`` is keyed like ``GET /api/v2/batch/process/{id}``, ``by_api`` by API (and "token"), ``by_status`` by
+    the HTTP status of the answer, for those that were answered; ``actions`` counts what was asked for, whether or
+    not the service complied, ``recent`` holds the last 1,000.
     """
 
     total: int
     by_path: dict[str, int]
     by_api: dict[str, int]
+    by_status: dict[str, int]
     actions: dict[str, int]
     recent: list[dict[str, object]]
 
@@ -60,6 +62,7 @@ class Traffic:
         """Begin anew."""
         self._by_path: Counter[str] = Counter()
         self._by_api: Counter[str] = Counter()
+        self._by_status: Counter[str] = Counter()
         self._actions: Counter[str] = Counter()
         self._recent: deque[Seen] = deque(maxlen=_RECENT)
 
@@ -75,12 +78,18 @@ class Traffic:
         self._recent.append(seen)
         return seen
 
+    def answered(self, seen: Seen, status: int) -> None:
+        """Count what a request was answered with."""
+        seen.status = status
+        self._by_status[str(status)] += 1
+
     def counts(self) -> RequestCounts:
         """The numbers so far."""
         return {
             "total": self._by_path.total(),
             "by_path": dict(self._by_path),
             "by_api": dict(self._by_api),
+            "by_status": dict(self._by_status),
             "actions": {name: self._actions[name] for name in _ALWAYS},
             "recent": [asdict(each) for each in self._recent],
         }

@@ -33,6 +33,8 @@ def test_jobs(control: Control) -> None:
         ("process", "DONE"),
         ("statistical", "FUTURE_WORD"),
     ]
+    foreign = control.add_foreign_jobs("process_v1", 2, age=5, every=5)
+    assert [job["id"] for job in control.jobs() if job["api"] == "process_v1"] == foreign
     control.set_fate(first, steps=[{"status": "STOPPED"}])
     assert control.job(first)["status"] == "STOPPED"
     control.remove_job(first)
@@ -64,10 +66,18 @@ def test_settings(control: Control) -> None:
     control.configure(page_size=5, not_found_seconds=3)
     assert (control.settings()["page_size"], control.settings()["not_found_seconds"]) == (5, 3)
     assert "client_secret" not in control.settings()
-    for name, value in [("page_sise", 5), ("page_size", "5"), ("retention", 1), ("page_size", True)]:
+    wrong = [
+        *(("page_sise", 5), ("page_size", "5"), ("page_size", True), ("page_size", 0), ("retention", 1)),
+        *(("processing_units", "many"), ("processing_units", -1), ("page_size", None), ("answer_seconds", -0.1)),
+        *(("requests_per_minute", 0), ("requests_per_minute", 2.5), ("hidden_fields", "id")),
+    ]
+    for name, value in wrong:
         with pytest.raises(ValueError, match=name):
             control.configure(**{"main_token_seconds": 1, name: value})
     assert control.settings()["main_token_seconds"] == 3599
+    control.configure(processing_units=1500.5, requests_per_minute=300)
+    control.configure(processing_units=None)
+    assert (control.settings()["processing_units"], control.settings()["requests_per_minute"]) == (None, 300)
 
 
 def test_requests_are_counted_by_what_they_ask_for(
@@ -98,6 +108,7 @@ def test_requests_are_counted_by_what_they_ask_for(
         "POST /api/v1/batch/process/{id}/cancel": 1,
     }
     assert counts["by_api"] == {"process_v1": 8}
+    assert counts["by_status"] == {"200": 6, "405": 1}
     assert (counts["actions"]["cancel"], counts["actions"]["stop"], counts["actions"]["start"]) == (1, 0, 0)
     last = counts["recent"][-1]
     assert (last["method"], last["status"], last["fault"]) == ("POST", None, "drop")

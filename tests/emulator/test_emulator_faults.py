@@ -158,6 +158,42 @@ def test_an_answer_can_be_lost_with_or_without_its_effect(
     assert len(emulator.jobs()) == jobs
 
 
+@pytest.mark.parametrize("slowly", [{"kind": "slow"}, None])
+def test_a_slow_request_takes_effect_even_if_nobody_waits_for_it(
+    emulator: Emulator, user: requests.Session, slowly: dict[str, str] | None
+) -> None:
+    if slowly:
+        emulator.fault(seconds=0.1, **slowly)
+    else:
+        emulator.configure(answer_seconds=0.1)
+    with pytest.raises(requests.ReadTimeout):
+        user.post(emulator.url + LIST, json=sample_request(BatchApi.PROCESS), timeout=0.02)
+    give_up = time.monotonic() + 5
+    while not emulator.jobs() and time.monotonic() < give_up:
+        time.sleep(0.005)
+    assert len(emulator.jobs()) == 1
+
+
+def test_all_answers_can_take_their_time_without_waiting_for_each_other(
+    emulator: Emulator, user: requests.Session
+) -> None:
+    emulator.configure(answer_seconds=0.15)
+    emulator.fault(status=503)
+    codes: list[int] = []
+    threads = [threading.Thread(target=lambda: codes.append(get(emulator, user).status_code)) for _ in range(10)]
+    begin = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 0.15 <= time.monotonic() - begin < 10 * 0.15
+    assert sorted(codes) == [200] * 9 + [503]
+    begin = time.monotonic()
+    emulator.configure(answer_seconds=0)
+    assert get(emulator, user).elapsed.total_seconds() < 0.15
+    assert requests.get(emulator.url + "/_emulator/", timeout=5).elapsed.total_seconds() < 0.15
+
+
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
     [

@@ -135,6 +135,7 @@ def test_what_is_missing_is_named(emulator: Emulator, user: requests.Session, ap
             {"output": {"type": "raster", "delivery": {"s3": {"url": "s3://b", "accessKey": "A"}}}},
             "secretAccessKey",
         ),
+        ({"output": {"type": "raster", "delivery": {"gs": {"url": "gs://b"}}}}, "output.delivery.gs.credentials"),
         ({"output": {"type": "zarr", "delivery": {"s3": {"url": "s3://b"}}}}, "output.group"),
     ],
 )

@@ -1,0 +1,164 @@
+"""Takes a monitor function, or the sensor that replaces it, through a situation, and says how that ended."""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+import warnings
+from collections import Counter
+from dataclasses import dataclass
+
+import pytest
+
+from airflow_sentinelhub.client.gate import PROCESS_GATE
+from airflow_sentinelhub.client.tokens import PROCESS_TOKENS
+from airflow_sentinelhub.emulator import Emulator
+from airflow_sentinelhub.jobs import BatchApi, Goal, assessment
+from airflow_sentinelhub.sensors import batch as sensors
+from airflow_sentinelhub.watching import wait
+from tests.harness.modes import run_to_the_end
+from tests.real_client import library
+from tests.real_client.situations import HANGS, RETURNS, SUCCESS, Situation
+from tests.real_client.virtual_time import LibraryTime, StillWaiting, two_minutes_for_each_request
+
+SENSORS = {
+    (each.api, each.goal): each
+    for each in (
+        sensors.SentinelHubBatchProcessJobSensor,
+        sensors.SentinelHubBatchStatisticalJobSensor,
+        sensors.SentinelHubBatchJobSensor,
+        sensors.SentinelHubBatchProcessAnalysisSensor,
+        sensors.SentinelHubBatchStatisticalAnalysisSensor,
+        sensors.SentinelHubBatchAnalysisSensor,
+    )
+}
+
+_INTERVAL, _NO_PATIENCE = 0.03, 0.1
+_JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_PATIENCE = re.compile(r"\bfor \d+ \w+ (?=\(outage_tolerance\))")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """
+    How a wait ended.
+
+    :param outcome: as the table of situations has it: "returns", "raises KeyError", "success", "BatchFailed".
+    :param says: what was returned, or the first words of the error.
+    :param looks: for one that hangs, how often it asked after the job had come to rest.
+    :param state: of the task, for a sensor.
+    :param log: of the task.
+    """
+
+    outcome: str
+    says: str = ""
+    looks: int = 0
+    state: str = ""
+    log: str = ""
+
+
+def monitor_ending(emulator: Emulator, api: BatchApi, goal: Goal, situation: Situation) -> Ending:
+    """Run the real function, on a time of its own, until it ends or has waited long enough in vain."""
+    job_id = _prepare(emulator, api, situation)
+    library.forget_tokens()
+    time = LibraryTime(emulator, situation.rests_after)
+    try:
+        with library.on_time_of(time), warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", "Download rate limit hit", library.sentinelhub.exceptions.SHRateLimitWarning
+            )
+            result = library.monitor(api, goal, job_id, library.configuration(emulator))
+    except StillWaiting:
+        return Ending(HANGS, looks=sum(time.asked_in_vain.values()))
+    except Exception as error:
+        _check_faults(emulator, situation)
+        return Ending(f"raises {type(error).__name__}", _words(error, emulator))
+    _check_faults(emulator, situation)
+    return Ending(RETURNS, _returned(result))
+
+
+def sensor_ending(emulator: Emulator, api: BatchApi, goal: Goal, situation: Situation) -> Ending:
+    """Run our sensor, deferred; where patience of minutes and hours will end, it ends at once."""
+    job_id = _prepare(emulator, api, situation)
+    PROCESS_TOKENS.reset()
+    PROCESS_GATE.reset()
+    arguments = {
+        "request_id": job_id,
+        "sentinelhub_conn_id": "sh",
+        "poke_interval": _INTERVAL,
+        "timeout": 30,
+    }
+    if goal is Goal.COMPLETION:
+        arguments["analysis_poke_interval"] = _INTERVAL
+    with pytest.MonkeyPatch.context() as patch:
+        pause_after = wait.pause_after
+        patch.setattr(wait, "pause_after", lambda *given: min(0.1, pause_after(*given)))
+        patch.setattr(wait, "_SHORTEST_PAUSE", _INTERVAL)
+        match situation.sensors:
+            case "BatchNotFound":
+                patch.setattr(assessment, "NOT_FOUND_GRACE", _NO_PATIENCE)
+            case "BatchUnknownStatus":
+                patch.setattr(assessment, "UNKNOWN_STATUS_GRACE", _NO_PATIENCE)
+            case "BatchNotStarted":
+                arguments["start_grace"] = _NO_PATIENCE
+            case "ServiceUnavailable":
+                arguments["outage_tolerance"] = _NO_PATIENCE
+        sensor = SENSORS[api, goal]
+        with two_minutes_for_each_request(emulator, api):
+            ended = run_to_the_end(lambda **given: sensor(task_id="wait", **given), "deferred", **arguments)
+    _check_faults(emulator, situation)
+    if ended.error is None:
+        return Ending(SUCCESS, _returned(ended.returned), state=ended.state, log=ended.log)
+    words = re.split(r"(?<=[.!?]) ", _words(ended.error, emulator, 1000))[0]
+    return Ending(type(ended.error).__name__, words, state=ended.state, log=ended.log)
+
+
+def connection(emulator: Emulator) -> str:
+    """The Airflow connection ``sh``, for the environment."""
+    return json.dumps(
+        {
+            "conn_type": "sentinelhub",
+            "login": emulator.client_id,
+            "password": emulator.client_secret,
+            "host": emulator.url,
+            "extra": json.dumps({"auth_url": emulator.auth_url}),
+        }
+    )
+
+
+def _prepare(emulator: Emulator, api: BatchApi, situation: Situation) -> str:
+    emulator.reset()
+    for fault in situation.faults:
+        emulator.fault(**fault)
+    return emulator.add_job(api, **situation.job)
+
+
+def _check_faults(emulator: Emulator, situation: Situation) -> None:
+    left = [fault for fault in emulator.faults() if fault["times"] is not None]
+    assert not left, f"{situation.title}: it was over before {left} could strike"
+
+
+def _returned(result: object) -> str:
+    """What the caller gets, in the words of a table."""
+    match result:
+        case {"status": status}:
+            return _job(status, result.get("completionPercentage"))
+        case dict():
+            counts = Counter({getattr(name, "value", name): len(tiles) for name, tiles in result.items()})
+            return "tiles: " + (", ".join(f"{n} {name}" for name, n in sorted((+counts).items())) or "none")
+    return _job(result.status.value, getattr(result, "completion_percentage", None))
+
+
+def _job(status: str, percentage: float | None) -> str:
+    return f"the job, {status}" + ("" if percentage is None else f" at {percentage:g} %")
+
+
+def _words(error: BaseException, emulator: Emulator, width: int = 100) -> str:
+    """The message without what differs from run to run."""
+    if isinstance(error, json.JSONDecodeError):
+        return ""  # where the JSON breaks off is a matter of its length
+    message = _PATIENCE.sub("", _JOB_ID.sub("…", str(error)))
+    message = re.sub(re.escape(emulator.url) + r"\S*", "…", message)
+    message = message.replace(emulator.url.rpartition("/")[2], "the service")
+    return textwrap.shorten(message, width, placeholder=" …")

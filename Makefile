@@ -1,12 +1,26 @@
 # Each target makes .venv by itself, with the versions of constraints.txt. Overridable: PYTHON, VENV, EXTRAS, and
-# ARGS for demo and test, for example: make test ARGS="-k tiles -x".
+# ARGS for demo and test, for example: make test ARGS="-k tiles -x". With AIRFLOW=3.1 or 3.2 it is .venv-3.1 and
+# constraints-3.1.txt.
 
-VENV ?= .venv
+AIRFLOWS := 3.1.8 3.2.2 3.3.2
+AIRFLOW ?= 3.3
+ifeq ($(filter $(AIRFLOW),$(basename $(AIRFLOWS))),)
+$(error AIRFLOW=$(AIRFLOW) is none of $(basename $(AIRFLOWS)))
+endif
+AIRFLOW_VERSION := $(filter $(AIRFLOW).%,$(AIRFLOWS))
+
+# The end of the names of what is made for one Airflow: nothing for 3.3, "-3.1" for 3.1.
+ending = $(filter-out -3.3,-$(basename $(1)))
+OTHER := $(call ending,$(AIRFLOW_VERSION))
+
+VENV ?= .venv$(OTHER)
+CONSTRAINTS := constraints$(OTHER).txt
 EXTRAS ?= dev
-AIRFLOW_VERSION := 3.3.2
+# Most tests wait more than they compute. Those of one file share what they start, and run one after another.
+JOBS ?= 4
 
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+STAMP := $(VENV)/.installed$(OTHER)
 
 # Python 3.11 to 3.13 are what we test with; a newer one is taken only when there is no other.
 PYTHON ?= $(shell for below in 14 99; do for name in python3 python3.13 python3.12 python3.11; do \
@@ -22,8 +36,8 @@ help: ## List the targets
 demo: $(STAMP) ## Run the example DAGs in a real Airflow against the emulator
 	@$(BIN)/python -m demo $(ARGS)
 
-test: $(STAMP) ## Run all tests, also those that start an Airflow
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP) ## Run all tests; with AIRFLOW=3.1 or 3.2 those that start no Airflow
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(if $(OTHER),-m "not system") $(ARGS)
 
 lint: $(STAMP) ## Check style and formatting with ruff
 	@$(BIN)/python -m ruff check .
@@ -38,23 +52,27 @@ types: $(STAMP) ## Check types with mypy --strict
 
 constraints: $(BIN)/python ## Look for newer versions of every dependency and pin them
 	@uv=$$(command -v uv) || { $(BIN)/python -m pip install --quiet uv && uv=$(BIN)/uv; }; \
-	{ echo "# Every dependency's version for Python 3.11 to 3.13. Made by 'make constraints'."; \
-	  printf '%s\n' apache-airflow==$(AIRFLOW_VERSION) hatchling editables uv | \
-	  $$uv pip compile --universal --python-version 3.11 --no-header --no-annotate \
-	    --quiet --all-extras pyproject.toml - ; } > constraints.new
-	@mv constraints.new constraints.txt
+	$(foreach version,$(AIRFLOWS),$(call PIN,$(version)) &&) true
 
-clean: ## Remove .venv, the demo's files and all caches
-	rm -rf $(VENV) .demo dist constraints.new .pytest_cache .mypy_cache .ruff_cache
+define PIN
+{ echo "# Every dependency's version for Python 3.11 to 3.13. Made by 'make constraints'."; \
+  printf '%s\n' apache-airflow==$(1) hatchling editables uv | \
+  $$uv pip compile --universal --python-version 3.11 --no-header --no-annotate \
+    --quiet --all-extras pyproject.toml - ; } > constraints.new && \
+mv constraints.new constraints$(call ending,$(1)).txt
+endef
+
+clean: ## Remove .venv and its like, the demo's files and all caches
+	rm -rf $(VENV) $(addprefix .venv-,$(basename $(AIRFLOWS))) .demo dist constraints.new .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The build backend is pinned like all else: it is installed first, and the build uses that one. A machine whose
 # package index only pip knows of cannot use uv, so pip is what is tried last.
 define INSTALL
-install() { "$$@" -c constraints.txt hatchling editables && \
-            "$$@" -c constraints.txt --no-build-isolation -e ".[$(EXTRAS)]"; }; \
+install() { "$$@" -c $(CONSTRAINTS) hatchling editables && \
+            "$$@" -c $(CONSTRAINTS) --no-build-isolation -e ".[$(EXTRAS)]"; }; \
 pip="$(BIN)/python -m pip install --quiet --disable-pip-version-check"; \
-uv=$$(command -v uv) || { $$pip -c constraints.txt uv && uv=$(BIN)/uv; } || uv=; \
+uv=$$(command -v uv) || { $$pip -c $(CONSTRAINTS) uv && uv=$(BIN)/uv; } || uv=; \
 { test -n "$$uv" && install $$uv pip install --quiet --compile-bytecode --python $(BIN)/python; } || \
 { echo "Without uv this takes a few minutes"; install $$pip; }
 endef
@@ -65,7 +83,7 @@ $(BIN)/python:
 	  { echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
 
-$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
+$(STAMP): pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	@echo "Installing Airflow $(AIRFLOW_VERSION) and the project into $(VENV), once; this can take a minute or two"
 	@$(INSTALL)
-	@touch $@
+	@rm -f $(VENV)/.installed* && touch $@

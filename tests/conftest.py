@@ -18,3 +18,14 @@ os.environ |= {
 }
 
 from tests.harness.emulator_fixtures import emulator, running_emulator  # noqa: E402, F401 - after the environment
+from tests.harness.openapi_check import (  # noqa: E402, F401
+    answers_follow_the_api_reference,
+    observed_answers,
+    pytest_terminal_summary,
+)
+from tests.harness.versions import AIRFLOWS_OWN_WARNINGS  # noqa: E402
+
+
+def pytest_configure(config):
+    for warning in AIRFLOWS_OWN_WARNINGS:
+        config.addinivalue_line("filterwarnings", warning)

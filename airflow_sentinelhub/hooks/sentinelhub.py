@@ -49,7 +49,7 @@ class SentinelHubHook(BaseHook):
         try:
             connection = self.get_connection(self.sentinelhub_conn_id)
         except Exception as error:
-            raise self._unreadable(error) from error
+            raise self._unreadable(error) from None
         return self._checked(read_connection(self.sentinelhub_conn_id, connection))
 
     async def aget_config(self) -> ClientConfig:
@@ -62,7 +62,7 @@ class SentinelHubHook(BaseHook):
         try:
             connection = await get_async_connection(self.sentinelhub_conn_id)
         except Exception as error:
-            raise self._unreadable(error) from error
+            raise self._unreadable(error) from None
         return self._checked(read_connection(self.sentinelhub_conn_id, connection))
 
     def get_conn(self, api: BatchApi | str = BatchApi.PROCESS) -> BatchClient:
@@ -118,8 +118,8 @@ class SentinelHubHook(BaseHook):
     def _unreadable(self, error: Exception) -> SentinelHubError:
         if isinstance(error, AirflowNotFoundException):
             return InvalidConnection(
-                f"Airflow connection {self.sentinelhub_conn_id!r} does not exist: create one of type "
-                "'sentinelhub' under Admin / Connections, or name another one with sentinelhub_conn_id"
+                f"Airflow connection {self.sentinelhub_conn_id!r} does not exist or could not be read: create "
+                "one of type 'sentinelhub' under Admin / Connections, or name another one with sentinelhub_conn_id"
             )
         # Only its type is named: the text may come from a secrets backend and hold anything.
         return ServiceUnavailable(

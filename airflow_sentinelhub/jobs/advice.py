@@ -84,8 +84,9 @@ def resting(job: BatchJob, goal: Goal) -> str:
 
 def not_started(job: BatchJob, goal: Goal, rested: float) -> str:
     """Say that the patience with a resting job has ended."""
+    call = "'analyse' or 'start'" if goal is Goal.ANALYSIS else "'start'"
     return (
-        f"{resting(job, goal)} Nothing happened for {in_words(rested)}. Call 'start' before this sensor, or "
+        f"{resting(job, goal)} Nothing happened for {in_words(rested)}. Call {call} before this sensor, or "
         "raise start_grace (None waits until the timeout)."
     )
 

@@ -169,6 +169,9 @@ def _assess_missing(job: MissingJob, policy: Policy, now: float, memory: Memory)
     if memory.seen:
         return _confirm(Outcome.NOT_FOUND, job, advice.gone(job), policy, now, memory, advice.vanished(job))
     if memory.began is not None and now - memory.began >= NOT_FOUND_GRACE:
+        if memory.assumed_since is not None:
+            # Nothing is remembered: it may have been there a moment ago.
+            return _confirm(Outcome.NOT_FOUND, job, advice.never_found(job), policy, now, memory)
         return _verdict(Outcome.NOT_FOUND, job, advice.never_found(job)), memory
     return _warning(job, "not found", advice.not_yet_found(job), now, memory)
 

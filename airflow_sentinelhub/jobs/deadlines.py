@@ -40,8 +40,16 @@ class Deadlines:
         :param job: the job as last seen, which the message names.
         :param now: seconds since 1970.
         """
-        if now < self.first:
-            return None
+        return None if now < self.first else self.passed(api, job_id, job)
+
+    def passed(self, api: BatchApi, job_id: str, job: BatchJob | None) -> Verdict:
+        """
+        Give the verdict that time is up.
+
+        :param api: the API of the job.
+        :param job_id: its id.
+        :param job: the job as last seen, which the message names.
+        """
         execution = self.execution_timeout_at is not None and self.execution_timeout_at <= self.timeout_at
         name = "execution_timeout" if execution else "timeout"
         outcome = Outcome.EXECUTION_TIMEOUT if execution else Outcome.TIMEOUT

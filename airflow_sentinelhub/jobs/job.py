@@ -158,7 +158,7 @@ def _number(value: object) -> float | None:
         return None
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     # NaN and infinity are no JSON, and PostgreSQL refuses them in an XCom.
     return number if abs(number) != float("inf") and number == number else None

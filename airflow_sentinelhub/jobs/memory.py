@@ -13,6 +13,7 @@ class Memory(StoredRecord):
     Plain values, kept by the caller. All times are seconds since 1970, as given by the caller.
 
     :param began: when the service first answered about the job; ``None``: it never did.
+    :param worked: whether the credentials are known to have worked, where that is not remembered otherwise.
     :param assumed_since: where nothing was remembered: since when what is seen first is taken to last.
     :param seen: whether the job was ever seen.
     :param state: status, percentage, cost and time stamp when last seen, as one text.
@@ -29,6 +30,7 @@ class Memory(StoredRecord):
     """
 
     began: float | None = None
+    worked: bool = False
     assumed_since: float | None = None
     seen: bool = False
     state: str = ""

@@ -55,5 +55,12 @@ class Policy:
         return self.poll_interval
 
     def confirmation_pause(self, job: BatchJob | None) -> float:
-        """Seconds between the two readings of a state that may not last."""
-        return self.interval(job) if self.confirm_after is None else self.confirm_after
+        """
+        Seconds between the two readings of a state that may not last.
+
+        :param job: the job in that state; ``None`` for a 404 or a refusal, which a roll-out of the service may
+            cause for a while.
+        """
+        if self.confirm_after is not None:
+            return self.confirm_after
+        return self.poll_interval if job is None else self.interval(job)

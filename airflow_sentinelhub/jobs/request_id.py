@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import uuid
 from collections.abc import Mapping
@@ -22,12 +23,14 @@ def reduce_to_id(value: Any) -> Any:
     :param value: whatever the user gave.
     """
     if isinstance(value, Mapping):
-        return value.get("id", value.get("request_id", value))
+        return value.get("id") or value.get("request_id") or value
     if isinstance(value, str) and value.lstrip().startswith("{") and not value.lstrip().startswith(("{{", "{%")):
-        try:
-            return reduce_to_id(json.loads(value))
-        except ValueError:
-            return value
+        for read in (json.loads, ast.literal_eval):  # the latter: a dictionary that Jinja wrote into a text
+            try:
+                return reduce_to_id(read(value.strip()))
+            except (ValueError, SyntaxError, MemoryError, RecursionError):
+                continue
+        return value
     if not isinstance(value, str) and isinstance(getattr(value, "request_id", None), str):
         return value.request_id
     return value

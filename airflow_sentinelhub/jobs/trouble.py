@@ -13,9 +13,11 @@ from airflow_sentinelhub.exceptions import (
     Forbidden,
     InvalidConnection,
     InvalidCredentials,
+    NotFound,
     RequestRefused,
     SentinelHubError,
     ServiceError,
+    Unauthorized,
 )
 from airflow_sentinelhub.jobs.api import BatchApi
 from airflow_sentinelhub.jobs.assessment import confirm
@@ -49,6 +51,8 @@ def assess_trouble(
     """
     label = f"{api.display_name} job {job_id}"
 
+    worked = memory.began is not None or memory.worked
+
     def verdict(outcome: Outcome, message: str) -> Verdict:
         return Verdict(outcome, api, job_id, message, service_message=error.service_message)
 
@@ -59,12 +63,12 @@ def assess_trouble(
                 Outcome.INVALID_CONNECTION if invalid else Outcome.INVALID_CREDENTIALS,
                 f"{label} cannot be watched any longer: {error}",
             )
-            if memory.began is None:
+            if not worked:
                 # They never worked, so waiting will not mend them.
                 return refused, memory
             meanwhile = f"{error} They worked before, so the connection is read and tried again."
             return confirm(refused, meanwhile, pause=CREDENTIALS_PAUSE, now=now, memory=memory)
-        case RequestRefused():
+        case RequestRefused() if not (_may_be_a_roll_out(error) and worked):
             outcome = Outcome.FORBIDDEN if isinstance(error, Forbidden) else Outcome.REFUSED
             return confirm(
                 verdict(outcome, f"{label} cannot be watched: {error}"),
@@ -97,14 +101,26 @@ def pause_after(error: SentinelHubError, policy: Policy, memory: Memory, jitter:
     :param memory: what :func:`assess_trouble` returned.
     :param jitter: a random number from 0 to 1, which keeps many waits from coming back together.
     """
-    if isinstance(error, ServiceError) and error.retry_after is not None:
-        return error.retry_after * (1 + jitter / 10)
     if isinstance(error, InvalidCredentials | InvalidConnection):
         return CREDENTIALS_PAUSE + jitter
     if isinstance(error, RequestRefused):
         return policy.confirmation_pause(None)
     longest = max(60.0, policy.poll_interval)
-    return min(longest, 2.0 ** min(memory.outage_failures, 30)) * (0.5 + jitter / 2)
+    pause = min(longest, 2.0 ** min(memory.outage_failures, 30)) * (0.5 + jitter / 2)
+    if isinstance(error, ServiceError) and error.retry_after is not None:
+        # A service that goes on refusing is asked less and less often, whatever it says.
+        return max(error.retry_after * (1 + jitter / 10), pause)
+    return pause
+
+
+def _may_be_a_roll_out(error: RequestRefused) -> bool:
+    """
+    Tell refusals that do not come from the service itself.
+
+    A 401 on a fresh token, while the token endpoint is content, and a 404 without the service's error object (a
+    gateway's page) say nothing of a job that could be seen before.
+    """
+    return isinstance(error, Unauthorized) or (isinstance(error, NotFound) and error.code is None)
 
 
 def _failed(now: float, policy: Policy, memory: Memory) -> Memory:

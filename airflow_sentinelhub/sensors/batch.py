@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_sentinelhub.exceptions import SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi, Goal, Outcome, Policy, Verdict, tiles_by_status
-from airflow_sentinelhub.sensors.waiting import ResultUnavailable, SentinelHubBatchWaitSensor, seconds
+from airflow_sentinelhub.sensors.waiting import ResultUnavailable, SentinelHubBatchWaitSensor, some_seconds
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -76,7 +76,7 @@ class _JobSensor(SentinelHubBatchWaitSensor):
         self, *, analysis_poke_interval: timedelta | float = 10.0, allow_partial: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.analysis_poke_interval = seconds("analysis_poke_interval", analysis_poke_interval) or 0.0
+        self.analysis_poke_interval = some_seconds("analysis_poke_interval", analysis_poke_interval)
         self.allow_partial = allow_partial
 
     def _intervals(self) -> dict[str, float]:
@@ -157,7 +157,7 @@ class SentinelHubBatchJobSensor(_JobSensor):
             return None
         if self.do_xcom_push:
             context["ti"].xcom_push(key="job", value=verdict.job.to_json())
-        if not verdict.is_about_the_job:
+        if not verdict.is_about_the_job or verdict.is_timeout:
             return None
         try:
             with SentinelHubHook(self.sentinelhub_conn_id).get_conn(self.api) as client:

@@ -126,7 +126,7 @@ class WorkerWait:
             return pause
         deadlines = self._wait.terms.deadlines
         longer = self._sensor._get_next_poke_interval(
-            deadlines.started_at, lambda: now - deadlines.started_at, self._pokes
+            deadlines.started_at, lambda: now - deadlines.started_at, min(self._pokes, 60)
         )
         return max(pause, min(longer, deadlines.first - now))
 

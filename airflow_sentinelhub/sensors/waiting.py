@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import (
     BaseSensorOperator,
 )
 
-from airflow_sentinelhub.exceptions import SentinelHubError, ServiceUnavailable
+from airflow_sentinelhub.exceptions import BatchTimeout, SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import (
     BatchApi,
@@ -33,10 +33,12 @@ from airflow_sentinelhub.watching import Terms, clock, verdict_line
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_sentinelhub.client.config import ClientConfig
-
 SHORTEST_INTERVAL = 5.0
 """Seconds between two looks at a job that a sensor never goes below, except on this machine."""
+
+# How Airflow says that a trigger did not come to its event, and why.
+_TRIGGER_FAILED = "__fail__"
+_TRIGGER_TIMEOUT = "Trigger timeout"
 
 _BACKSTOP = 180.0
 _WORKER_MARGIN = 3.0
@@ -96,7 +98,7 @@ class SentinelHubBatchWaitSensor(BaseSensorOperator):
         self.deferrable = deferrable
         self.start_grace = seconds("start_grace", start_grace)
         self.stall_timeout = seconds("stall_timeout", stall_timeout)
-        self.outage_tolerance = seconds("outage_tolerance", outage_tolerance) or 0.0
+        self.outage_tolerance = some_seconds("outage_tolerance", outage_tolerance)
 
     @property
     def request_id(self) -> Any:
@@ -121,13 +123,18 @@ class SentinelHubBatchWaitSensor(BaseSensorOperator):
         rescheduled_since = None
         if not self.deferrable and self.reschedule:
             rescheduled_since = context["ti"].get_first_reschedule_date(context)
-        config = SentinelHubHook(self.sentinelhub_conn_id).get_config()
-        terms = self._terms(config, rescheduled_since.timestamp() if rescheduled_since else time.time())
+        try:
+            is_local = SentinelHubHook(self.sentinelhub_conn_id).get_config().is_local
+        except SentinelHubError:
+            if not rescheduled_since:
+                raise
+            is_local = False  # the look below meets the same error, and the rules say what it means
+        terms = self._terms(is_local, rescheduled_since.timestamp() if rescheduled_since else time.time())
         if not rescheduled_since:
             self._tell_beginning(terms)
         if self.deferrable:
             trigger = self._trigger(terms)
-            if not config.is_local:
+            if not is_local:
                 trigger.fire_not_before = time.time() + SETTLING_TIME
             self._defer_to(trigger)
         return self._wait_on_worker(context, terms)
@@ -152,7 +159,7 @@ class SentinelHubBatchWaitSensor(BaseSensorOperator):
             ) from None
         if terms is None:
             config = SentinelHubHook(self.sentinelhub_conn_id).get_config()
-            trigger = self._trigger(self._terms(config, time.time()))
+            trigger = self._trigger(self._terms(config.is_local, time.time()))
         else:
             trigger = SentinelHubBatchTrigger(**terms)
         try:
@@ -161,6 +168,26 @@ class SentinelHubBatchWaitSensor(BaseSensorOperator):
             self._tell_delay(error, trigger.deadlines)
             trigger.first_look_after = _RESULT_RETRY_PAUSE
             return self._defer_to(trigger)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Say what became of a wait whose trigger never fired; only a real timeout may skip the task."""
+        if next_method == _TRIGGER_FAILED:
+            failure = next_kwargs or {}
+            reason = failure.get("error", "unknown")
+            if reason != _TRIGGER_TIMEOUT:
+                self.log.error("The trigger failed:\n%s", "".join(failure.get("traceback") or ["no traceback"]))
+                raise SentinelHubError(
+                    f"The trigger of this wait ended without a verdict ({reason}). The job was left alone: clear "
+                    "this task to wait for it again."
+                )
+            limit = self.execution_timeout
+            retried = limit is not None and limit.total_seconds() <= self.timeout
+            if retried and not (self.soft_fail or self.never_fail):
+                raise BatchTimeout(
+                    "execution_timeout has passed, and the trigger of this wait has not said anything: is a "
+                    "triggerer running? The job was left alone."
+                )
+        return super().resume_execution(next_method, next_kwargs, context)
 
     def result(self, context: Context, verdict: Verdict) -> Any:  # noqa: ARG002 - for the v1 sensor
         """
@@ -185,8 +212,8 @@ class SentinelHubBatchWaitSensor(BaseSensorOperator):
         """The intervals that the user can set, by the name of their argument."""
         return {"poke_interval": self.poke_interval}
 
-    def _terms(self, config: ClientConfig, started_at: float) -> Terms:
-        floor = 0.0 if config.is_local else SHORTEST_INTERVAL
+    def _terms(self, is_local: bool, started_at: float) -> Terms:
+        floor = 0.0 if is_local else SHORTEST_INTERVAL
         intervals = {name: max(floor, interval) for name, interval in self._intervals().items()}
         poke_interval = intervals["poke_interval"]
         policy = self._policy(poke_interval, intervals.get("analysis_poke_interval", poke_interval))
@@ -226,6 +253,8 @@ class SentinelHubBatchWaitSensor(BaseSensorOperator):
             self.log.info("No worker is held meanwhile. A triggerer must be running, or this task waits for ever.")
             if self.exponential_backoff or self.max_wait:
                 self.log.warning("exponential_backoff and max_wait have no effect while deferrable=True.")
+        if self.silent_fail:
+            self.log.warning("silent_fail has no effect: trouble with the service never fails a poke.")
 
     def _trigger(self, terms: Terms) -> SentinelHubBatchTrigger:
         policy, deadlines = terms.policy, terms.deadlines
@@ -299,6 +328,20 @@ def seconds(name: str, duration: timedelta | float | None) -> float | None:
         return None
     if isinstance(duration, timedelta):
         duration = duration.total_seconds()
-    if isinstance(duration, bool) or not isinstance(duration, int | float) or duration < 0:
+    if isinstance(duration, bool) or not isinstance(duration, int | float) or not duration >= 0:
         raise ValueError(f"{name} must be a number of seconds or a timedelta, not negative; it is {duration!r}")
     return float(duration)
+
+
+def some_seconds(name: str, duration: timedelta | float | None) -> float:
+    """
+    Read a duration that cannot be left out.
+
+    :param name: its argument, for the message.
+    :param duration: the duration, in seconds or as a ``timedelta``.
+    :raises ValueError: it is neither, negative, or ``None``.
+    """
+    given = seconds(name, duration)
+    if given is None:
+        raise ValueError(f"{name} must be a number of seconds or a timedelta; it is None")
+    return given

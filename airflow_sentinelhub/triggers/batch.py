@@ -30,6 +30,8 @@ has fired, and fails the task (apache/airflow #71580, #72716). The report takes 
 """
 
 _PAUSE_BEFORE_NEW_CREDENTIALS = 1.0
+_CREDENTIALS_ARE_KNOWN_AFTER = 300.0
+_LAST_LOOK = 30.0
 
 
 class SentinelHubBatchTrigger(BaseTrigger):
@@ -140,8 +142,15 @@ class SentinelHubBatchTrigger(BaseTrigger):
 
     async def _wait(self) -> Verdict:
         terms = Terms(self.api, self.request_id, self.goal, self.policy, self.deadlines)
-        wait = Wait(terms, self.log.log)
-        verdict = await self._watch(wait)
+        # A restarted triggerer cannot know that the credentials worked; a wait this old would be over if not.
+        worked = time.time() - self.deadlines.started_at > _CREDENTIALS_ARE_KNOWN_AFTER
+        wait = Wait(terms, self.log.log, stored={"memory": {"worked": worked}})
+        try:
+            # A look may hang, or queue for a thread: the deadline does not wait for it.
+            async with asyncio.timeout(max(0.0, self.deadlines.first - time.time()) + _LAST_LOOK):
+                verdict = await self._watch(wait)
+        except TimeoutError:
+            verdict = wait.overdue()
         wait.tell_end(verdict, time.time())
         return verdict
 

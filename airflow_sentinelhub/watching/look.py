@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from airflow_sentinelhub.exceptions import InvalidPayload, NotFound, SentinelHubError
-from airflow_sentinelhub.jobs import BatchApi, BatchJob, MissingJob, Outcome, Verdict, advice
+from airflow_sentinelhub.jobs import BatchApi, BatchJob, JobStatus, MissingJob, Outcome, Verdict, advice
 
 Look = BatchJob | MissingJob | SentinelHubError
 """The job, a 404, or the reason why neither could be had."""
@@ -39,14 +39,18 @@ def look_at(reader: JobReader, job_id: str, *, light: bool = False) -> Look:
     try:
         payload = reader.status(job_id, budget=0) if light else reader.get(job_id, budget=0)
         job = BatchJob.from_payload(reader.api, payload, light=light)
+        if light and job.status not in (JobStatus.ANALYSING, JobStatus.PROCESSING):
+            # What may be the last look gives the whole job, so that XComs are alike in every mode.
+            return look_at(reader, job_id)
         if job.id.lower() != job_id.lower():
             raise InvalidPayload(
                 f"{reader.api.display_name} was asked for job {job_id} and answered with job {job.id}",
                 job_id=job_id,
                 api=reader.api.value,
             )
-    except NotFound:
-        return MissingJob(reader.api, job_id)
+    except NotFound as error:
+        # Without the service's error object it is the page of a gateway, which knows nothing of jobs.
+        return error if error.code is None else MissingJob(reader.api, job_id)
     except SentinelHubError as error:
         return error
     return job
@@ -65,7 +69,10 @@ def look_elsewhere(
     """
     if verdict.outcome is not Outcome.NOT_FOUND or verdict.api is not BatchApi.PROCESS_V1:
         return verdict
-    with reader_for(BatchApi.PROCESS) as reader:
-        if not isinstance(look_at(reader, verdict.job_id), BatchJob):
-            return verdict
+    try:
+        with reader_for(BatchApi.PROCESS) as reader:
+            if not isinstance(look_at(reader, verdict.job_id), BatchJob):
+                return verdict
+    except SentinelHubError:  # it is only a help
+        return verdict
     return replace(verdict, message=advice.belongs_to_v2(MissingJob(verdict.api, verdict.job_id)))

@@ -23,6 +23,8 @@ PROGRESS_STEP = 5.0
 QUIET_AT_MOST = 600.0
 """Seconds after which a line is due even if nothing happened."""
 
+_END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+
 Say = Callable[[int, str], None]
 """Writes a line: its level (as in :mod:`logging`) and its text."""
 
@@ -159,7 +161,7 @@ def clock(moment: float, now: float | None = None) -> str:
     :param moment: seconds since 1970.
     :param now: the present, in seconds since 1970.
     """
-    when = datetime.fromtimestamp(moment, UTC)
+    when = datetime.fromtimestamp(min(moment, _END_OF_TIME), UTC)
     if now is not None and when.date() == datetime.fromtimestamp(now, UTC).date():
         return when.strftime("%H:%M UTC")
     return when.strftime("%Y-%m-%d %H:%M UTC")

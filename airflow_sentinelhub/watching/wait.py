@@ -108,6 +108,11 @@ class Wait:
             verdict = terms.deadlines.verdict(terms.api, terms.job_id, self._job, now) or verdict
         return verdict if verdict.job is not None else replace(verdict, job=self._job)
 
+    def overdue(self) -> Verdict:
+        """Give the verdict when time is up and a look that is under way does not come back."""
+        terms = self.terms
+        return terms.deadlines.passed(terms.api, terms.job_id, self._job)
+
     def tell_end(self, verdict: Verdict, now: float) -> None:
         """
         Write the verdict into the log.
@@ -131,9 +136,10 @@ class Wait:
         verdict, self._memory = assess(look, terms.goal, terms.policy, now, self._memory)
         if isinstance(look, BatchJob):
             self._job = look
-            if not verdict.is_final:  # the verdict says the rest
+        if not verdict.is_final:  # else the verdict says the rest
+            self._story.warned(verdict, now)
+            if isinstance(look, BatchJob):
                 self._story.job_seen(look, now)
-        self._story.warned(verdict, now)
         seen = look if isinstance(look, BatchJob) else None
         if self._memory.candidate:
             self._pause = terms.policy.confirmation_pause(seen)

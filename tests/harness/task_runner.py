@@ -17,8 +17,10 @@ import httpx
 import structlog
 from airflow.sdk import DAG
 from airflow.sdk.api.client import Client
-from airflow.sdk.api.datamodels._generated import TaskInstance
-from airflow.sdk.execution_time.supervisor import run_task_in_process
+from airflow.sdk.api.datamodels._generated import DagRun, TaskInstance
+from airflow.sdk.execution_time.supervisor import InProcessTestSupervisor
+
+from tests.harness.versions import deserialize, serialize
 
 _START = "2026-01-01T00:00:00Z"
 
@@ -69,7 +71,7 @@ class ExecutionApi:
         return httpx.Response(404, json={"detail": {"reason": "not_found", "message": "none"}})
 
     def _run_context(self) -> dict[str, Any]:
-        dag_run = {
+        dag_run = dict.fromkeys(DagRun.model_fields) | {
             "dag_id": "a_dag",
             "run_id": "a_run",
             "logical_date": _START,
@@ -81,7 +83,6 @@ class ExecutionApi:
             "run_type": "manual",
             "run_after": _START,
             "consumed_asset_events": [],
-            "partition_key": None,
         }
         context = {
             "dag_run": dag_run,
@@ -90,7 +91,7 @@ class ExecutionApi:
             "task_reschedule_count": 1 if self.first_reschedule else 0,
         }
         if self.next_method:
-            context |= {"next_method": self.next_method, "next_kwargs": self.next_kwargs}
+            context |= {"next_method": self.next_method, "next_kwargs": serialize(self.next_kwargs)}
         return context
 
 
@@ -129,19 +130,25 @@ def run(task: Any, api: ExecutionApi | None = None, *, try_number: int = 1) -> E
     )
     client = Client(base_url=None, token="", dry_run=True, transport=httpx.MockTransport(api))
     client.base_url = "http://execution-api"
+
+    class Supervisor(InProcessTestSupervisor):
+        """What ``run_task_in_process()`` starts; it takes a client of one's own only since Airflow 3.3."""
+
+        @staticmethod
+        def _api_client(dag=None):
+            return client
+
     with structlog.testing.capture_logs() as lines:
-        result = run_task_in_process(ti=instance, task=task, client=client)
+        result = Supervisor.start(what=instance, task=task)
     client.close()
     return Ended(result.state.value, result.msg, result.error, list(lines), api)
 
 
 def deferred_to(ended: Ended) -> tuple[str, dict[str, Any], dict[str, Any]]:
-    """Trigger class, its arguments, and the arguments of the method that follows, as Airflow stores them."""
-    from airflow.sdk.serde import deserialize
-
+    """Trigger class, its arguments, and those of the method that follows, read from what Airflow stores."""
     assert ended.state == "deferred", ended.error
-    message = ended.message
-    return message.classpath, deserialize(message.trigger_kwargs), deserialize(message.next_kwargs)
+    stored = ended.api.states[-1]
+    return stored["classpath"], deserialize(stored["trigger_kwargs"]), deserialize(stored["next_kwargs"])
 
 
 def utcnow() -> datetime:

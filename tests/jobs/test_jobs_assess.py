@@ -141,26 +141,22 @@ TABLE = [
         "created, start asked for",
         EVERY,
         BOTH,
-        [(0, job("CREATED", "START")), (7200, job("CREATED", "START"))],
-        [WAITING, WAITING],
+        [(at, job("CREATED", "START")) for at in (0, 7200, 7320)],
+        [WAITING] * 3,
     ),
     (
         "created, analysis asked for",
         EVERY,
-        [ANALYSIS],
-        [
-            (0, job("CREATED", "ANALYSE")),
-            (7200, job("CREATED", "ANALYSE")),
-            (7210, job("ANALYSIS_DONE", "ANALYSE")),
-        ],
-        [WAITING, WAITING, DONE],
+        BOTH,
+        [(at, job("CREATED", "ANALYSE")) for at in (0, 7200, 7320)] + [(7330, job("DONE"))],
+        [WAITING, WAITING, WAITING, DONE],
     ),
     (
         "analysed, start asked for",
         EVERY,
         [COMPLETION],
-        [(0, job("ANALYSIS_DONE", "START")), (7200, job("ANALYSIS_DONE", "START"))],
-        [WAITING, WAITING],
+        [(at, job("ANALYSIS_DONE", "START")) for at in (0, 7200, 7320)],
+        [WAITING] * 3,
     ),
     # CREATED or ANALYSIS_DONE and never started: all hang for ever.
     *[
@@ -205,20 +201,45 @@ TABLE = [
         [(0, job("CREATED", "NONE")), (3600, job("CREATED", "NONE")), (3720, job("CREATED", "START"))],
         [WAITING, WAITING, WAITING],
     ),
+    (
+        "the same user action, asked for again, begins the grace anew",
+        EVERY,
+        [COMPLETION],
+        [
+            (at, job("ANALYSIS_DONE", "ANALYSE", userActionUpdated=asked))
+            for at, asked in [(0, "10:00"), (3500, "10:58"), (3600, "10:58"), (3720, "10:58")]
+        ],
+        [WAITING] * 4,
+    ),
+    *[
+        (
+            f"the grace begins anew after {what}",
+            EVERY,
+            [COMPLETION],
+            [(0, job("CREATED", "NONE")), (1800, between), *((at, job("CREATED", "NONE")) for at in (3600, 3720))],
+            [WAITING] * 4,
+        )
+        for what, between in [
+            ("the job moved", job("ANALYSING", "NONE")),
+            ("an unknown status", job("PAUSED", "NONE")),
+            ("a 404", GONE),
+        ]
+    ],
     # A pending STOP or CANCEL is not over yet.
     (
         "stop is pending",
         EVERY,
         BOTH,
-        [(0, job("ANALYSING", "STOP")), (7200, job("ANALYSING", "STOP"))],
-        [WAITING, WAITING],
+        [(at, job("ANALYSING", "STOP")) for at in (0, 7200, 7320)],
+        [WAITING] * 3,
     ),
     (
         "stop is pending before the start",
         EVERY,
         [COMPLETION],
-        [(0, job("ANALYSIS_DONE", "STOP")), (7200, job("ANALYSIS_DONE", "CANCEL"))],
-        [WAITING, WAITING],
+        [(at, job("ANALYSIS_DONE", "STOP")) for at in (0, 7200, 7320)]
+        + [(at, job("ANALYSIS_DONE", "CANCEL")) for at in (7440, 14640, 14760)],
+        [WAITING] * 6,
     ),
     ("stop is pending in processing", EVERY, [COMPLETION], [(0, job("PROCESSING", "STOP"))], [WAITING]),
     # Unknown words: ValueError in all six.
@@ -236,14 +257,21 @@ TABLE = [
         [(0, job("PAUSED", costPU=1)), (3600, job("PAUSED", costPU=2)), (7199, job("PAUSED", costPU=2))],
         [WAITING, WAITING, WAITING],
     ),
+    (
+        "stopped, then unknown, then stopped",
+        EVERY,
+        BOTH,
+        [(0, job("STOPPED")), (120, job("PAUSED")), (240, job("STOPPED")), (360, job("STOPPED"))],
+        [WAITING, WAITING, WAITING, Outcome.STOPPED],
+    ),
     ("unknown status, then done", EVERY, BOTH, [(0, job("PAUSED")), (120, job("DONE"))], [WAITING, DONE]),
     ("no status at all", EVERY, BOTH, [(0, job(None)), (3600, job(None))], [WAITING, Outcome.UNKNOWN_STATUS]),
     (
         "unknown user action",
         EVERY,
         BOTH,
-        [(0, job("CREATED", "RESTART")), (7200, job("CREATED", "RESTART"))],
-        [WAITING] * 2,
+        [(at, job("CREATED", "RESTART")) for at in (0, 7200, 7320)],
+        [WAITING] * 3,
     ),
     (
         "unknown stop reason",
@@ -265,14 +293,14 @@ TABLE = [
         "deleted meanwhile",
         EVERY,
         [COMPLETION],
-        [(0, job("PROCESSING")), (120, GONE), (130, GONE)],
-        [WAITING, WAITING, Outcome.NOT_FOUND],
+        [(0, job("PROCESSING")), (120, GONE), (239, GONE), (240, GONE)],
+        [WAITING, WAITING, WAITING, Outcome.NOT_FOUND],
     ),
     (
         "404 that was a lie",
         EVERY,
         [COMPLETION],
-        [(0, job("PROCESSING")), (120, GONE), (130, job("PROCESSING")), (250, GONE), (260, job("DONE"))],
+        [(0, job("PROCESSING")), (120, GONE), (240, job("PROCESSING")), (360, GONE), (480, job("DONE"))],
         [WAITING, WAITING, WAITING, WAITING, DONE],
     ),
 ]
@@ -313,6 +341,41 @@ def test_start_grace(grace, last, expected):
     assert outcomes(V2, COMPLETION, looks, start_grace=grace)[-1] is expected
 
 
+def test_without_any_grace_each_user_action_is_still_read_twice():
+    states = [
+        (0, job("CREATED", "NONE")),
+        (120, job("ANALYSIS_DONE", "ANALYSE")),
+        (240, job("ANALYSIS_DONE", "ANALYSE")),
+    ]
+    assert outcomes(V2, COMPLETION, states, start_grace=0) == [WAITING, WAITING, Outcome.NOT_STARTED]
+
+
+@pytest.mark.parametrize(("grace", "ends"), [(3600, True), (None, False)])
+def test_a_resting_job_is_said_to_fail_the_task_only_if_it_will(grace, ends):
+    [verdict] = judge(V2, COMPLETION, [(0, job("CREATED", "NONE"))], start_grace=grace)
+    assert "nobody has asked for its analysis or started it" in verdict.message
+    assert ("then this task fails" in verdict.message) is ends
+
+
+def test_what_is_said_while_a_verdict_is_confirmed():
+    [*_, vanished] = judge(V2, COMPLETION, [(0, job("PROCESSING")), (120, GONE)])
+    assert "though it was there before; it is asked for once more" in vanished.message
+    [stopped] = judge(V2, COMPLETION, [(0, job("STOPPED"))])
+    assert "looked at once more before this counts" in stopped.message
+    assert vanished.warn
+    assert stopped.warn
+
+
+def test_a_verdict_carries_the_job_and_the_words_of_the_service():
+    [verdict] = judge(V2, COMPLETION, [(0, job("FAILED", error="Evalscript broken"))])
+    assert verdict.service_message == "Evalscript broken"
+    assert verdict.exception().service_message == "Evalscript broken"
+    [_, stopped] = judge(
+        V2, COMPLETION, [(at, job("STOPPED", stoppedStatusReason="OUT_OF_PU")) for at in (0, 120)]
+    )
+    assert stopped.exception().reason == "OUT_OF_PU"
+
+
 def test_resting_is_warned_of_at_once_and_every_ten_minutes():
     looks = [(at, job("ANALYSIS_DONE", "NONE")) for at in range(0, 1300, 120)]
     warned = [at for (at, _), verdict in zip(looks, judge(V2, COMPLETION, looks), strict=True) if verdict.warn]
@@ -339,6 +402,11 @@ def test_a_job_without_any_change_is_stalled(state):
     assert outcomes(V2, COMPLETION, looks) == [WAITING] * 4
 
 
+def test_a_change_of_status_alone_is_a_change():
+    looks = [(0, job("ANALYSING")), (3600, job("PROCESSING")), (3720, job("PROCESSING"))]
+    assert outcomes(V2, COMPLETION, looks, stall_timeout=3600) == [WAITING] * 3
+
+
 def test_a_resting_job_is_not_stalled():
     looks = [(at, job("CREATED", "NONE")) for at in (0, 3600, 7200)]
     assert outcomes(V2, COMPLETION, looks, stall_timeout=60, start_grace=None) == [WAITING] * 3
@@ -361,8 +429,11 @@ def test_where_nothing_is_remembered_what_is_seen_lasts_since_the_first_look():
     _, later = assess(seen, COMPLETION, policy, first + 3600, memory)
     verdict, _ = assess(seen, COMPLETION, policy, first + 3610, later)
     assert verdict.outcome is Outcome.NOT_STARTED
-    verdict, _ = assess(MissingJob(V2, JOB_ID), COMPLETION, policy, first + 121, memory)
-    assert verdict.outcome is Outcome.NOT_FOUND
+    verdict, _ = assess(MissingJob(V2, JOB_ID), COMPLETION, policy, first + 119, memory)
+    assert verdict.outcome is WAITING
+    seen = BatchJob.from_payload(V2, job("PAUSED"))
+    for after, expected in ((3599, WAITING), (3600, Outcome.UNKNOWN_STATUS)):
+        assert assess(seen, COMPLETION, policy, first + after, memory)[0].outcome is expected
 
 
 # Messages name the job, give the service's own words, and say what to do.

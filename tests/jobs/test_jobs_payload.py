@@ -47,11 +47,16 @@ def test_any_field_may_be_missing_null_or_odd(field, value):
 
 
 @pytest.mark.parametrize("api", BatchApi)
-@pytest.mark.parametrize("spelling", ["costPU", "costPu"])
+@pytest.mark.parametrize("spelling", ["costPU", "costPu", "costpu", "cost_pu"])
 def test_cost_is_read_in_either_spelling_and_given_in_one(api, spelling):
     job = BatchJob.from_payload(api, {"id": JOB_ID, spelling: 6.03})
     assert job.cost_pu == 6.03
     assert job.to_json() == {"id": JOB_ID, "costPU": 6.03}
+
+
+def test_a_truth_value_is_no_number():
+    job = BatchJob.from_payload(BatchApi.PROCESS, {"id": JOB_ID, "completionPercentage": True, "costPU": True})
+    assert (job.completion_percentage, job.cost_pu) == (None, None)
 
 
 def test_a_null_cost_does_not_hide_the_other_spelling():
@@ -94,10 +99,13 @@ def test_neither_request_nor_keys_are_kept():
         "output": {"delivery": [{"s3": {"url": "s3://bucket", "accessKey": "AKIA", "secretAccessKey": "S3CRET"}}]},
         "gs": {"credentials": "base64=="},
     }
+    payload["output"]["copies"] = [{"AccessKey": "AKIA", "sessionToken": "S3CRET", "credentials": ""}]
+    payload["error"] = {"code": "X", "details": {"secretAccessKey": "S3CRET"}}
     job = BatchJob.from_payload(BatchApi.PROCESS_V1, payload)
     kept = json.dumps(job.to_json()) + repr(job)
     for secret in ("AKIA", "S3CRET", "base64", "VERSION"):
         assert secret not in kept
+    assert job.to_json()["output"]["copies"][0]["credentials"] == "", "nothing is hidden where nothing is"
     assert job.to_json()["output"]["delivery"][0]["s3"]["url"] == "s3://bucket"
 
 

@@ -62,9 +62,11 @@ def test_a_bad_request_id_is_not_shown_if_it_may_hold_a_secret():
     with pytest.raises(InvalidRequestId) as raised:
         parse_request_id({"request": {"accessKey": "AKIA"}})
     assert "AKIA" not in str(raised.value)
-    with pytest.raises(InvalidRequestId) as raised:
-        parse_request_id('{"accessKey": "AKIA"}')
-    assert "AKIA" not in str(raised.value)
+    for text in ('{"accessKey": "AKIA"}', '{"accessKey": "AKIA"', " {'accessKey': 'AKIA'}", "x" * 60 + "AKIA"):
+        with pytest.raises(InvalidRequestId) as raised:
+            parse_request_id(text)
+        assert "AKIA" not in str(raised.value)
+        assert len(str(raised.value)) < 400
 
 
 @pytest.mark.parametrize("template", ["{{ ti.xcom_pull('create') }}", "{% if a %}x{% endif %}", "plain", 7])
@@ -121,6 +123,31 @@ def test_verdict_survives_json(outcome):
     assert verdict.is_about_the_job == isinstance(error, BatchError)
 
 
+@pytest.mark.parametrize(
+    ("outcome", "kind"),
+    [
+        (Outcome.FAILED, exceptions.BatchFailed),
+        (Outcome.CANCELED, exceptions.BatchCanceled),
+        (Outcome.STOPPED, exceptions.BatchStopped),
+        (Outcome.PARTIAL, exceptions.BatchPartial),
+        (Outcome.NOT_STARTED, exceptions.BatchNotStarted),
+        (Outcome.STALLED, exceptions.BatchStalled),
+        (Outcome.UNKNOWN_STATUS, exceptions.BatchUnknownStatus),
+        (Outcome.NOT_FOUND, exceptions.BatchNotFound),
+        (Outcome.TIMEOUT, exceptions.BatchTimeout),
+        (Outcome.EXECUTION_TIMEOUT, exceptions.BatchTimeout),
+        (Outcome.UNAVAILABLE, exceptions.ServiceUnavailable),
+        (Outcome.INVALID_CREDENTIALS, exceptions.InvalidCredentials),
+        (Outcome.INVALID_CONNECTION, exceptions.InvalidConnection),
+        (Outcome.FORBIDDEN, exceptions.Forbidden),
+        (Outcome.REFUSED, exceptions.RequestRefused),
+        (Outcome.ERROR, SentinelHubError),
+    ],
+)
+def test_each_bad_end_has_its_exception(outcome, kind):
+    assert type(Verdict(outcome, BatchApi.PROCESS, JOB_ID).exception()) is kind
+
+
 @pytest.mark.parametrize("event", [None, "done", [], {}, {"outcome": "done"}, {"outcome": "?", "api": "process"}])
 def test_what_is_no_verdict(event):
     with pytest.raises(ValueError, match=r"no verdict|is not a valid"):
@@ -138,6 +165,29 @@ def test_deadlines():
     verdict = Deadlines(0, 60).verdict(BatchApi.PROCESS, JOB_ID, None, 61)
     assert verdict.outcome is Outcome.TIMEOUT
     assert "60 s (timeout)" in verdict.message
+    assert "its state is not known" in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("timeout", "execution_timeout", "outcome", "raise_it"),
+    [
+        (60, None, Outcome.TIMEOUT, "raise timeout,"),
+        (60, 61, Outcome.TIMEOUT, "raise timeout,"),
+        (60, 60, Outcome.EXECUTION_TIMEOUT, "raise execution_timeout,"),
+        (60, 59, Outcome.EXECUTION_TIMEOUT, "raise execution_timeout,"),
+    ],
+)
+def test_the_earlier_deadline_counts_and_is_named(timeout, execution_timeout, outcome, raise_it):
+    verdict = Deadlines(0, timeout, execution_timeout).verdict(BatchApi.PROCESS, JOB_ID, None, 60)
+    assert verdict.outcome is outcome
+    assert raise_it in verdict.message
+
+
+def test_a_deadline_of_a_job_without_a_status():
+    job = BatchJob.from_payload(BatchApi.PROCESS, {"id": JOB_ID})
+    assert "last seen without a status;" in Deadlines(0, 60).verdict(
+        BatchApi.PROCESS, JOB_ID, job, 60
+    ).message.replace(". The job", ";")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from airflow_sentinelhub.exceptions import (
     InvalidConnection,
     InvalidCredentials,
     InvalidPayload,
+    NotFound,
     RateLimited,
     ServiceUnavailable,
     Unauthorized,
@@ -19,6 +20,7 @@ from airflow_sentinelhub.jobs import (
     BatchJob,
     Goal,
     Memory,
+    MissingJob,
     Outcome,
     Policy,
     assess,
@@ -35,8 +37,9 @@ WAITING = Outcome.WAITING
 def judge(*looks, policy=POLICY):
     memory, verdict, result = Memory(), None, []
     for at, look in looks:
-        if look is SEEN:
+        if look is SEEN or isinstance(look, MissingJob):
             job = BatchJob.from_payload(BatchApi.PROCESS, {"id": JOB_ID, "status": "PROCESSING"})
+            job = job if look is SEEN else look
             verdict, memory = assess(job, Goal.COMPLETION, policy, at, memory)
         else:
             verdict, memory = assess_trouble(look, BatchApi.PROCESS, JOB_ID, policy, at, memory)
@@ -62,6 +65,28 @@ def test_an_outage_is_over_with_one_good_look():
     weather = ServiceUnavailable("503")
     looks = [(60.0 * n, SEEN if n == 30 else weather) for n in range(85)]
     assert set(outcomes(*looks)) == {WAITING}
+
+
+@pytest.mark.parametrize(("interval", "pause"), [(10, 60), (600, 600), (600, 1200)])
+def test_an_outage_counts_in_full_however_long_the_interval(interval, pause):
+    policy = Policy(poll_interval=interval, analysis_poll_interval=10, outage_tolerance=3600)
+    looks = [(float(pause * n), ServiceUnavailable("503")) for n in range(3600 // pause + 1)]
+    assert outcomes(*looks, policy=policy) == [*[WAITING] * (len(looks) - 1), Outcome.UNAVAILABLE]
+
+
+def test_a_clock_that_is_set_back_does_not_shorten_an_outage():
+    minutes = [*range(40), *range(-20, 2)]
+    assert outcomes(*[(60.0 * n, ServiceUnavailable("503")) for n in minutes])[-1] is Outcome.UNAVAILABLE
+
+
+def test_a_refusal_between_two_answers_counts_from_new():
+    missing = MissingJob(BatchApi.PROCESS, JOB_ID)
+    assert outcomes((0, Forbidden("no")), (120, missing), (240, Forbidden("no"))) == [WAITING] * 3
+
+
+def test_a_verdict_carries_the_words_of_the_service():
+    [_, verdict] = judge(*[(at, Forbidden("no", service_message="No batch plan")) for at in (0, 120)])
+    assert verdict.exception().service_message == "No batch plan"
 
 
 def test_time_in_which_nobody_asked_is_no_outage():
@@ -104,8 +129,21 @@ def test_credentials(error, outcome):
     ],
 )
 def test_a_refusal_counts_when_it_is_repeated(error, outcome):
-    assert outcomes((0, error), (9, error), (10, error)) == [WAITING, WAITING, outcome]
-    assert outcomes((0, error), (10, SEEN), (130, error)) == [WAITING] * 3
+    assert outcomes((0, error), (119, error), (120, error)) == [WAITING, WAITING, outcome]
+    assert outcomes((0, error), (120, SEEN), (240, error)) == [WAITING] * 3
+
+
+@pytest.mark.parametrize("error", [Unauthorized("401 on a new token"), NotFound("a gateway's page")])
+def test_what_does_not_come_from_the_service_itself_is_weather_once_the_job_was_seen(error):
+    looks = [(0, SEEN), *[(120.0 * n, error) for n in range(1, 20)]]
+    assert set(outcomes(*looks)) == {WAITING}
+    assert outcomes((0, error), (120, error)) == [WAITING, Outcome.REFUSED], "a wrong address shows soon"
+
+
+def test_credentials_that_are_known_to_have_worked_get_a_second_chance():
+    """A restarted triggerer remembers nothing; a wait that is old would be over if they had not."""
+    _, memory = assess_trouble(InvalidCredentials("no"), BatchApi.PROCESS, JOB_ID, POLICY, 0, Memory(worked=True))
+    assert memory.candidate == "invalid_credentials"
 
 
 def test_messages_say_that_the_job_was_left_alone():
@@ -123,11 +161,17 @@ def test_messages_say_that_the_job_was_left_alone():
         (ServiceUnavailable("503"), 1, 0.0, 1.0),
         (ServiceUnavailable("503"), 4, 1.0, 16.0),
         (ServiceUnavailable("503"), 100, 1.0, 120.0),
-        (RateLimited("429", retry_after=7.0), 100, 0.0, 7.0),
+        (ServiceUnavailable("503"), 10_000, 1.0, 120.0),
+        (RateLimited("429", retry_after=7.0), 1, 0.0, 7.0),
         (RateLimited("429", retry_after=7.0), 1, 1.0, 7.7),
         (InvalidCredentials("no"), 0, 0.5, 60.5),
-        (Forbidden("no"), 0, 0.5, 10.0),
+        (Forbidden("no"), 0, 0.5, 120.0),
     ],
 )
 def test_pause(error, failures, jitter, pause):
     assert pause_after(error, POLICY, Memory(outage_failures=failures), jitter) == pytest.approx(pause)
+
+
+def test_the_longest_pause_is_a_minute_even_if_looks_are_more_frequent():
+    often = Policy(poll_interval=5, analysis_poll_interval=5)
+    assert pause_after(ServiceUnavailable("503"), often, Memory(outage_failures=100), 1.0) == 60.0

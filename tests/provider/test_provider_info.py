@@ -14,6 +14,7 @@ import pytest
 
 from airflow_sentinelhub import __version__, get_provider_info
 from airflow_sentinelhub.client.deployments import CUSTOM, DEPLOYMENTS
+from tests.harness.versions import needs_airflow
 
 DISTRIBUTION = "airflow-provider-sentinelhub"
 INFO = get_provider_info.get_provider_info()
@@ -70,6 +71,7 @@ def test_the_connection_type_agrees_with_the_hook():
     assert connection["conn-fields"]["deployment"]["schema"]["enum"] == [*DEPLOYMENTS, CUSTOM]
 
 
+@needs_airflow("3.2", "lets a provider declare the fields of its form")
 def test_airflow_shows_the_form():
     """As the UI asks for it."""
     from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService

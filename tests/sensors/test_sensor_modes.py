@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from datetime import timedelta
+
 import pytest
 
 from airflow_sentinelhub import exceptions
+from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.sensors.batch import (
     SentinelHubBatchAnalysisSensor,
     SentinelHubBatchJobSensor,
@@ -13,7 +17,9 @@ from airflow_sentinelhub.sensors.batch import (
     SentinelHubBatchStatisticalAnalysisSensor,
     SentinelHubBatchStatisticalJobSensor,
 )
-from tests.harness.modes import MODES, run_to_the_end
+from tests.harness.modes import MODES, forget_the_state_store, run_to_the_end
+from tests.harness.task_runner import ExecutionApi, run, utcnow
+from tests.harness.versions import needs_airflow
 
 JOB_SENSORS = (
     SentinelHubBatchProcessJobSensor,
@@ -25,9 +31,10 @@ ANALYSIS_SENSORS = (
     SentinelHubBatchStatisticalAnalysisSensor,
     SentinelHubBatchAnalysisSensor,
 )
-QUICK = {"poke_interval": 0.2, "timeout": 30}
+QUICK = {"poke_interval": 0.1, "timeout": 30}
 
 every_mode = pytest.mark.parametrize("mode", MODES)
+remembers = needs_airflow("3.3", "remembers something between the looks of a rescheduled task")
 
 
 @pytest.fixture
@@ -42,10 +49,10 @@ def wait(emulator):
 
 
 LIFE = [
-    {"status": "CREATED", "seconds": 0.2},
-    {"status": "ANALYSING", "seconds": 0.2},
-    {"status": "ANALYSIS_DONE", "seconds": 0.2},
-    {"status": "PROCESSING", "seconds": 0.5, "completionPercentage": 42},
+    {"status": "CREATED", "seconds": 0.1},
+    {"status": "ANALYSING", "seconds": 0.1},
+    {"status": "ANALYSIS_DONE", "seconds": 0.1},
+    {"status": "PROCESSING", "seconds": 0.3, "completionPercentage": 42},
 ]
 
 
@@ -70,22 +77,29 @@ def test_success(emulator, wait, sensor, mode):
     assert not any(emulator.requests()["actions"].values()), "a sensor only watches"
 
 
-# What a job comes to, the exception, and what the message says of it.
+# Whose job, what it comes to, the exception, and what the message says of it. What a status means for which API is
+# a table of its own in tests/jobs.
+FAILED = {"steps": [{"status": "FAILED", "error": "Evalscript broken"}]}
 FAILURES = [
-    ({"steps": [{"status": "FAILED", "error": "Evalscript broken"}]}, exceptions.BatchFailed, "Evalscript broken"),
+    *[(sensor, FAILED, exceptions.BatchFailed, "Evalscript broken") for sensor in JOB_SENSORS],
     (
+        SentinelHubBatchProcessJobSensor,
         {"steps": [{"status": "STOPPED", "stoppedStatusReason": "OUT_OF_PU"}]},
         exceptions.BatchStopped,
         "ran out of processing units",
     ),
-    ({"steps": [{"status": "PARTIAL", "error": "Too many"}]}, exceptions.BatchPartial, "allow_partial"),
-    ({"steps": [{"status": "CANCELED"}]}, exceptions.BatchCanceled, "CANCELED"),
+    (
+        SentinelHubBatchJobSensor,
+        {"steps": [{"status": "PARTIAL", "error": "Too many"}]},
+        exceptions.BatchPartial,
+        "allow_partial",
+    ),
+    (SentinelHubBatchJobSensor, {"steps": [{"status": "CANCELED"}]}, exceptions.BatchCanceled, "CANCELED"),
 ]
 
 
 @every_mode
-@pytest.mark.parametrize("sensor", JOB_SENSORS)
-@pytest.mark.parametrize(("job", "error", "says"), FAILURES)
+@pytest.mark.parametrize(("sensor", "job", "error", "says"), FAILURES)
 def test_failure(emulator, wait, sensor, mode, job, error, says):
     request_id = emulator.add_job(sensor.api, **job)
     ended = wait(sensor, mode, request_id, soft_fail=True)
@@ -96,26 +110,29 @@ def test_failure(emulator, wait, sensor, mode, job, error, says):
     assert (ended.error.job_id, ended.error.api) == (request_id, sensor.api.value)
     known = ended.api.xcoms["job"] if sensor is SentinelHubBatchJobSensor else ended.returned
     assert known["id"] == request_id, "what is known of the job is pushed before the failure"
+    if sensor is SentinelHubBatchJobSensor:
+        assert "PROCESSED" in ended.returned, "and so are its tiles"
 
 
 @every_mode
-@pytest.mark.parametrize("sensor", JOB_SENSORS)
-def test_never_fail_does_not_hide_a_failed_job(emulator, wait, sensor, mode):
-    request_id = emulator.add_job(sensor.api, steps=[{"status": "FAILED"}])
-    assert wait(sensor, mode, request_id, never_fail=True).state == "failed"
+def test_never_fail_does_not_hide_a_failed_job(emulator, wait, mode):
+    request_id = emulator.add_job("process", steps=[{"status": "FAILED"}])
+    assert wait(SentinelHubBatchProcessJobSensor, mode, request_id, never_fail=True).state == "failed"
 
 
 @every_mode
-@pytest.mark.parametrize("sensor", JOB_SENSORS)
-def test_allow_partial(emulator, wait, sensor, mode):
-    request_id = emulator.add_job(sensor.api, steps=[{"status": "PARTIAL"}])
-    ended = wait(sensor, mode, request_id, allow_partial=True)
+def test_allow_partial(emulator, wait, mode):
+    request_id = emulator.add_job("process_v1", steps=[{"status": "PARTIAL"}])
+    ended = wait(SentinelHubBatchJobSensor, mode, request_id, allow_partial=True)
     assert ended.state == "success"
     assert "which is accepted" in ended.log
 
 
 @every_mode
-@pytest.mark.parametrize("sensor", [*JOB_SENSORS, *ANALYSIS_SENSORS])
+@pytest.mark.parametrize(
+    "sensor",
+    [SentinelHubBatchProcessJobSensor, SentinelHubBatchStatisticalJobSensor, SentinelHubBatchAnalysisSensor],
+)
 def test_nobody_started_it(emulator, wait, sensor, mode):
     request_id = emulator.add_job(sensor.api, status="CREATED")
     ended = wait(sensor, mode, request_id, start_grace=0.3)
@@ -123,26 +140,34 @@ def test_nobody_started_it(emulator, wait, sensor, mode):
     assert "nobody has" in ended.log
 
 
+LIMITS = {"timeout": "AirflowSensorTimeout", "execution_timeout": "BatchTimeout"}
+
+
 @pytest.mark.parametrize(
-    ("mode", "limit", "error"),
+    ("mode", "limit", "flag"),
     [
-        *[(mode, "timeout", "AirflowSensorTimeout") for mode in MODES],
+        (mode, limit, flag)
+        for mode in MODES
+        for limit, flag in [
+            ("timeout", None),
+            ("timeout", "soft_fail"),
+            ("execution_timeout", None),
+            ("execution_timeout", "never_fail"),
+        ]
         # Below 3.3 nothing tells a rescheduled process when its attempt began, as in Airflow's own sensors.
-        *[(mode, "execution_timeout", "BatchTimeout") for mode in MODES if mode != "reschedule below 3.3"],
+        if (mode, limit) != ("reschedule below 3.3", "execution_timeout")
     ],
 )
-@pytest.mark.parametrize(
-    ("flag", "state"), [({}, "failed"), ({"soft_fail": True}, "skipped"), ({"never_fail": True}, "skipped")]
-)
-def test_time_is_up(emulator, wait, mode, flag, state, limit, error):
-    from datetime import timedelta
-
+def test_time_is_up(emulator, wait, mode, limit, flag):
     request_id = emulator.add_job("process", steps=[{"status": "PROCESSING", "completionPercentage": 42}])
-    duration = timedelta(seconds=1.2)
+    # Airflow itself interrupts a worker at its execution timeout, and we come a tenth before it.
+    on_worker = limit == "execution_timeout" and mode != "deferred"
+    duration = timedelta(seconds=3.0 if on_worker else 0.5)
+    flag, state = ({flag: True}, "skipped") if flag else ({}, "failed")
     ended = wait(SentinelHubBatchProcessJobSensor, mode, request_id, **{limit: duration}, **flag)
     assert ended.state == state
     if state == "failed":
-        assert type(ended.error).__name__ == error
+        assert type(ended.error).__name__ == LIMITS[limit]
         assert "PROCESSING 42 %" in str(ended.error)
         assert limit in str(ended.error)
         assert request_id in str(ended.error)
@@ -156,6 +181,147 @@ def test_a_blip_of_the_service_costs_nothing(emulator, wait, mode):
     ended = wait(SentinelHubBatchProcessJobSensor, mode, request_id)
     assert ended.state == "success"
     assert "503" in ended.log
+
+
+@every_mode
+def test_a_v1_wait_for_a_v2_job_names_the_right_sensor(emulator, wait, mode, monkeypatch):
+    monkeypatch.setattr("airflow_sentinelhub.jobs.assessment.NOT_FOUND_GRACE", 0.2)
+    ended = wait(SentinelHubBatchJobSensor, mode, emulator.add_job("process"))
+    assert type(ended.error) is exceptions.BatchNotFound
+    assert "SentinelHubBatchProcessJobSensor" in str(ended.error)
+
+
+def test_a_connection_that_is_away_for_a_poke_costs_nothing(emulator, wait, monkeypatch):
+    request_id = emulator.add_job("process", steps=[{"status": "PROCESSING", "seconds": 0.3}, {"status": "DONE"}])
+    read, reads = SentinelHubHook.get_config, []
+
+    def sometimes(hook):
+        reads.append(hook)
+        if len(reads) == 3:
+            raise exceptions.ServiceUnavailable("The database did not answer")
+        return read(hook)
+
+    monkeypatch.setattr(SentinelHubHook, "get_config", sometimes)
+    ended = wait(SentinelHubBatchProcessJobSensor, "poke", request_id)
+    assert ended.state == "success", ended.error
+    assert "The database did not answer" in ended.log
+
+
+def test_tiles_with_their_geometry(emulator, wait):
+    request_id = emulator.add_job("process_v1", steps=[{"status": "DONE"}])
+    ended = wait(SentinelHubBatchJobSensor, "deferred", request_id, include_geometry=True)
+    assert "geometry" in ended.returned["PROCESSED"][0]
+
+
+def test_tiles_that_cannot_be_read_do_not_hide_why_the_job_failed(emulator, wait, monkeypatch):
+    request_id = emulator.add_job("process_v1", steps=[{"status": "FAILED", "error": "Evalscript broken"}])
+    monkeypatch.setattr("airflow_sentinelhub.client.batch.BatchClient.tiles", _failing_once())
+    ended = wait(SentinelHubBatchJobSensor, "deferred", request_id)
+    assert type(ended.error) is exceptions.BatchFailed
+    assert ended.api.xcoms["job"]["id"] == request_id
+    assert "tiles of the job could not be read" in ended.log
+
+
+def test_tiles_that_are_refused_fail_the_task(emulator, wait, monkeypatch):
+    request_id = emulator.add_job("process_v1", steps=[{"status": "DONE"}])
+    monkeypatch.setattr(
+        "airflow_sentinelhub.client.batch.BatchClient.tiles",
+        _failing_once(exceptions.Forbidden("No tiles for you.")),
+    )
+    ended = wait(SentinelHubBatchJobSensor, "deferred", request_id)
+    assert type(ended.error) is exceptions.Forbidden
+
+
+@pytest.mark.parametrize("mode", ["deferred", "poke"])
+def test_tiles_are_waited_for_until_the_deadline_at_most(emulator, wait, mode, monkeypatch):
+    from airflow_sentinelhub.sensors import waiting
+
+    monkeypatch.setattr(waiting, "_RESULT_RETRY_PAUSE", 0.2)
+    monkeypatch.setattr("airflow_sentinelhub.client.batch.BatchClient.tiles", _failing_once(times=100))
+    request_id = emulator.add_job("process_v1", steps=[{"status": "DONE"}])
+    ended = wait(SentinelHubBatchJobSensor, mode, request_id, timeout=0.5)
+    assert isinstance(ended.error, exceptions.ServiceUnavailable)
+    assert 1 <= ended.log.count("its result cannot be read now") <= 3
+    assert ended.api.xcoms["job"]["status"] == "DONE"
+
+
+@every_mode
+def test_the_beginning_is_told_once(emulator, wait, mode):
+    request_id = emulator.add_job("process", steps=[*LIFE, {"status": "DONE"}])
+    assert wait(SentinelHubBatchProcessJobSensor, mode, request_id).log.count("Waiting until") == 1
+
+
+def test_below_3_3_a_stall_is_not_noticed_and_the_log_says_so(emulator, wait):
+    request_id = emulator.add_job(
+        "process", steps=[{"status": "PROCESSING", "completionPercentage": 42, "seconds": 0.5}, {"status": "DONE"}]
+    )
+    ended = wait(SentinelHubBatchProcessJobSensor, "reschedule below 3.3", request_id, stall_timeout=0.1)
+    assert ended.state == "success"
+    assert "stall_timeout has no effect" in ended.log
+
+
+@pytest.mark.parametrize(
+    ("given", "shortest", "longest"),
+    [
+        ({}, 60, 60),
+        ({"exponential_backoff": True}, 600, 7200),
+        ({"exponential_backoff": True, "max_wait": 70}, 70, 70),
+        ({"exponential_backoff": True, "max_wait": 5}, 60, 60),
+    ],
+)
+def test_exponential_backoff_makes_pauses_longer_never_shorter(emulator, monkeypatch, given, shortest, longest):
+    clock = _Clock(monkeypatch, sleeps=6)
+    poke_once_a_minute(emulator, timeout=86_400, **given)
+    assert min(clock.pauses) >= 60
+    assert shortest <= max(clock.pauses) <= longest
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_exponential_backoff_does_not_miss_the_end(emulator, monkeypatch, limit):
+    clock = _Clock(monkeypatch, sleeps=20)
+    ended = poke_once_a_minute(emulator, **{limit: timedelta(seconds=1000)}, exponential_backoff=True)
+    assert "Time is up" in str(ended.error)
+    assert sum(clock.pauses) == pytest.approx(1000, abs=4)
+
+
+@pytest.mark.parametrize(("interval", "pause"), [(60, 10), (3, 3)])
+def test_below_3_3_what_may_not_last_is_read_again_in_the_same_process(emulator, monkeypatch, interval, pause):
+    clock = _Clock(monkeypatch, sleeps=2)
+    sensor = SentinelHubBatchProcessJobSensor(
+        task_id="wait",
+        request_id=emulator.add_job("process", steps=[{"status": "STOPPED"}]),
+        sentinelhub_conn_id="sh",
+        deferrable=False,
+        mode="reschedule",
+        poke_interval=interval,
+    )
+    forget_the_state_store(sensor)
+    assert type(run(sensor).error) is exceptions.BatchStopped
+    assert clock.pauses == [pause]
+
+
+def poke_once_a_minute(emulator, **given):
+    request_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
+    given = {"request_id": request_id, "sentinelhub_conn_id": "sh", "deferrable": False, **given}
+    return run(SentinelHubBatchProcessJobSensor(task_id="wait", poke_interval=60, **given))
+
+
+class _Clock:
+    """Time that passes only when a worker sleeps, and ends after some sleeps."""
+
+    def __init__(self, monkeypatch, sleeps):
+        self.now, self.sleeps, self.pauses = time.time(), sleeps, []
+        for module in ("on_worker", "waiting"):
+            monkeypatch.setattr(f"airflow_sentinelhub.sensors.{module}.time", self)
+
+    def time(self):
+        return self.now
+
+    def sleep(self, duration):
+        self.pauses.append(duration)
+        self.now += duration
+        if len(self.pauses) >= self.sleeps:
+            raise InterruptedError
 
 
 @every_mode
@@ -187,10 +353,11 @@ def test_tiles_that_cannot_be_read_now_do_not_fail_a_job_that_is_done(emulator, 
     assert ended.api.xcoms["job"]["status"] == "DONE"
 
 
-def _failing_once():
+def _failing_once(error=None, times=1):
     from airflow_sentinelhub.client.batch import BatchClient
 
-    tiles, failures = BatchClient.tiles, [exceptions.ServiceUnavailable("The service answers 503.")]
+    error = error or exceptions.ServiceUnavailable("The service answers 503.")
+    tiles, failures = BatchClient.tiles, [error] * times
 
     def sometimes(self, *arguments, **keywords):
         if failures:
@@ -200,11 +367,29 @@ def _failing_once():
     return sometimes
 
 
+@remembers
+def test_what_was_remembered_of_another_job_is_not_used(emulator):
+    """The state store outlives a clear, and the cleared task may wait for another job."""
+    api = ExecutionApi()
+    for status in ("STOPPED", "PARTIAL"):
+        sensor = SentinelHubBatchProcessJobSensor(
+            task_id="wait",
+            request_id=emulator.add_job("process", steps=[{"status": status}]),
+            sentinelhub_conn_id="sh",
+            deferrable=False,
+            mode="reschedule",
+            timeout=3600 if status == "STOPPED" else 7200,
+        )
+        assert run(sensor, api).state == "up_for_reschedule"
+        [stored] = api.store.values()
+        deadlines = stored["value"]["deadlines"]
+        assert stored["value"]["request_id"] == sensor.request_id
+        assert deadlines["timeout_at"] - deadlines["started_at"] == sensor.timeout
+        assert stored["value"]["wait"]["memory"]["candidate"] == status.lower()
+
+
+@remembers
 def test_a_retry_of_a_rescheduled_wait_has_its_own_execution_timeout(emulator):
-    from datetime import timedelta
-
-    from tests.harness.task_runner import ExecutionApi, run, utcnow
-
     request_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
 
     def poke(api, try_number):
@@ -225,3 +410,24 @@ def test_a_retry_of_a_rescheduled_wait_has_its_own_execution_timeout(emulator):
     stored["value"]["deadlines"]["execution_timeout_at"] -= 60
     assert type(poke(api, 1).error) is exceptions.BatchTimeout
     assert poke(api, 2).state == "up_for_reschedule"
+
+
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode.startswith("reschedule")])
+def test_a_connection_that_cannot_be_read_for_once_does_not_end_a_rescheduled_wait(
+    emulator, wait, mode, monkeypatch
+):
+    from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+
+    read, reads = SentinelHubHook.get_config, []
+
+    def sometimes(hook):
+        reads.append(hook)
+        if 3 <= len(reads) <= 4:
+            raise exceptions.ServiceUnavailable("The secrets backend did not answer.")
+        return read(hook)
+
+    monkeypatch.setattr(SentinelHubHook, "get_config", sometimes)
+    steps = [{"status": "PROCESSING", "seconds": 1}, {"status": "DONE"}]
+    ended = wait(SentinelHubBatchProcessJobSensor, mode, emulator.add_job("process", steps=steps))
+    assert ended.state == "success", ended.error
+    assert "secrets backend" in ended.log

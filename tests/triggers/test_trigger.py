@@ -14,6 +14,7 @@ from airflow.triggers.base import BaseTrigger
 from airflow_sentinelhub.exceptions import InvalidConnection
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.triggers.batch import SentinelHubBatchTrigger
+from tests.harness.versions import deserialize, needs_airflow, serialize
 
 REQUEST_ID = "6aa8765a-0000-4000-8000-000000000000"
 
@@ -43,14 +44,23 @@ def fire(trigger):
 
 
 def test_it_survives_the_database():
-    from airflow.sdk.serde import deserialize, serialize
-
-    trigger = SentinelHubBatchTrigger(**arguments(allow_partial=True, start_grace=None, stall_timeout=60.0))
+    trigger = SentinelHubBatchTrigger(
+        **arguments(
+            execution_timeout_at=time.time() + 10,
+            allow_partial=True,
+            start_grace=None,
+            stall_timeout=60.0,
+            outage_tolerance=61.0,
+            first_look_after=62.0,
+        )
+    )
     classpath, kwargs = trigger.serialize()
     assert classpath == f"{SentinelHubBatchTrigger.__module__}.{SentinelHubBatchTrigger.__name__}"
     restored = json.loads(json.dumps(serialize(kwargs)))
     again = SentinelHubBatchTrigger(**deserialize(restored))
     assert again.serialize() == (classpath, kwargs)
+    assert (again.policy, again.deadlines) == (trigger.policy, trigger.deadlines)
+    assert (again.policy.outage_tolerance, again.first_look_after) == (61.0, 62.0)
     assert all(value is None or isinstance(value, str | float | bool) for value in kwargs.values())
 
 
@@ -65,8 +75,12 @@ def test_it_uses_no_name_that_the_triggerer_overwrites():
     assert not taken & set(SentinelHubBatchTrigger(**arguments()).serialize()[1])
 
 
-def test_it_does_nothing_when_it_is_killed_or_cleaned_up():
+@needs_airflow("3.3", "tells a trigger that its task was killed")
+def test_it_does_nothing_when_it_is_killed():
     assert SentinelHubBatchTrigger.on_kill is BaseTrigger.on_kill
+
+
+def test_it_does_nothing_when_it_is_cleaned_up():
     assert SentinelHubBatchTrigger.cleanup is BaseTrigger.cleanup
 
 
@@ -122,9 +136,48 @@ def test_a_rotated_secret_in_the_connection_is_found(emulator, monkeypatch):
     assert "the-new-secret" not in json.dumps(lines, default=str)
 
 
+def test_credentials_that_stay_refused_end_the_wait_though_the_connection_cannot_be_read_again(
+    emulator, monkeypatch
+):
+    request_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
+    monkeypatch.setattr("airflow_sentinelhub.jobs.trouble.CREDENTIALS_PAUSE", 0.1)
+    wait = SentinelHubBatchTrigger(**arguments(request_id=request_id))
+
+    async def scene():
+        watching = asyncio.create_task(anext(wait.run()))
+        await asyncio.sleep(0.3)
+        emulator.rotate_secret("another")
+        emulator.revoke_tokens()
+        monkeypatch.delenv("AIRFLOW_CONN_SH")
+        return await watching
+
+    with structlog.testing.capture_logs():
+        event = asyncio.run(scene()).payload
+    assert event["outcome"] == "invalid_credentials"
+    assert event["job"]["status"] == "PROCESSING", "as last seen"
+
+
+def test_it_looks_once_an_interval_beginning_when_it_is_told_to(emulator):
+    request_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
+    given = arguments(request_id=request_id, poke_interval=0.3, first_look_after=0.6, timeout_at=time.time() + 1.0)
+    event, _ = fire(SentinelHubBatchTrigger(**given))
+    assert event["outcome"] == "timeout"
+    looks = sum(count for path, count in emulator.requests()["by_path"].items() if "/batch/process" in path)
+    assert 1 <= looks <= 3
+
+
+def test_it_closes_its_connections(emulator, monkeypatch):
+    from airflow_sentinelhub.client.batch import BatchClient
+
+    close, closed = BatchClient.close, []
+    monkeypatch.setattr(BatchClient, "close", lambda client: (closed.append(client), close(client)))
+    fire(SentinelHubBatchTrigger(**arguments(request_id=emulator.add_job("process", steps=[{"status": "DONE"}]))))
+    assert len(closed) == 1
+
+
 def test_a_secrets_backend_that_is_away_is_only_weather(emulator, monkeypatch):
     request_id = emulator.add_job("process", steps=[{"status": "DONE"}])
-    read, failures = SentinelHubHook.aget_config, 2
+    read, failures = SentinelHubHook.aget_config, 1
 
     async def sometimes(hook):
         nonlocal failures
@@ -199,3 +252,30 @@ def test_cancelling_it_is_quick_and_asks_nothing_of_the_service(emulator):
 
     assert asyncio.run(scene()) < 0.5
     assert not any(emulator.requests()["actions"].values())
+
+
+def test_a_service_that_hangs_does_not_postpone_the_deadline(emulator, monkeypatch):
+    monkeypatch.setattr("airflow_sentinelhub.triggers.batch._LAST_LOOK", 0.3)
+    request_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
+    emulator.fault("hang", method="GET", seconds=4, times=None)
+    began = time.time()
+    event, lines = fire(SentinelHubBatchTrigger(**arguments(request_id=request_id, timeout_at=began + 0.5)))
+    assert event["outcome"] == "timeout"
+    assert time.time() - began < 3
+    assert request_id in lines[-1]
+
+
+def test_a_restarted_trigger_does_not_take_one_refusal_for_the_end(emulator, monkeypatch):
+    """Its memory is empty, but a wait this old would be over if the credentials had never worked."""
+    monkeypatch.setattr("airflow_sentinelhub.jobs.trouble.CREDENTIALS_PAUSE", 0.5)
+    request_id = emulator.add_job("process", steps=[{"status": "DONE"}])
+    emulator.fault(status=401, api="token", times=1)
+    old = arguments(request_id=request_id, started_at=time.time() - 3600)
+    assert fire(SentinelHubBatchTrigger(**old))[0]["outcome"] == "done"
+
+
+def test_the_last_look_at_a_statistical_job_is_a_whole_one(emulator):
+    steps = [{"status": "PROCESSING", "seconds": 0.4}, {"status": "DONE"}]
+    request_id = emulator.add_job("statistical", steps=steps)
+    event, _ = fire(SentinelHubBatchTrigger(**arguments(request_id=request_id, api="statistical")))
+    assert "userAction" in event["job"]

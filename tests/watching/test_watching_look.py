@@ -49,7 +49,13 @@ def test_trouble_is_a_value(error):
 
 
 def test_404_is_an_answer():
-    assert look_at(ScriptedReader(NotFound("404")), JOB_ID) == MissingJob(BatchApi.STATISTICAL, JOB_ID)
+    said_by_the_service = NotFound("404", code="COMMON_NOT_FOUND")
+    assert look_at(ScriptedReader(said_by_the_service), JOB_ID) == MissingJob(BatchApi.STATISTICAL, JOB_ID)
+
+
+def test_404_of_a_gateway_says_nothing_of_the_job():
+    page = NotFound("404")
+    assert look_at(ScriptedReader(page), JOB_ID) is page
 
 
 @pytest.mark.parametrize("answer", [[], {"id": "another"}, {"status": "DONE"}])
@@ -72,6 +78,29 @@ def test_a_v1_job_that_is_a_v2_job(api, outcome, elsewhere, says):
     )
     assert verdict.outcome is outcome
     assert says in verdict.message
+
+
+def test_a_look_is_not_taken_before_it_is_due():
+    reader = ScriptedReader({"id": JOB_ID})
+
+    async def scene():
+        async with subscribe(reader, JOB_ID) as subscription:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(subscription.next(3600), 0.1)
+
+    asyncio.run(scene())
+    assert reader.asked == []
+
+
+def test_a_subscription_looks_lightly_when_told_to():
+    reader = ScriptedReader({"id": JOB_ID, "status": "PROCESSING"})
+
+    async def scene():
+        async with subscribe(reader, JOB_ID) as subscription:
+            return [await subscription.next(0, light=light) for light in (True, False)]
+
+    assert [look.light for look in asyncio.run(scene())] == [True, False]
+    assert [how for how, *_ in reader.asked] == ["status", "get"]
 
 
 def test_looks_do_not_block_the_event_loop():

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_sentinelhub.exceptions import Forbidden, InvalidCredentials, RateLimited, ServiceUnavailable
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, Deadlines, Goal, MissingJob, Outcome, Policy
-from airflow_sentinelhub.watching import Terms, Wait
+from airflow_sentinelhub.watching import Terms, Wait, verdict_line
 
 JOB_ID = "6aa8765a-0000-4000-8000-000000000000"
 T0 = 1_800_000_000.0  # 2027-01-15 08:00 UTC
@@ -73,6 +73,62 @@ def test_the_story_of_a_job():
     assert set(scene.levels) == {logging.INFO}
 
 
+def test_a_start_is_told_even_though_the_status_stays():
+    scene = Scene()
+    scene.see(0, scene.job("CREATED", "ANALYSE"))
+    assert scene.see(10, scene.job("CREATED", "START"))[1] == [
+        "Batch Process job 6aa8765a: CREATED, START was asked for"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("between", "afterwards"),
+    [(("STOPPED", {}), 50), (("PROCESSING", {"completionPercentage": 10}), 10)],
+    ids=["stopped and started again", "set back"],
+)
+def test_the_rate_is_taken_from_where_processing_began_anew(between, afterwards):
+    scene = Scene()
+    scene.see(0, scene.job("PROCESSING", completionPercentage=40))
+    status, fields = between
+    scene.see(600, scene.job(status, **fields))
+    scene.see(600, scene.job("PROCESSING", completionPercentage=afterwards))
+    line = scene.see(1200, scene.job("PROCESSING", completionPercentage=afterwards + 30))[1][-1]
+    assert "3 %/min" in line
+
+
+def test_without_progress_there_is_no_rate():
+    scene = Scene()
+    scene.see(0, scene.job("PROCESSING", completionPercentage=40))
+    assert scene.see(600, scene.job("PROCESSING", completionPercentage=40))[1] == [
+        "Batch Process job 6aa8765a: PROCESSING 40 %"
+    ]
+
+
+def test_a_warning_is_a_sign_of_life():
+    scene = Scene()
+    scene.see(0, scene.job("PROCESSING"))
+    assert len(scene.see(590, MissingJob(BatchApi.PROCESS, JOB_ID))[1]) == 1
+    assert scene.see(600, scene.job("PROCESSING"))[1] == []
+
+
+def test_the_end_is_told_once():
+    scene = Scene()
+    assert len(scene.see(0, InvalidCredentials("The secret is wrong."))[1]) == 1
+
+
+def test_an_accepted_partial_job_is_told_with_and_without_a_duration():
+    scene = Scene(allow_partial=True)
+    verdict = [scene.wait.see(scene.job("PARTIAL"), T0 + at) for at in (0, 120)][-1]
+    assert verdict_line(verdict).endswith("which is accepted (allow_partial=True).")
+    assert verdict_line(verdict, 120).endswith("which is accepted (allow_partial=True). Waited 2 min.")
+
+
+def test_an_outage_is_waited_for_until_the_deadline_at_most():
+    scene = Scene(lasts=1800)
+    scene.see(0, scene.job("PROCESSING"))
+    assert "until 08:30 UTC at most" in scene.see(120, ServiceUnavailable("503"))[1][0]
+
+
 def test_a_failure_is_told_as_an_error():
     scene = Scene()
     outcome, lines = scene.see(0, scene.job("FAILED", error="Evalscript broken"))
@@ -107,7 +163,7 @@ def test_a_refusal_is_told_once_and_counts_when_repeated():
     assert outcome is Outcome.WAITING
     assert lines == ["Batch Process job 6aa8765a: No batch plan. It is asked once more before this counts."]
     assert scene.wait.awaits_confirmation
-    outcome, lines = scene.see(130, Forbidden("No batch plan."))
+    outcome, lines = scene.see(240, Forbidden("No batch plan."))
     assert outcome is Outcome.FORBIDDEN
     assert lines == [f"Batch Process job {JOB_ID} cannot be watched: No batch plan."]
 
@@ -121,7 +177,8 @@ def test_a_refusal_is_told_once_and_counts_when_repeated():
         (["PROCESSING", ServiceUnavailable("503")], 2),
         (["PROCESSING", RateLimited("429", retry_after=60.0)], 66),
         (["PROCESSING", InvalidCredentials("no")], 61),
-        (["PROCESSING", MissingJob(BatchApi.PROCESS, JOB_ID)], 10),
+        (["PROCESSING", MissingJob(BatchApi.PROCESS, JOB_ID)], 120),
+        ([MissingJob(BatchApi.PROCESS, JOB_ID)], 10),
         (["STOPPED"], 120),
     ],
 )
@@ -143,6 +200,18 @@ def test_the_next_look_is_never_after_the_deadline():
     assert "PROCESSING 43 %" in lines[-1]
 
 
+def test_after_the_deadline_the_next_look_is_due_soon_but_not_at_once():
+    scene = Scene(lasts=150)
+    scene.see(0, scene.job("PROCESSING"))
+    assert scene.wait.pause(T0 + 1000) == pytest.approx(0.1)
+
+
+def test_what_is_to_be_confirmed_is_looked_at_when_the_policy_says():
+    scene = Scene(confirm_after=7.0)
+    scene.see(0, scene.job("STOPPED"))
+    assert scene.wait.pause(T0) == 7
+
+
 def test_a_job_that_is_done_at_the_deadline_is_done():
     scene = Scene(lasts=150)
     assert scene.see(100_000, scene.job("DONE"))[0] is Outcome.DONE
@@ -153,6 +222,12 @@ def test_the_job_as_last_seen_belongs_to_every_verdict():
     scene.see(0, scene.job("PROCESSING", completionPercentage=42))
     verdict = scene.wait.see(ServiceUnavailable("503"), T0 + 150)
     assert verdict.outcome is Outcome.TIMEOUT
+    assert verdict.job.completion_percentage == 42
+    scene = Scene()
+    scene.see(0, scene.job("PROCESSING", completionPercentage=42))
+    scene.wait.see(Forbidden("no"), T0 + 20)
+    verdict = scene.wait.see(Forbidden("no"), T0 + 140)
+    assert verdict.outcome is Outcome.FORBIDDEN
     assert verdict.job.completion_percentage == 42
 
 

@@ -37,7 +37,7 @@ demo: $(STAMP) ## Run the example DAGs in a real Airflow against the emulator
 	@$(BIN)/python -m demo $(ARGS)
 
 test: $(STAMP) ## Run all tests; with AIRFLOW=3.1 or 3.2 those that start no Airflow
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(if $(OTHER),-m "not system") $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(if $(OTHER),-m "not system") $(ARGS)
 
 lint: $(STAMP) ## Check style and formatting with ruff
 	@$(BIN)/python -m ruff check .

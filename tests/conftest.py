@@ -29,3 +29,8 @@ from tests.harness.versions import AIRFLOWS_OWN_WARNINGS  # noqa: E402
 def pytest_configure(config):
     for warning in AIRFLOWS_OWN_WARNINGS:
         config.addinivalue_line("filterwarnings", warning)
+
+
+def pytest_collection_modifyitems(items):
+    # They take longest, so a parallel run is over soonest if it begins with them.
+    items.sort(key=lambda item: item.get_closest_marker("system") is None)

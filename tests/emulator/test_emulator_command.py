@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import requests
@@ -18,10 +20,25 @@ COMMAND = [sys.executable, "-W", "error", "-m", "airflow_sentinelhub.emulator"]
 WITHOUT = "import sys; sys.modules[{missing!r}] = None; from airflow_sentinelhub.emulator"
 
 
-def test_it_serves_until_interrupted() -> None:
+@contextmanager
+def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Start the emulator as a shell does in the foreground; whatever happens, it ends."""
     with subprocess.Popen(
-        [*COMMAND, "--port", "0", "--speed", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*COMMAND, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A job in the background of a script ignores Ctrl-C, and so would all that it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_it_serves_until_interrupted() -> None:
+    with started("--port", "0", "--speed", "0") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         try:
@@ -53,9 +70,7 @@ def test_it_serves_until_interrupted() -> None:
 
 def test_it_starts_in_a_moment() -> None:
     begin = time.monotonic()
-    with subprocess.Popen(
-        [*COMMAND, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with started("--port", "0") as process:
         assert process.stdout is not None
         process.stdout.readline()
         seconds = time.monotonic() - begin

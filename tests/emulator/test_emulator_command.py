@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -68,17 +69,26 @@ def test_it_serves_until_interrupted() -> None:
         assert (code, process.stderr.read(), process.stdout.read()) == (0, "", "")
 
 
-def test_it_starts_in_a_moment() -> None:
-    """Measured in processor time, which does not depend on what else the machine is doing."""
-    before = os.times()
+def start_once() -> tuple[float, float]:
+    """Seconds until it listens, and seconds of processor time for its whole life."""
+    before, begin = os.times(), time.monotonic()
     with started("--port", "0") as process:
         assert process.stdout is not None
         process.stdout.readline()
+        listens_after = time.monotonic() - begin
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
     after = os.times()
     used = after.children_user + after.children_system - before.children_user - before.children_system
-    assert used < 2, "it listens within a second, of which it computes most"
+    return listens_after, used
+
+
+def test_it_starts_in_a_moment() -> None:
+    # The quickest of three: what else a machine is doing only ever makes a start slower.
+    starts = [start_once() for _ in range(3)]
+    quickest = min(listens_after for listens_after, _ in starts)
+    assert quickest < 5, "the aim is one second, the rest is for a busy machine"
+    assert min(used for _, used in starts) < 2
 
 
 def test_a_taken_port_is_named() -> None:

@@ -65,6 +65,14 @@ def get_provider_info() -> dict[str, Any]:
                         ),
                         "schema": {"type": ["string", "null"], "default": None},
                     },
+                    "requests_per_minute": {
+                        "label": "Requests per minute",
+                        "description": (
+                            "Most requests that one triggerer sends for this account in a minute. Divide your "
+                            "account's limit by the number of triggerers. Empty: as many as the service accepts."
+                        ),
+                        "schema": {"type": ["integer", "null"], "minimum": 1, "default": None},
+                    },
                 },
             }
         ],

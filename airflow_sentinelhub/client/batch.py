@@ -44,6 +44,8 @@ class BatchClient:
     :param clock: seconds, monotonic; has to be the one of all that share ``tokens`` and ``gate``.
     :param sleep: waits between two attempts.
     :param random: a number from 0 to 1, which spreads attempts.
+    :param admitted: the caller asks :meth:`admit` before every request, as asynchronous code does that must not
+        wait in a thread. Otherwise the client does so itself, within the budget.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class BatchClient:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         random: Callable[[], float] = _random.random,
+        admitted: bool = False,
     ) -> None:
         self.config = config
         self.api = api
@@ -64,7 +67,9 @@ class BatchClient:
         self._collection = f"{config.base_url}{api.path(config.url_layout)}"
         self._subject = Subject(api.display_name, "", urlsplit(config.base_url).netloc, "base URL", api)
         self._scrub = Scrubber(config.client_secret)
-        self._transport = Transport(config, tokens=tokens, gate=gate, clock=clock, sleep=sleep, random=random)
+        self._transport = Transport(
+            config, tokens=tokens, gate=gate, clock=clock, sleep=sleep, random=random, admitted=admitted
+        )
 
     def __repr__(self) -> str:
         return f"<BatchClient {self.api.display_name} at {self._collection}>"
@@ -74,6 +79,14 @@ class BatchClient:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+    def admit(self) -> float:
+        """
+        Ask whether the account's limit allows one request now, which counts as sent if so.
+
+        :return: 0 to go ahead, otherwise the seconds after which to ask again.
+        """
+        return self._transport.admit()
 
     def close(self) -> None:
         """Close the connections. Tokens are kept, for other clients of the account."""

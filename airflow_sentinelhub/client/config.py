@@ -22,6 +22,8 @@ class ClientConfig:
     :param client_secret: its secret; never part of the ``repr``.
     :param url_layout: how the service spells its paths.
     :param allow_http: accept ``http://`` for hosts that are not this machine.
+    :param requests_per_minute: most requests that the account's clients in this process send in any minute,
+        without those for tokens; ``None``: as many as the service lets pass.
     :raises InvalidConnection: a field is missing or makes no sense; the message starts with its name.
     """
 
@@ -31,12 +33,17 @@ class ClientConfig:
     client_secret: str = field(repr=False)
     url_layout: UrlLayout = UrlLayout.LEGACY
     allow_http: bool = False
+    requests_per_minute: int | None = None
 
     def __post_init__(self) -> None:
         if not self.client_id:
             raise InvalidConnection("client id is empty: enter the id of the OAuth client")
         if not self.client_secret:
             raise InvalidConnection("client secret is empty: enter the secret of the OAuth client")
+        if self.requests_per_minute is not None and self.requests_per_minute < 1:
+            raise InvalidConnection(
+                f"requests_per_minute is {self.requests_per_minute}: it has to be 1 or more, if there is one"
+            )
         object.__setattr__(self, "base_url", _checked_url("base URL", self.base_url, self.allow_http))
         object.__setattr__(self, "auth_url", _checked_url("auth_url", self.auth_url, self.allow_http))
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+from collections import Counter, deque
 from collections.abc import Hashable
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 _NEGLIGIBLE = 0.001
+
+# A little more than the service's minute: of two requests, the later one may be the faster on its way.
+_MINUTE = 61.0
 
 
 class GateKey(NamedTuple):
@@ -26,12 +32,28 @@ class GateKey(NamedTuple):
     token_requests: bool = False
 
 
+@dataclass(slots=True)
+class _Account:
+    closed_until: float = -math.inf
+    limits: Counter[int] = field(default_factory=Counter)
+    """How many declared each limit; the lowest one counts."""
+    sent: deque[float] = field(default_factory=deque)
+    """When requests were sent in the last minute; kept only where there is a limit."""
+
+    def wait(self, now: float) -> float:
+        wait = self.closed_until - now
+        while self.sent and self.sent[0] <= now - _MINUTE:
+            self.sent.popleft()
+        if self.limits and len(self.sent) >= (limit := min(self.limits)):
+            wait = max(wait, self.sent[-limit] + _MINUTE - now)
+        return wait if wait > _NEGLIGIBLE else 0.0
+
+
 class Gate:
     """
-    Closes after a 429 until the service wants to be asked again.
+    Closes after a 429 until the service wants to be asked again, and lets no more pass than was agreed upon.
 
-    Every request passes here, just before it is sent and once for each time it is sent: this is the place to
-    count requests per minute.
+    Every request passes here, just before it is sent and once for each time it is sent.
     """
 
     def __init__(self) -> None:
@@ -40,10 +62,10 @@ class Gate:
     def reset(self) -> None:
         """Open for everybody, for tests and after a fork."""
         self._lock = threading.Lock()
-        self._closed_until: dict[Hashable, float] = {}
+        self._accounts: dict[Hashable, _Account] = {}
 
     def __len__(self) -> int:
-        return len(self._closed_until)
+        return len(self._accounts)
 
     def admit(self, key: Hashable, now: float) -> float:
         """
@@ -54,11 +76,15 @@ class Gate:
         :return: 0 to go ahead, otherwise the seconds after which to ask again.
         """
         with self._lock:
-            wait = self._closed_until.get(key, now) - now
-            if wait > _NEGLIGIBLE:
-                return wait
-            self._closed_until.pop(key, None)
-            return 0.0
+            account = self._accounts.get(key)
+            if account is None:
+                return 0.0
+            wait = account.wait(now)
+            if not wait and account.limits:
+                account.sent.append(now)
+            elif not wait:
+                del self._accounts[key]
+            return wait
 
     def close(self, key: Hashable, seconds: float, now: float) -> None:
         """
@@ -67,8 +93,31 @@ class Gate:
         :param seconds: how long the service wants to be left alone.
         """
         with self._lock:
-            self._closed_until = {other: until for other, until in self._closed_until.items() if until > now}
-            self._closed_until[key] = max(now + seconds, self._closed_until.get(key, now))
+            for other in [other for other, account in self._accounts.items() if _is_idle(account, now)]:
+                del self._accounts[other]
+            account = self._accounts.setdefault(key, _Account())
+            account.closed_until = max(now + seconds, account.closed_until)
+
+    def declare(self, key: Hashable, requests_per_minute: int | None) -> None:
+        """
+        Let no more pass than so many in any minute, until the same is withdrawn; the lowest declaration counts.
+
+        :param requests_per_minute: ``None``: no limit, which changes nothing.
+        """
+        if requests_per_minute is not None:
+            with self._lock:
+                self._accounts.setdefault(key, _Account()).limits[requests_per_minute] += 1
+
+    def withdraw(self, key: Hashable, requests_per_minute: int | None) -> None:
+        """Take back a declaration."""
+        with self._lock:
+            account = self._accounts.get(key)
+            if account is not None and requests_per_minute is not None:
+                account.limits -= Counter([requests_per_minute])
+
+
+def _is_idle(account: _Account, now: float) -> bool:
+    return not account.limits and not account.wait(now)
 
 
 PROCESS_GATE = Gate()

@@ -67,6 +67,7 @@ class Transport:
     :param clock: seconds, monotonic.
     :param sleep: waits between two attempts.
     :param random: a number from 0 to 1, which spreads attempts.
+    :param admitted: the caller has called :meth:`admit` for every call that it makes.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Transport:
         clock: Callable[[], float],
         sleep: Callable[[float], None],
         random: Callable[[], float],
+        admitted: bool,
     ) -> None:
         self._account = config.account
         self._auth_host = urlsplit(config.auth_url).netloc
@@ -89,6 +91,17 @@ class Transport:
         self._clock = clock
         self._sleep = sleep
         self._random = random
+        self._admitted = admitted
+        self._limit = config.requests_per_minute
+        gate.declare(self._gate_key, self._limit)
+
+    def admit(self) -> float:
+        """
+        Ask the gate to send one request.
+
+        :return: 0 to go ahead, otherwise the seconds after which to ask again.
+        """
+        return self._gate.admit(self._gate_key, self._clock())
 
     def send(self, call: Call, budget: float) -> dict[str, Any]:
         """
@@ -117,9 +130,12 @@ class Transport:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+        self._gate.withdraw(self._gate_key, self._limit)
+        self._limit = None
 
     def _attempt(self, call: Call, course: _Course) -> dict[str, Any] | _Failure:
-        wait = self._gate.admit(self._gate_key, self._clock())
+        # The caller knows nothing of a token that has to be renewed.
+        wait = 0.0 if self._admitted and not course.renewed else self.admit()
         if wait:
             return _Failure(held_back(call.subject, wait))
         try:

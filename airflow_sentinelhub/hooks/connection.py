@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -28,8 +29,8 @@ def read_connection(conn_id: str, connection: ConnectionFields) -> ClientConfig:
 
     :param conn_id: its id, for messages.
     :param connection: login is the client id, password its secret, host the base URL; ``deployment``,
-        ``auth_url``, ``url_layout`` and ``allow_http`` come from extra. An explicit host or ``auth_url`` wins
-        over the deployment's.
+        ``auth_url``, ``url_layout``, ``allow_http`` and ``requests_per_minute`` come from extra. An explicit
+        host or ``auth_url`` wins over the deployment's.
     :raises InvalidConnection: a field is missing or makes no sense; the message names it.
     """
     try:
@@ -42,6 +43,7 @@ def read_connection(conn_id: str, connection: ConnectionFields) -> ClientConfig:
             client_secret=(connection.password or "").strip(),
             url_layout=_url_layout(extra.get("url_layout")),
             allow_http=_flag("allow_http", extra.get("allow_http")),
+            requests_per_minute=_whole_number("requests_per_minute", extra.get("requests_per_minute")),
         )
     except InvalidConnection as error:
         raise InvalidConnection(f"Airflow connection {conn_id!r}: {error}") from None
@@ -129,3 +131,16 @@ def _flag(name: str, value: object) -> bool:
     if str(value).lower() in ("false", "0", ""):
         return False
     raise InvalidConnection(f"{name} in extra must be true or false")
+
+
+def _whole_number(name: str, value: object) -> int | None:
+    # In a connection URI every extra is a text; a limit divided by the number of triggerers may be a fraction.
+    if value is None or value == "":
+        return None
+    try:
+        number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
+    except (ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InvalidConnection(f"{name} in extra must be a number, not {value!r}")
+    return math.floor(number)

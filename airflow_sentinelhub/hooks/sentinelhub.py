@@ -25,7 +25,8 @@ class SentinelHubHook(BaseHook):
     The connection's login is the OAuth client id (``sh_client_id`` of ``SHConfig``), its password the client
     secret (``sh_client_secret``), its host the base URL (``sh_base_url``). In extra, ``deployment`` names a
     preset (``main``, ``us-west-2``, ``cdse`` or ``custom``) and ``auth_url`` the address that issues tokens
-    (``sh_token_url``); ``url_layout`` (``legacy`` or ``new``) and ``allow_http`` are for special cases.
+    (``sh_token_url``); ``requests_per_minute`` is kept to by all clients of the account in one process;
+    ``url_layout`` (``legacy`` or ``new``) and ``allow_http`` are for special cases.
 
     :param sentinelhub_conn_id: the Airflow connection.
     """

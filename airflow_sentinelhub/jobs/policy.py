@@ -8,6 +8,9 @@ from enum import StrEnum
 from airflow_sentinelhub.jobs.job import BatchJob
 from airflow_sentinelhub.jobs.statuses import JobStatus, UserAction
 
+_SLOWER_AFTER = (10, 30)
+"""Intervals without any change after which the interval is doubled and tripled."""
+
 
 class Goal(StrEnum):
     """What is waited for."""
@@ -23,6 +26,7 @@ class Policy:
 
     :param poll_interval: between two looks at a job.
     :param analysis_poll_interval: the same while the job is queued for its analysis or analysed.
+    :param slowest_poll_interval: the same at most, while the job hardly moves; ``None``: ``poll_interval``.
     :param allow_partial: a PARTIAL job is good enough.
     :param start_grace: how long a job may rest because nobody started it; ``None``: for ever.
     :param stall_timeout: how long a job may show no change at all; ``None``: for ever.
@@ -38,21 +42,26 @@ class Policy:
     stall_timeout: float | None = None
     outage_tolerance: float = 6 * 3600.0
     confirm_after: float | None = None
+    slowest_poll_interval: float | None = None
 
-    def interval(self, job: BatchJob | None) -> float:
+    def interval(self, job: BatchJob | None, unchanged: float = 0.0) -> float:
         """
         Seconds until the next look at a job in this state.
 
         Analyses take minutes and are looked at more often; a job that rests, and one that is processed,
-        takes its time.
+        takes its time. One at which nothing has changed for ten intervals will hardly be done in the next one.
 
         :param job: the job as last seen; ``None`` if it never was (a new one is readable within seconds).
+        :param unchanged: for how many seconds nothing has changed at it.
         """
         if job is None or job.status is JobStatus.ANALYSING:
             return self.analysis_poll_interval
         if job.status is JobStatus.CREATED and job.user_action is not UserAction.NONE:
             return self.analysis_poll_interval
-        return self.poll_interval
+        slowest = self.poll_interval if self.slowest_poll_interval is None else self.slowest_poll_interval
+        # Whole multiples, so that the looks of jobs that move and of those that do not fall together.
+        factor = sum(unchanged >= intervals * self.poll_interval for intervals in _SLOWER_AFTER) + 1
+        return max(self.poll_interval, min(factor * self.poll_interval, slowest))
 
     def confirmation_pause(self, job: BatchJob | None) -> float:
         """

@@ -143,6 +143,8 @@ class SentinelHubBatchJobSensor(_JobSensor):
 
     def __init__(self, *, include_geometry: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if self.end_from_trigger:
+            raise ValueError("end_from_trigger=True is not for this sensor: a worker reads the tiles at the end")
         self.include_geometry = include_geometry
 
     def result(self, context: Context, verdict: Verdict) -> Any:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
-from airflow_sentinelhub.jobs import Deadlines, Verdict
-from airflow_sentinelhub.watching import Look, Terms, Wait, look_at, look_elsewhere
+from airflow_sentinelhub.jobs import BatchApi, Deadlines, Verdict
+from airflow_sentinelhub.watching import Look, Terms, Wait, found_elsewhere, look_at, may_be_elsewhere
 
 try:
     from airflow.sdk.exceptions import AirflowRescheduleException
@@ -55,7 +55,10 @@ class WorkerWait:
             if terms.policy.stall_timeout is not None:
                 sensor.log.warning("stall_timeout has no effect in mode='reschedule' below Airflow 3.3.")
             pause = min(terms.policy.poll_interval, _REREAD_PAUSE)
-            terms = replace(terms, policy=replace(terms.policy, confirm_after=pause, stall_timeout=None))
+            terms = replace(
+                terms,
+                policy=replace(terms.policy, confirm_after=pause, stall_timeout=None, slowest_poll_interval=None),
+            )
         saved = self._saved(terms.job_id)
         if saved.get("deadlines"):
             # The execution timeout is one of the attempt, and not of each of its processes.
@@ -115,7 +118,13 @@ class WorkerWait:
             if self._forgetful and not verdict.is_final and self._wait.awaits_confirmation:
                 time.sleep(self._wait.pause(time.time()))
                 verdict = self._wait.see(self._look(client), time.time())
-            return look_elsewhere(verdict, self._hook.get_conn)
+        if may_be_elsewhere(verdict):
+            try:
+                with self._hook.get_conn(BatchApi.PROCESS) as client:
+                    return found_elsewhere(verdict, look_at(client, verdict.job_id))
+            except SentinelHubError:  # it is only a help
+                pass
+        return verdict
 
     def _look(self, client: BatchClient) -> Look:
         return look_at(client, self._wait.terms.job_id, light=self._wait.light_will_do)

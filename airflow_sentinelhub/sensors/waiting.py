@@ -40,6 +40,7 @@ SHORTEST_INTERVAL = 5.0
 _TRIGGER_FAILED = "__fail__"
 _TRIGGER_TIMEOUT = "Trigger timeout"
 
+_SLOWEST = 3
 _BACKSTOP = 180.0
 _WORKER_MARGIN = 3.0
 _RESULT_RETRY_PAUSE = 60.0
@@ -58,7 +59,9 @@ class SentinelHubBatchWaitSensor(BaseSensorOperator):
     :param sentinelhub_conn_id: the Airflow connection (templated).
     :param deferrable: wait in the triggerer, without a worker slot. Unlike in Airflow's own sensors this is the
         default, since jobs run for hours; a triggerer has to be running. ``mode`` matters only without it.
-    :param poke_interval: between two looks at the job, in seconds or as a ``timedelta``.
+    :param poke_interval: between two looks at the job, in seconds or as a ``timedelta``. Deferred waits of one
+        account share their requests, and come up to a fifth of it early for that. Without it, a job at which
+        nothing has changed for a long time is looked at up to three times less often than by default.
     :param start_grace: how long to wait for somebody to start the job before
         :class:`~airflow_sentinelhub.exceptions.BatchNotStarted` is raised (default: 1 hour); ``None``: until
         the timeout.
@@ -66,6 +69,9 @@ class SentinelHubBatchWaitSensor(BaseSensorOperator):
         :class:`~airflow_sentinelhub.exceptions.BatchStalled` is raised (default ``None``: until the timeout).
     :param outage_tolerance: for how long the service may give no usable answer before
         :class:`~airflow_sentinelhub.exceptions.ServiceUnavailable` is raised (default: 6 hours).
+    :param end_from_trigger: when the job is done, let the triggerer end the task (default: no), which saves the
+        start of a worker. A wait that ends otherwise is reported by a worker all the same. Not for sensors with
+        ``outlets``, whose asset events Airflow would not emit, and without effect unless ``deferrable``.
     :param kwargs: everything else that ``BaseSensorOperator`` takes. ``timeout`` (default: 7 days) ends the
         wait for good, ``execution_timeout`` ends the attempt with
         :class:`~airflow_sentinelhub.exceptions.BatchTimeout`, which is retried. With ``soft_fail`` or
@@ -89,10 +95,15 @@ class SentinelHubBatchWaitSensor(BaseSensorOperator):
         start_grace: timedelta | float | None = 3600.0,
         stall_timeout: timedelta | float | None = None,
         outage_tolerance: timedelta | float = 6 * 3600.0,
+        end_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
         interval = self.default_poke_interval if poke_interval is None else poke_interval
         super().__init__(poke_interval=interval, **kwargs)
+        self.may_slow_down = poke_interval is None
+        self.end_from_trigger = end_from_trigger
+        if end_from_trigger and self.outlets:
+            raise ValueError("end_from_trigger=True would lose the events of outlets: leave out one of the two")
         self.request_id = request_id
         self.sentinelhub_conn_id = sentinelhub_conn_id
         self.deferrable = deferrable
@@ -206,6 +217,7 @@ class SentinelHubBatchWaitSensor(BaseSensorOperator):
             start_grace=self.start_grace,
             stall_timeout=self.stall_timeout,
             outage_tolerance=self.outage_tolerance,
+            slowest_poll_interval=_SLOWEST * poke_interval if self.may_slow_down else None,
         )
 
     def _intervals(self) -> dict[str, float]:
@@ -241,6 +253,8 @@ class SentinelHubBatchWaitSensor(BaseSensorOperator):
         often = f"every {in_words(policy.poll_interval)}"
         if policy.analysis_poll_interval != policy.poll_interval:
             often += f" ({in_words(policy.analysis_poll_interval)} during its analysis)"
+        if policy.slowest_poll_interval is not None:
+            often += f", {in_words(policy.slowest_poll_interval)} at most while nothing changes"
         self.log.info(
             "Waiting until %s job %s is %s: looking %s, until %s at most.",
             self.api.display_name,
@@ -272,6 +286,9 @@ class SentinelHubBatchWaitSensor(BaseSensorOperator):
             start_grace=policy.start_grace,
             stall_timeout=policy.stall_timeout,
             outage_tolerance=policy.outage_tolerance,
+            slowest_poke_interval=policy.slowest_poll_interval,
+            end_from_trigger=self.end_from_trigger,
+            do_xcom_push=bool(self.do_xcom_push),
         )
 
     def _defer_to(self, trigger: SentinelHubBatchTrigger) -> None:

@@ -5,15 +5,26 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
+from airflow_sentinelhub.client.gate import PROCESS_GATE, GateKey
 from airflow_sentinelhub.exceptions import InvalidCredentials, SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi, Deadlines, Goal, Outcome, Policy, Verdict
-from airflow_sentinelhub.watching import Terms, Wait, in_thread, look_elsewhere, subscribe
+from airflow_sentinelhub.watching import (
+    Account,
+    NextLook,
+    Subscription,
+    Terms,
+    Wait,
+    found_elsewhere,
+    may_be_elsewhere,
+    subscribe,
+)
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.batch import BatchClient
@@ -48,6 +59,7 @@ class SentinelHubBatchTrigger(BaseTrigger):
     :param sentinelhub_conn_id: the Airflow connection, read anew in the triggerer.
     :param poke_interval: between two looks at the job.
     :param analysis_poke_interval: the same during its analysis.
+    :param slowest_poke_interval: the same at most, while the job hardly moves; ``None``: ``poke_interval``.
     :param started_at: when the wait began.
     :param timeout_at: when to give up, for good.
     :param execution_timeout_at: when to give up this attempt; ``None``: never.
@@ -57,6 +69,8 @@ class SentinelHubBatchTrigger(BaseTrigger):
     :param outage_tolerance: for how long the service may give no usable answer.
     :param first_look_after: when to look for the first time.
     :param fire_not_before: when the event may be fired at the earliest, in seconds since 1970.
+    :param end_from_trigger: when the job is done, end the task at once, without another start of a worker.
+    :param do_xcom_push: whether the job is then pushed as what the task returns.
     :param unknown: arguments of a newer version, which a row in the database may hold after a downgrade.
     """
 
@@ -78,6 +92,9 @@ class SentinelHubBatchTrigger(BaseTrigger):
         outage_tolerance: float = 6 * 3600.0,
         first_look_after: float = 0.0,
         fire_not_before: float = 0.0,
+        slowest_poke_interval: float | None = None,
+        end_from_trigger: bool = False,
+        do_xcom_push: bool = True,
         **unknown: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -92,10 +109,13 @@ class SentinelHubBatchTrigger(BaseTrigger):
             start_grace=start_grace,
             stall_timeout=stall_timeout,
             outage_tolerance=outage_tolerance,
+            slowest_poll_interval=slowest_poke_interval,
         )
         self.deadlines = Deadlines(started_at, timeout_at, execution_timeout_at)
         self.first_look_after = first_look_after
         self.fire_not_before = fire_not_before
+        self.end_from_trigger = end_from_trigger
+        self.do_xcom_push = do_xcom_push
         if unknown:
             self.log.debug("Arguments of another version are ignored: %s", ", ".join(unknown))
 
@@ -119,6 +139,9 @@ class SentinelHubBatchTrigger(BaseTrigger):
                 "outage_tolerance": self.policy.outage_tolerance,
                 "first_look_after": self.first_look_after,
                 "fire_not_before": self.fire_not_before,
+                "slowest_poke_interval": self.policy.slowest_poll_interval,
+                "end_from_trigger": self.end_from_trigger,
+                "do_xcom_push": self.do_xcom_push,
             },
         )
 
@@ -138,7 +161,15 @@ class SentinelHubBatchTrigger(BaseTrigger):
             )
         await asyncio.sleep(min(max(0.0, self.fire_not_before - time.time()), SETTLING_TIME))
         # Nothing may be awaited after the event: Airflow would cancel it as if by a user.
-        yield TriggerEvent(verdict.to_json())  # type: ignore[no-untyped-call]
+        yield self._event(verdict)
+
+    def _event(self, verdict: Verdict) -> TriggerEvent:
+        # What did not end well is for a worker: only there do retries, skips and callbacks see the exception.
+        # dag.test() gives a trigger no task, and takes every event for an ordinary one.
+        if self.end_from_trigger and verdict.outcome is Outcome.DONE and self.task_instance is not None:
+            job = verdict.job.to_json() if verdict.job else None
+            return TaskSuccessEvent(xcoms={"return_value": job} if self.do_xcom_push else None)
+        return TriggerEvent(verdict.to_json())  # type: ignore[no-untyped-call]
 
     async def _wait(self) -> Verdict:
         terms = Terms(self.api, self.request_id, self.goal, self.policy, self.deadlines)
@@ -156,7 +187,7 @@ class SentinelHubBatchTrigger(BaseTrigger):
 
     async def _watch(self, wait: Wait) -> Verdict:
         hook = SentinelHubHook(self.sentinelhub_conn_id)
-        pause = self.first_look_after
+        first = NextLook(self.first_look_after)
         while True:
             try:
                 config = await hook.aget_config()
@@ -166,26 +197,42 @@ class SentinelHubBatchTrigger(BaseTrigger):
                     return verdict
                 await asyncio.sleep(wait.pause(time.time()))
                 continue
-            final = await self._watch_with(config, hook, wait, pause)
+            final = await self._watch_with(config, hook, wait, first)
             if final is not None:
                 return final
-            pause = _PAUSE_BEFORE_NEW_CREDENTIALS
+            first = NextLook(_PAUSE_BEFORE_NEW_CREDENTIALS)
 
     async def _watch_with(
-        self, config: ClientConfig, hook: SentinelHubHook, wait: Wait, pause: float
+        self, config: ClientConfig, hook: SentinelHubHook, wait: Wait, wanted: NextLook
     ) -> Verdict | None:
         """Watch until the end; ``None``: until the connection has other credentials than ``config``."""
-        client = await in_thread(_client, config, self.api)
-        with client:
-            async with subscribe(client, self.request_id) as subscription:
-                while True:
-                    look = await subscription.next(pause, light=wait.light_will_do)
-                    if isinstance(look, InvalidCredentials) and await _changed(hook, config):
-                        return None
-                    verdict = wait.see(look, time.time())
-                    if verdict.is_final:
-                        return await in_thread(look_elsewhere, verdict, functools.partial(_client, config))
-                    pause = wait.pause(time.time())
+        with self._subscribe(config, self.api) as subscription:
+            while True:
+                look = await subscription.next(wanted)
+                if isinstance(look, InvalidCredentials) and await _changed(hook, config):
+                    return None
+                verdict = wait.see(look, time.time())
+                if verdict.is_final:
+                    break
+                wanted = wait.next_look(time.time())
+        if may_be_elsewhere(verdict):
+            with self._subscribe(config, BatchApi.PROCESS) as subscription:
+                return found_elsewhere(verdict, await subscription.next(NextLook(0.0)))
+        return verdict
+
+    @contextmanager
+    def _subscribe(self, config: ClientConfig, api: BatchApi) -> Iterator[Subscription]:
+        limit = GateKey(config.client_id, config.auth_url)
+        account = Account((config.base_url, config.url_layout, *config.account), limit)
+        make_client = functools.partial(_client, config, api)
+        shortest = min(self.policy.poll_interval, self.policy.analysis_poll_interval)
+        # Connections that differ only in their limit share a poller, whose client knows the limit of one of them.
+        PROCESS_GATE.declare(limit, config.requests_per_minute)
+        try:
+            with subscribe(account, api, make_client, self.request_id, patience=shortest) as subscription:
+                yield subscription
+        finally:
+            PROCESS_GATE.withdraw(limit, config.requests_per_minute)
 
 
 async def _changed(hook: SentinelHubHook, config: ClientConfig) -> bool:
@@ -200,4 +247,4 @@ def _client(config: ClientConfig, api: BatchApi) -> BatchClient:
     # The import takes long enough to be noticed on the event loop, so it happens in a thread as well.
     from airflow_sentinelhub.client.batch import BatchClient
 
-    return BatchClient(config, api)
+    return BatchClient(config, api, admitted=True)

@@ -1,21 +1,33 @@
-"""Watching jobs: looks, what they come to, and what a log tells of them. No Airflow in here."""
+"""Watching jobs: who asks for which and when, what the looks come to, and what a log tells. No Airflow in here."""
 
-from airflow_sentinelhub.watching.look import JobReader, Look, look_at, look_elsewhere
+from airflow_sentinelhub.watching.look import (
+    JobReader,
+    ListReader,
+    Look,
+    NextLook,
+    found_elsewhere,
+    look_at,
+    may_be_elsewhere,
+)
+from airflow_sentinelhub.watching.pollers import Account, subscribe
 from airflow_sentinelhub.watching.story import Story, clock, verdict_line
-from airflow_sentinelhub.watching.subscription import Subscription, in_thread, subscribe
+from airflow_sentinelhub.watching.subscription import Subscription
 from airflow_sentinelhub.watching.wait import Terms, Wait
 
 __all__ = [
+    "Account",
     "JobReader",
+    "ListReader",
     "Look",
+    "NextLook",
     "Story",
     "Subscription",
     "Terms",
     "Wait",
     "clock",
-    "in_thread",
+    "found_elsewhere",
     "look_at",
-    "look_elsewhere",
+    "may_be_elsewhere",
     "subscribe",
     "verdict_line",
 ]

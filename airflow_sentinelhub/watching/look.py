@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from airflow_sentinelhub.exceptions import InvalidPayload, NotFound, SentinelHubError
@@ -12,6 +11,23 @@ from airflow_sentinelhub.jobs import BatchApi, BatchJob, JobStatus, MissingJob, 
 
 Look = BatchJob | MissingJob | SentinelHubError
 """The job, a 404, or the reason why neither could be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextLook:
+    """
+    What a wait wants to see next.
+
+    :param after: seconds from now.
+    :param exact: not a moment earlier, otherwise somewhat earlier will do, together with others.
+    :param certain: by a request for this job alone; otherwise a list will do, which may lag behind.
+    :param light: the user action does not matter.
+    """
+
+    after: float
+    exact: bool = False
+    certain: bool = False
+    light: bool = False
 
 
 class JobReader(Protocol):
@@ -28,20 +44,37 @@ class JobReader(Protocol):
         """Ask for its state alone, where the API can."""
 
 
+class ListReader(JobReader, Protocol):
+    """A client that lists jobs, too, and whose caller keeps to the account's limit."""
+
+    def list(self, *, budget: float | None = None) -> Iterator[list[dict[str, Any]]]:
+        """Give the account's jobs page by page, the newest first; each page is one request."""
+
+    def admit(self) -> float:
+        """Give 0 when one request may be sent now, otherwise the seconds after which to ask again."""
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
 def look_at(reader: JobReader, job_id: str, *, light: bool = False) -> Look:
     """
-    Ask for a job once.
+    Ask for a job.
 
     :param reader: the client.
     :param job_id: the job.
-    :param light: ask for the state alone, which lacks the user action.
+    :param light: ask for the state alone, which lacks the user action; if this may be the last look, it is
+        followed by a whole one.
     """
+    look = look_once(reader, job_id, light)
+    return look_once(reader, job_id, False) if wants_the_rest(look) else look
+
+
+def look_once(reader: JobReader, job_id: str, light: bool) -> Look:
+    """Ask for a job with one request, see :func:`look_at`."""
     try:
         payload = reader.status(job_id, budget=0) if light else reader.get(job_id, budget=0)
         job = BatchJob.from_payload(reader.api, payload, light=light)
-        if light and job.status not in (JobStatus.ANALYSING, JobStatus.PROCESSING):
-            # What may be the last look gives the whole job, so that XComs are alike in every mode.
-            return look_at(reader, job_id)
         if job.id.lower() != job_id.lower():
             raise InvalidPayload(
                 f"{reader.api.display_name} was asked for job {job_id} and answered with job {job.id}",
@@ -56,23 +89,24 @@ def look_at(reader: JobReader, job_id: str, *, light: bool = False) -> Look:
     return job
 
 
-def look_elsewhere(
-    verdict: Verdict, reader_for: Callable[[BatchApi], AbstractContextManager[JobReader]]
-) -> Verdict:
-    """
-    Look whether a job that V1 does not know belongs to V2, and say so in the verdict.
+def wants_the_rest(look: Look) -> bool:
+    """Whether a light look may be the last one, which is to be whole, so that XComs are alike in every mode."""
+    moving = (JobStatus.ANALYSING, JobStatus.PROCESSING)
+    return isinstance(look, BatchJob) and look.light and look.status not in moving
 
-    V1 is gone from most deployments, and its sensor has the most obvious name.
 
-    :param verdict: how the wait ended; all but a V1 job that was not found is handed back as it is.
-    :param reader_for: gives a client of another API of the same account.
+def may_be_elsewhere(verdict: Verdict) -> bool:
+    """Whether it may help to look for a job in V2: V1 is gone, and its sensor has the most obvious name."""
+    return verdict.outcome is Outcome.NOT_FOUND and verdict.api is BatchApi.PROCESS_V1
+
+
+def found_elsewhere(verdict: Verdict, look: Look) -> Verdict:
     """
-    if verdict.outcome is not Outcome.NOT_FOUND or verdict.api is not BatchApi.PROCESS_V1:
-        return verdict
-    try:
-        with reader_for(BatchApi.PROCESS) as reader:
-            if not isinstance(look_at(reader, verdict.job_id), BatchJob):
-                return verdict
-    except SentinelHubError:  # it is only a help
+    Say in a verdict that the job belongs to V2, if that is so.
+
+    :param verdict: of a V1 job that was not found.
+    :param look: at the job of the same id in V2.
+    """
+    if not isinstance(look, BatchJob):
         return verdict
     return replace(verdict, message=advice.belongs_to_v2(MissingJob(verdict.api, verdict.job_id)))

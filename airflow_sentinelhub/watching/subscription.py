@@ -1,73 +1,83 @@
-"""
-Looks at jobs for asynchronous code: the seam behind which waits get their looks.
-
-Who waits subscribes to a job and asks for the next look; how and when the service is asked for it is decided
-here. HTTP is blocking and runs in a few threads of its own, never on the event loop.
-"""
+"""One wait's side of a poller: it asks for a look at its job, and gets it when the poller has one."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+import math
+from collections.abc import Callable
 
-from airflow_sentinelhub.watching.look import JobReader, Look, look_at
+from airflow_sentinelhub.watching.look import Look, NextLook
+from airflow_sentinelhub.watching.turns import Turn
 
-_THREADS = 8
-
-Result = TypeVar("Result")
+_NOW = Turn(-math.inf, -math.inf)
 
 
 class Subscription:
     """
     Looks at one job.
 
-    :param reader: the client.
     :param job_id: the job.
+    :param expect: tells the poller that a look is wanted.
+    :param patience: seconds for which the first look may wait for other newcomers.
     """
 
-    def __init__(self, reader: JobReader, job_id: str) -> None:
-        self._reader = reader
-        self._job_id = job_id
+    __slots__ = (
+        "_expect",
+        "_look",
+        "answered_at",
+        "asked_at",
+        "in_trouble",
+        "job",
+        "job_id",
+        "joined_at",
+        "patience",
+        "turn",
+        "wanted",
+    )
 
-    async def next(self, after: float, *, light: bool = False) -> Look:
+    def __init__(self, job_id: str, expect: Callable[[Subscription], None], *, joined_at: float, patience: float):
+        self.job_id = job_id
+        self.job = job_id.lower()
+        self.joined_at = joined_at
+        self.patience = patience
+        self.wanted = NextLook(0.0)
+        self.turn = _NOW
+        self.asked_at = -math.inf
+        """When the request for its latest look was begun."""
+        self.answered_at = -math.inf
+        """When the service last said something about the job."""
+        self.in_trouble = False
+        """Its latest look was everybody's trouble: it comes along with whoever asks next."""
+        self._expect = expect
+        self._look: asyncio.Future[Look] | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it had no look yet."""
+        return self.asked_at == -math.inf
+
+    async def next(self, wanted: NextLook) -> Look:
         """
         Give the next look.
 
-        Cancelling it is safe at any moment; an answer that is under way is then dropped.
+        Cancelling it is safe at any moment, and hurts no other wait.
 
-        :param after: seconds after which it is due.
-        :param light: the user action does not matter.
+        :param wanted: when, and which.
         """
-        await asyncio.sleep(after)
-        return await in_thread(look_at, self._reader, self._job_id, light=light)
+        self.wanted = wanted
+        self._look = asyncio.get_running_loop().create_future()
+        self._expect(self)
+        try:
+            return await self._look
+        finally:
+            self._look = None
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether somebody still wants the look."""
+        return self._look is not None and not self._look.done()
 
-@asynccontextmanager
-async def subscribe(reader: JobReader, job_id: str) -> AsyncIterator[Subscription]:
-    """
-    Watch a job.
-
-    :param reader: the client.
-    :param job_id: the job.
-    """
-    yield Subscription(reader, job_id)
-
-
-async def in_thread(function: Callable[..., Result], *arguments: Any, **keywords: Any) -> Result:
-    """
-    Run blocking HTTP where it blocks nobody.
-
-    The call does not inherit the caller's context: log lines of shared code must not land in the task log of
-    whoever came first.
-    """
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_threads(), functools.partial(function, *arguments, **keywords))
-
-
-@functools.cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="sentinelhub")
+    def deliver(self, look: Look) -> None:
+        """Hand over a look, if it is still wanted."""
+        if self._look is not None and not self._look.done():
+            self._look.set_result(look)

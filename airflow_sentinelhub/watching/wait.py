@@ -16,16 +16,20 @@ from airflow_sentinelhub.jobs import (
     JobStatus,
     Memory,
     MissingJob,
+    Outcome,
     Policy,
     Verdict,
     assess,
     assess_trouble,
     pause_after,
 )
-from airflow_sentinelhub.watching.look import Look
+from airflow_sentinelhub.watching.look import Look, NextLook
 from airflow_sentinelhub.watching.story import Say, Story, Told
 
 _SHORTEST_PAUSE = 0.1
+
+# Read twice as well, but not about the job: to ask for each one by itself would tell nothing more.
+_NOT_OF_THE_JOB = (Outcome.INVALID_CREDENTIALS, Outcome.INVALID_CONNECTION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,21 @@ class Wait:
         """
         return max(_SHORTEST_PAUSE, min(self._pause, self.terms.deadlines.first - now))
 
+    def next_look(self, now: float) -> NextLook:
+        """
+        Say when the next look is due, and which one it has to be.
+
+        :param now: seconds since 1970.
+        """
+        confirms = self.awaits_confirmation
+        return NextLook(
+            after=self.pause(now),
+            # A confirmation counts only an interval later, and the deadline has passed only when it has.
+            exact=confirms or self._pause > self.terms.deadlines.first - now,
+            certain=confirms and self._memory.candidate not in _NOT_OF_THE_JOB,
+            light=self.light_will_do,
+        )
+
     def _answer(self, look: BatchJob | MissingJob, now: float) -> Verdict:
         terms = self.terms
         self._story.trouble_over(now)
@@ -144,7 +163,7 @@ class Wait:
         if self._memory.candidate:
             self._pause = terms.policy.confirmation_pause(seen)
         else:
-            self._pause = terms.policy.interval(seen)
+            self._pause = terms.policy.interval(seen, now - self._memory.state_since)
         return verdict
 
     def _trouble(self, error: SentinelHubError, now: float) -> Verdict:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
 from airflow_sentinelhub.client.gate import Gate, GateKey
 
 ACCOUNT = GateKey("id", "https://id.example/token")
@@ -42,3 +46,58 @@ def test_it_does_not_grow() -> None:
     assert len(gate) == 1
     gate.admit(GateKey("99", ""), 1000.0)
     assert len(gate) == 0
+
+
+def test_no_more_pass_in_a_minute_than_declared() -> None:
+    gate = Gate()
+    gate.declare(ACCOUNT, 3)
+    assert [gate.admit(ACCOUNT, now) for now in (100.0, 110.0, 120.0)] == [0, 0, 0]
+    assert gate.admit(ACCOUNT, 130.0) == pytest.approx(31.0)
+    assert gate.admit(ACCOUNT, 161.0) == 0
+    assert gate.admit(ACCOUNT, 161.0) == pytest.approx(10.0)
+
+
+def test_of_two_declarations_the_lower_one_counts_until_it_is_withdrawn() -> None:
+    gate = Gate()
+    for limit in (5, 2, 5, 2):
+        gate.declare(ACCOUNT, limit)
+    assert [gate.admit(ACCOUNT, 100.0) for _ in range(3)] == [0, 0, 61]
+    gate.withdraw(ACCOUNT, 2)
+    assert gate.admit(ACCOUNT, 100.0) == 61
+    gate.withdraw(ACCOUNT, 2)
+    assert [gate.admit(ACCOUNT, 100.0) for _ in range(4)] == [0, 0, 0, 61]
+
+
+def test_without_a_declaration_any_number_pass() -> None:
+    gate = Gate()
+    gate.declare(ACCOUNT, None)
+    assert {gate.admit(ACCOUNT, 100.0) for _ in range(10_000)} == {0}
+    assert len(gate) == 0
+
+
+def test_a_closure_and_a_limit_are_both_kept_to() -> None:
+    gate = Gate()
+    gate.declare(ACCOUNT, 1)
+    gate.admit(ACCOUNT, 100.0)
+    gate.close(ACCOUNT, 5.0, 100.0)
+    assert gate.admit(ACCOUNT, 100.0) == 61
+    gate.close(ACCOUNT, 90.0, 100.0)
+    assert gate.admit(ACCOUNT, 100.0) == 90
+
+
+def test_an_account_whose_limit_was_withdrawn_is_forgotten() -> None:
+    gate = Gate()
+    gate.declare(ACCOUNT, 1)
+    gate.admit(ACCOUNT, 100.0)
+    gate.withdraw(ACCOUNT, 1)
+    gate.admit(ACCOUNT, 100.0)
+    assert len(gate) == 0
+    gate.withdraw(ACCOUNT, 1)
+
+
+def test_threads_do_not_slip_through_together() -> None:
+    gate = Gate()
+    gate.declare(ACCOUNT, 50)
+    with ThreadPoolExecutor(16) as pool:
+        waits = list(pool.map(lambda _: gate.admit(ACCOUNT, 100.0), range(500)))
+    assert waits.count(0) == 50

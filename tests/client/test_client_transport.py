@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import urllib3
 from client_scripted_service import Clock, MakeClient, Reply, Service, reply
 
 from airflow_sentinelhub.client.batch import BatchClient
+from airflow_sentinelhub.client.config import ClientConfig
 from airflow_sentinelhub.client.gate import Gate
 from airflow_sentinelhub.exceptions import (
     BadRequest,
@@ -331,3 +333,48 @@ def test_errors_have_no_history(client: BatchClient, service: Service) -> None:
         client.get("1", budget=1)
     assert caught.value.__context__ is None
     assert caught.value.__cause__ is None
+
+
+def test_a_limit_of_the_connection_is_kept_to_within_the_budget(
+    make_client: MakeClient, config: ClientConfig, clock: Clock, service: Service
+) -> None:
+    client = make_client(config=replace(config, requests_per_minute=2), budget=100.0)
+    service.script = [reply(JOB)] * 6
+    began = clock()
+    for _ in range(6):
+        client.get("1")
+    assert clock() - began == pytest.approx(122, abs=0.1)
+    with pytest.raises(RateLimited, match="was not asked"):
+        client.get("1", budget=0)
+
+
+def test_a_closed_client_limits_nobody_any_more(
+    make_client: MakeClient, config: ClientConfig, service: Service, gate: Gate
+) -> None:
+    client = make_client(config=replace(config, requests_per_minute=1))
+    client.close()
+    client.close()
+    service.script = [reply(JOB)] * 3
+    for _ in range(3):
+        make_client().get("1", budget=0)
+
+
+def test_a_caller_that_asks_for_admission_itself_is_counted_once(
+    make_client: MakeClient, config: ClientConfig, service: Service
+) -> None:
+    client = make_client(config=replace(config, requests_per_minute=2), admitted=True)
+    service.script = [reply(JOB)] * 2
+    for _ in range(2):
+        assert client.admit() == 0
+        client.get("1", budget=0)
+    assert client.admit() == 61
+
+
+def test_a_renewal_of_the_token_is_counted_for_such_a_caller_too(
+    make_client: MakeClient, config: ClientConfig, service: Service
+) -> None:
+    client = make_client(config=replace(config, requests_per_minute=3), admitted=True)
+    service.script = [reply(status=401), reply(JOB)]
+    assert client.admit() == 0
+    client.get("1", budget=0)
+    assert [client.admit(), client.admit()] == [0, 61]

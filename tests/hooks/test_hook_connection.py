@@ -118,6 +118,11 @@ def test_addresses(configure, fields, base_url, auth_url):
         pytest.param({"extra": "nonsense"}, "extra is no JSON object", marks=lets_it_pass),
         ({"extra": {"url_layout": "newest"}}, "url_layout"),
         ({"extra": {"allow_http": "perhaps"}}, "allow_http"),
+        ({"extra": {"requests_per_minute": "many"}}, "requests_per_minute in extra"),
+        ({"extra": {"requests_per_minute": True}}, "requests_per_minute in extra"),
+        ({"extra": {"requests_per_minute": "inf"}}, "requests_per_minute in extra"),
+        ({"extra": {"requests_per_minute": 0}}, "requests_per_minute is 0"),
+        ({"extra": {"requests_per_minute": 0.5}}, "requests_per_minute is 0"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -151,6 +156,13 @@ def test_url_layout(configure):
     assert configure({"url_layout": "NEW"}).url_layout is UrlLayout.NEW
     assert configure({"url_layout": ""}).url_layout is UrlLayout.LEGACY
     assert configure().url_layout is UrlLayout.LEGACY
+
+
+@pytest.mark.parametrize(
+    ("value", "limit"), [(60, 60), ("60", 60), (3.33, 3), ("3.33", 3), (None, None), ("", None)]
+)
+def test_requests_per_minute(configure, value, limit):
+    assert configure({"requests_per_minute": value}).requests_per_minute == limit
 
 
 @pytest.mark.parametrize(

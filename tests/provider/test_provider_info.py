@@ -78,7 +78,7 @@ def test_airflow_shows_the_form():
 
     [form] = [form for form in HookMetaService.hook_meta_data() if form.connection_type == "sentinelhub"]
     assert form.hook_name == "Sentinel Hub"
-    assert set(form.extra_fields) == {"deployment", "auth_url"}
+    assert set(form.extra_fields) == {"deployment", "auth_url", "requests_per_minute"}
     assert form.standard_fields.password.title == "Client secret"
     assert form.standard_fields.port.hidden
 

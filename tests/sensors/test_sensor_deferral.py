@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 import responses
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Asset
 from airflow.sdk.exceptions import AirflowException
 
 from airflow_sentinelhub import exceptions
@@ -59,7 +59,9 @@ def test_it_defers_with_plain_arguments_and_without_a_request(name, expected):
 def test_the_log_says_what_is_awaited_and_that_a_triggerer_must_run():
     ended = run(sensor(timeout=3600))
     assert f"Waiting until Batch Process job {REQUEST_ID} is done" in ended.log
-    assert "looking every 2 min (10 s during its analysis), until" in ended.log
+    assert (
+        "looking every 2 min (10 s during its analysis), 6 min at most while nothing changes, until" in ended.log
+    )
     assert "A triggerer must be running" in ended.log
 
 
@@ -273,3 +275,28 @@ def test_v1_pushes_the_job_even_if_it_failed_and_its_tiles_cannot_be_read():
     assert ended.state == "failed"
     assert ended.api.xcoms["job"]["id"] == REQUEST_ID
     assert "tiles" not in ended.log, "they are not even asked for"
+
+
+def test_without_an_interval_of_the_user_a_job_that_hardly_moves_is_looked_at_less_often():
+    assert deferred_to(run(sensor()))[1]["slowest_poke_interval"] == 360.0
+    assert deferred_to(run(sensor(poke_interval=120)))[1]["slowest_poke_interval"] is None
+
+
+@pytest.mark.parametrize("name", sorted(set(ALL) - {"SentinelHubBatchJobSensor"}))
+def test_the_trigger_may_end_the_task(name):
+    kwargs = deferred_to(run(sensor(name, end_from_trigger=True, do_xcom_push=False)))[1]
+    assert (kwargs["end_from_trigger"], kwargs["do_xcom_push"]) == (True, False)
+    kwargs = deferred_to(run(sensor(name)))[1]
+    assert (kwargs["end_from_trigger"], kwargs["do_xcom_push"]) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "says"),
+    [
+        ("SentinelHubBatchProcessJobSensor", {"outlets": [Asset("s3://bucket/ndvi")]}, "outlets"),
+        ("SentinelHubBatchJobSensor", {}, "tiles"),
+    ],
+)
+def test_where_the_trigger_cannot_end_the_task_the_dag_says_so(name, given, says):
+    with pytest.raises(ValueError, match=says):
+        sensor(name, end_from_trigger=True, **given)

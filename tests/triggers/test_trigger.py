@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import threading
 import time
 
 import pytest
 import structlog
-from airflow.triggers.base import BaseTrigger
+from airflow.triggers.base import BaseTrigger, TaskSuccessEvent
 
 from airflow_sentinelhub.exceptions import InvalidConnection
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
@@ -52,6 +53,9 @@ def test_it_survives_the_database():
             stall_timeout=60.0,
             outage_tolerance=61.0,
             first_look_after=62.0,
+            slowest_poke_interval=63.0,
+            end_from_trigger=True,
+            do_xcom_push=False,
         )
     )
     classpath, kwargs = trigger.serialize()
@@ -61,6 +65,7 @@ def test_it_survives_the_database():
     assert again.serialize() == (classpath, kwargs)
     assert (again.policy, again.deadlines) == (trigger.policy, trigger.deadlines)
     assert (again.policy.outage_tolerance, again.first_look_after) == (61.0, 62.0)
+    assert (again.policy.slowest_poll_interval, again.end_from_trigger, again.do_xcom_push) == (63.0, True, False)
     assert all(value is None or isinstance(value, str | float | bool) for value in kwargs.values())
 
 
@@ -169,10 +174,10 @@ def test_it_looks_once_an_interval_beginning_when_it_is_told_to(emulator):
 def test_it_closes_its_connections(emulator, monkeypatch):
     from airflow_sentinelhub.client.batch import BatchClient
 
-    close, closed = BatchClient.close, []
-    monkeypatch.setattr(BatchClient, "close", lambda client: (closed.append(client), close(client)))
+    close, closed = BatchClient.close, threading.Event()
+    monkeypatch.setattr(BatchClient, "close", lambda client: (close(client), closed.set()))
     fire(SentinelHubBatchTrigger(**arguments(request_id=emulator.add_job("process", steps=[{"status": "DONE"}]))))
-    assert len(closed) == 1
+    assert closed.wait(5)
 
 
 def test_a_secrets_backend_that_is_away_is_only_weather(emulator, monkeypatch):
@@ -279,3 +284,108 @@ def test_the_last_look_at_a_statistical_job_is_a_whole_one(emulator):
     request_id = emulator.add_job("statistical", steps=steps)
     event, _ = fire(SentinelHubBatchTrigger(**arguments(request_id=request_id, api="statistical")))
     assert "userAction" in event["job"]
+
+
+def fire_all(triggers):
+    """Run triggers on one event loop, as a triggerer does, and give their events."""
+
+    async def events():
+        return [event.payload for event in await asyncio.gather(*(anext(trigger.run()) for trigger in triggers))]
+
+    with structlog.testing.capture_logs():
+        return asyncio.run(events())
+
+
+def polls(emulator):
+    return sum(count for path, count in emulator.requests()["by_path"].items() if "/batch" in path)
+
+
+def test_the_triggers_of_an_account_share_requests_and_a_token(emulator):
+    steps = [{"status": "PROCESSING", "seconds": 1}, {"status": "DONE"}]
+    jobs = [emulator.add_job("process", steps=steps) for _ in range(50)]
+    given = [arguments(request_id=job, poke_interval=0.5, analysis_poke_interval=0.5) for job in jobs]
+    events = fire_all([SentinelHubBatchTrigger(**each) for each in given])
+    assert [event["outcome"] for event in events] == ["done"] * 50
+    assert [event["request_id"] for event in events] == jobs
+    assert polls(emulator) <= 6
+    assert emulator.requests()["by_api"].get("token", 0) <= 1
+
+
+def test_a_secret_that_is_rotated_moves_all_waits_to_the_new_one(emulator, monkeypatch):
+    steps = [{"status": "PROCESSING", "seconds": 2}, {"status": "DONE"}]
+    jobs = [emulator.add_job("process", steps=steps) for _ in range(10)]
+    connection = json.loads(os.environ["AIRFLOW_CONN_SH"])
+
+    async def rotate():
+        await asyncio.sleep(1)
+        emulator.rotate_secret("another")
+        emulator.revoke_tokens()
+        monkeypatch.setenv("AIRFLOW_CONN_SH", json.dumps({**connection, "password": "another"}))
+
+    async def scene():
+        triggers = [SentinelHubBatchTrigger(**arguments(request_id=job, poke_interval=0.4)) for job in jobs]
+        events, _ = await asyncio.gather(asyncio.gather(*(anext(each.run()) for each in triggers)), rotate())
+        return [event.payload["outcome"] for event in events]
+
+    with structlog.testing.capture_logs():
+        assert asyncio.run(scene()) == ["done"] * 10
+
+
+def test_tokens_that_are_revoked_are_renewed_once_for_all(emulator):
+    steps = [{"status": "PROCESSING", "seconds": 1.5}, {"status": "DONE"}]
+    jobs = [emulator.add_job("process", steps=steps) for _ in range(10)]
+
+    async def revoke():
+        await asyncio.sleep(0.7)
+        emulator.revoke_tokens()
+
+    async def scene():
+        triggers = [SentinelHubBatchTrigger(**arguments(request_id=job, poke_interval=0.4)) for job in jobs]
+        events, _ = await asyncio.gather(asyncio.gather(*(anext(each.run()) for each in triggers)), revoke())
+        return [event.payload["outcome"] for event in events]
+
+    with structlog.testing.capture_logs():
+        assert asyncio.run(scene()) == ["done"] * 10
+    assert emulator.requests()["by_api"].get("token", 0) <= 2
+
+
+def test_of_two_connections_to_one_account_the_lower_limit_wins(emulator, monkeypatch):
+    connection = json.loads(os.environ["AIRFLOW_CONN_SH"])
+    for name, limit in (("MANY", 1000), ("FEW", 5)):
+        extra = {**json.loads(connection["extra"]), "requests_per_minute": limit}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps({**connection, "extra": json.dumps(extra)}))
+    emulator.fault(status=403, method="GET", path="/batch/process$", times=None)
+    jobs = [emulator.add_job("process", steps=[{"status": "PROCESSING"}]) for _ in range(10)]
+    given = [
+        arguments(request_id=job, sentinelhub_conn_id=name, timeout_at=time.time() + 2)
+        for job, name in zip(jobs, ["many"] * 9 + ["few"], strict=True)
+    ]
+    events = fire_all([SentinelHubBatchTrigger(**each) for each in given])
+    assert {event["outcome"] for event in events} == {"timeout"}
+    assert polls(emulator) <= 5
+
+
+def test_it_ends_the_task_itself_when_it_is_told_to(emulator):
+    job = emulator.add_job("process", steps=[{"status": "DONE"}])
+    events = []
+    for given in ({}, {"do_xcom_push": False}):
+        trigger = SentinelHubBatchTrigger(**arguments(request_id=job, end_from_trigger=True, **given))
+        trigger._task_instance = object()  # as the triggerer sets it
+
+        async def first(trigger=trigger):
+            return await anext(trigger.run())
+
+        with structlog.testing.capture_logs():
+            events.append(asyncio.run(first()))
+    assert [type(event) for event in events] == [TaskSuccessEvent] * 2
+    assert events[0].xcoms["return_value"]["status"] == "DONE"
+    assert events[1].xcoms is None
+
+
+@pytest.mark.parametrize("status", ["FAILED", "DONE"])
+def test_it_leaves_to_a_worker_what_failed_and_all_that_dag_test_runs(emulator, status):
+    job = emulator.add_job("process", steps=[{"status": status}])
+    trigger = SentinelHubBatchTrigger(**arguments(request_id=job, end_from_trigger=True))
+    if status == "FAILED":
+        trigger._task_instance = object()
+    assert fire(trigger)[0]["outcome"] == status.lower()

@@ -1,18 +1,12 @@
-"""A look has every outcome as a value, and asynchronous code never blocks on one."""
+"""A look has every outcome as a value."""
 
 from __future__ import annotations
-
-import asyncio
-import contextvars
-import threading
-import time
-from contextlib import nullcontext
 
 import pytest
 
 from airflow_sentinelhub.exceptions import InvalidPayload, NotFound, ServiceUnavailable
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, MissingJob, Outcome, Verdict
-from airflow_sentinelhub.watching import in_thread, look_at, look_elsewhere, subscribe
+from airflow_sentinelhub.watching import found_elsewhere, look_at, may_be_elsewhere
 
 JOB_ID = "6aa8765a-0000-4000-8000-000000000000"
 
@@ -64,95 +58,26 @@ def test_an_answer_about_something_else_is_trouble(answer):
 
 
 @pytest.mark.parametrize(
-    ("api", "outcome", "elsewhere", "says"),
+    ("api", "outcome", "looked_for"),
     [
-        (BatchApi.PROCESS_V1, Outcome.NOT_FOUND, {"id": JOB_ID}, "SentinelHubBatchProcessJobSensor"),
-        (BatchApi.PROCESS_V1, Outcome.NOT_FOUND, NotFound("404"), "as it was"),
-        (BatchApi.PROCESS_V1, Outcome.FAILED, {"id": JOB_ID}, "as it was"),
-        (BatchApi.PROCESS, Outcome.NOT_FOUND, {"id": JOB_ID}, "as it was"),
+        (BatchApi.PROCESS_V1, Outcome.NOT_FOUND, True),
+        (BatchApi.PROCESS_V1, Outcome.FAILED, False),
+        (BatchApi.PROCESS, Outcome.NOT_FOUND, False),
     ],
 )
-def test_a_v1_job_that_is_a_v2_job(api, outcome, elsewhere, says):
-    verdict = look_elsewhere(
-        Verdict(outcome, api, JOB_ID, "as it was"), lambda api: nullcontext(ScriptedReader(elsewhere, api))
-    )
-    assert verdict.outcome is outcome
+def test_only_a_v1_job_that_is_not_there_may_be_elsewhere(api, outcome, looked_for):
+    assert may_be_elsewhere(Verdict(outcome, api, JOB_ID)) is looked_for
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "says"),
+    [
+        (BatchJob.from_payload(BatchApi.PROCESS, {"id": JOB_ID}), "SentinelHubBatchProcessJobSensor"),
+        (MissingJob(BatchApi.PROCESS, JOB_ID), "as it was"),
+        (ServiceUnavailable("503"), "as it was"),
+    ],
+)
+def test_a_v1_job_that_is_a_v2_job(elsewhere, says):
+    verdict = found_elsewhere(Verdict(Outcome.NOT_FOUND, BatchApi.PROCESS_V1, JOB_ID, "as it was"), elsewhere)
+    assert verdict.outcome is Outcome.NOT_FOUND
     assert says in verdict.message
-
-
-def test_a_look_is_not_taken_before_it_is_due():
-    reader = ScriptedReader({"id": JOB_ID})
-
-    async def scene():
-        async with subscribe(reader, JOB_ID) as subscription:
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(subscription.next(3600), 0.1)
-
-    asyncio.run(scene())
-    assert reader.asked == []
-
-
-def test_a_subscription_looks_lightly_when_told_to():
-    reader = ScriptedReader({"id": JOB_ID, "status": "PROCESSING"})
-
-    async def scene():
-        async with subscribe(reader, JOB_ID) as subscription:
-            return [await subscription.next(0, light=light) for light in (True, False)]
-
-    assert [look.light for look in asyncio.run(scene())] == [True, False]
-    assert [how for how, *_ in reader.asked] == ["status", "get"]
-
-
-def test_looks_do_not_block_the_event_loop():
-    def slow():
-        time.sleep(0.2)
-        return {"id": JOB_ID, "status": "DONE"}
-
-    async def scene():
-        ticks = 0
-
-        async def tick():
-            nonlocal ticks
-            while True:
-                await asyncio.sleep(0.01)
-                ticks += 1
-
-        ticking = asyncio.create_task(tick())
-        async with subscribe(ScriptedReader(slow), JOB_ID) as subscription:
-            look = await subscription.next(0)
-        ticking.cancel()
-        return look, ticks
-
-    look, ticks = asyncio.run(scene())
-    assert isinstance(look, BatchJob)
-    assert ticks > 5
-
-
-def test_a_look_can_be_cancelled_while_it_is_under_way():
-    release, began = threading.Event(), threading.Event()
-
-    def hung():
-        began.set()
-        release.wait(10)
-        return {"id": JOB_ID}
-
-    async def scene():
-        async with subscribe(ScriptedReader(hung), JOB_ID) as subscription:
-            look = asyncio.create_task(subscription.next(0))
-            await asyncio.to_thread(began.wait, 10)
-            look.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await look
-
-    asyncio.run(scene())
-    release.set()
-
-
-def test_shared_threads_do_not_write_into_the_log_of_whoever_came_first():
-    task = contextvars.ContextVar("task", default="nobody")
-
-    async def scene():
-        task.set("the first")
-        return await in_thread(task.get)
-
-    assert asyncio.run(scene()) == "nobody"

@@ -1,0 +1,254 @@
+"""One cycle of a poller: the jobs whose turn it is are looked at, each in the cheaper way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_sentinelhub.exceptions import RateLimited, SentinelHubError
+from airflow_sentinelhub.jobs import BatchJob
+from airflow_sentinelhub.watching.asking import THREADS, Asker
+from airflow_sentinelhub.watching.look import ListReader, Look, look_once, wants_the_rest
+from airflow_sentinelhub.watching.search import Walk, Whereabouts
+from airflow_sentinelhub.watching.subscription import Subscription
+from airflow_sentinelhub.watching.weather import Weather, is_weather
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 50
+"""Looks that are handed over before the event loop may do something else."""
+
+
+@dataclass(slots=True)
+class Circumstances:
+    """
+    What the cycles of a poller share.
+
+    :param asker: sends requests.
+    :param weather: how it goes with the service.
+    :param watched: all jobs that are watched, whether it is their turn or not, with the waits for each.
+    """
+
+    asker: Asker
+    weather: Weather
+    watched: dict[str, set[Subscription]] = field(default_factory=dict)
+    places: Whereabouts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.places = Whereabouts(self.watched.keys())
+
+
+class Cycle:
+    """
+    Looks at jobs once.
+
+    It is begun when its first request was admitted, so that while nobody may ask, there is one cycle for all and
+    not one for each moment.
+
+    :param common: what all cycles share.
+    :param taken: the waits whose turn it is.
+    :param put_back: takes a wait that could not be served in this cycle.
+    """
+
+    def __init__(
+        self, common: Circumstances, taken: list[Subscription], put_back: Callable[[Subscription], None]
+    ) -> None:
+        self._common = common
+        self._put_back = put_back
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
+        self._admitted = True
+        self._open: dict[str, list[Subscription]] = {}
+        for subscription in taken:
+            subscription.asked_at = self._began
+            self._open.setdefault(subscription.job, []).append(subscription)
+
+    async def run(self) -> None:
+        """Look, and hand over what is seen."""
+        try:
+            await self._look()
+        except Exception as error:  # an error of ours must not leave anybody waiting for ever
+            self._give_up(_unexpected(error))
+
+    async def _look(self) -> None:
+        if self._common.weather.is_bad:
+            # Any job will do to see whether the service is back, but not always the same one.
+            await self._get_one(list(self._open)[int(self._began * 1000) % len(self._open)])
+        certain = {job for job, waits in self._open.items() if any(wait.wanted.certain for wait in waits)}
+        uncertain = self._open.keys() - certain
+        wanted = len(uncertain)
+        pages = await self._read_list(uncertain)
+        # Jobs that vanished from the list after many pages are left for the next cycle, which begins at once.
+        longest_unheard = sorted(self._open, key=lambda job: (job not in certain, self._heard_of(job)))
+        await self._get(longest_unheard[: len(certain) + wanted + 1 - pages])
+        self._leave()
+
+    async def _read_list(self, jobs: set[str]) -> int:
+        """
+        Read as much of the list as pays.
+
+        :param jobs: what to look for; those that are found are removed.
+        :return: how many pages were asked for.
+        """
+        common = self._common
+        search = common.places.search(jobs, self._loop.time())
+        try:
+            while (walk := search.next()) is not None:
+                await self._admission()
+                try:
+                    page = await common.asker.ask(_read_page, walk, jobs, common.watched)
+                except SentinelHubError as error:
+                    self._list_failed(error)
+                    return search.pages + 1
+                if page is None:
+                    search.reached_end()
+                    continue
+                common.weather.answered()
+                search.saw(walk, page.watched)
+                for number, (job, look) in enumerate(page.looks.items(), start=1):
+                    jobs.discard(job)
+                    self._deliver(self._open.pop(job), look)
+                    if number % AT_ONCE == 0:
+                        await asyncio.sleep(0)
+        finally:
+            search.finish()
+        return search.pages
+
+    def _list_failed(self, error: SentinelHubError) -> None:
+        common = self._common
+        common.places.drop_trial()
+        if is_weather(error) and common.weather.failed("the list", error, len(common.watched)):
+            self._give_up(error)
+        elif isinstance(error, RateLimited):
+            self._wait_for_the_limit(error)
+        else:
+            bar = common.places.bar(self._loop.time())
+            log.warning("For %.0f s, each job is asked for by itself, as they cannot be listed: %s", bar, error)
+
+    async def _get(self, jobs: list[str]) -> None:
+        """Ask for each job, a few at a time."""
+        left = deque(jobs)
+        await asyncio.gather(*(self._get_from(left) for _ in range(min(THREADS, len(left)))))
+
+    async def _get_from(self, jobs: deque[str]) -> None:
+        while jobs:
+            await self._get_one(jobs.popleft())
+
+    async def _get_one(self, job: str) -> None:
+        # Taken out, so that what another request comes to cannot take its answer away from it.
+        waits = [wait for wait in self._open.pop(job, ()) if wait.is_waiting]
+        if not waits:
+            return
+        if not self._may_ask():
+            self._leave(waits)
+            return
+        light = all(wait.wanted.light for wait in waits)
+        look = await self._ask_for(waits[0].job_id, light)
+        if light and wants_the_rest(look):
+            await self._admission()
+            look = await self._ask_for(waits[0].job_id, False)
+        common = self._common
+        if not isinstance(look, SentinelHubError) or not is_weather(look):
+            common.weather.answered()
+        elif common.weather.failed(job, look, len(common.watched)):
+            self._give_up(look, waits)
+            return
+        elif isinstance(look, RateLimited):
+            self._wait_for_the_limit(look, waits)
+            return
+        self._deliver(waits, look)
+
+    async def _ask_for(self, job_id: str, light: bool) -> Look:
+        try:
+            return await self._common.asker.ask(look_once, job_id, light)
+        except Exception as error:
+            return _unexpected(error)
+
+    def _may_ask(self) -> bool:
+        """
+        Tell whether a request may be sent at once.
+
+        If not, those that are left go back: when there is a next request, it is for the one that is unheard of for
+        longest by then, and somebody who has to be confirmed or was never seen may be waiting, too.
+        """
+        if self._admitted:
+            self._admitted = False
+            return True
+        return self._common.asker.admits()
+
+    async def _admission(self) -> None:
+        """Wait until a request may be sent; pages already read are worth it."""
+        if not self._may_ask():
+            await self._common.asker.admitted()
+
+    def _deliver(self, waits: Iterable[Subscription], look: Look, *, in_trouble: bool = False) -> None:
+        for wait in waits:
+            wait.in_trouble = in_trouble
+            if not isinstance(look, SentinelHubError):
+                wait.answered_at = self._loop.time()
+            wait.deliver(look)
+
+    def _leave(self, waits: Iterable[Subscription] = ()) -> None:
+        """Put back these waits and all that are left."""
+        for wait in [*waits, *self._take_all()]:
+            self._put_back(wait)
+
+    def _give_up(self, error: SentinelHubError, waits: Iterable[Subscription] = ()) -> None:
+        """Tell these waits and all that are left that the service cannot be asked."""
+        self._common.weather.keep_still(error, self._loop.time())
+        self._common.places.lift_bar()  # if the list failed, it was for the same reason
+        self._deliver([*waits, *self._take_all()], error, in_trouble=True)
+
+    def _wait_for_the_limit(self, error: RateLimited, waits: Iterable[Subscription] = ()) -> None:
+        """Leave all for later: a 429 makes everybody slower, and is nobody's trouble yet."""
+        self._common.weather.pause(error, self._loop.time())
+        self._leave(waits)
+
+    def _take_all(self) -> list[Subscription]:
+        taken = [wait for waits in self._open.values() for wait in waits]
+        self._open.clear()
+        return taken
+
+    def _heard_of(self, job: str) -> float:
+        return min(wait.answered_at for wait in self._open[job])
+
+
+def _unexpected(error: Exception) -> SentinelHubError:
+    log.error("A poll failed unexpectedly.", exc_info=error)
+    return SentinelHubError(f"A poll failed unexpectedly ({type(error).__name__}: {error}).")
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """
+    What is kept of a page.
+
+    :param watched: the watched jobs on it.
+    :param looks: looks at those that were looked for.
+    """
+
+    watched: list[str]
+    looks: dict[str, BatchJob]
+
+
+def _read_page(reader: ListReader, walk: Walk, wanted: set[str], watched: Container[str]) -> _Page | None:
+    """Read the next page of a walk, in a thread; ``None`` at the end of the list."""
+    if walk.pages is None:
+        walk.pages = reader.list(budget=0)
+    pages: Iterator[list[dict[str, Any]]] = walk.pages
+    page = next(pages, None)
+    if page is None:
+        return None
+    found = _Page([], {})
+    for payload in page:
+        job = payload.get("id")
+        job = job.lower() if isinstance(job, str) else ""
+        if job in watched:
+            found.watched.append(job)
+        if job in wanted and job not in found.looks:
+            found.looks[job] = BatchJob.from_payload(reader.api, payload)
+    return found

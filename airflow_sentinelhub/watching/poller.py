@@ -1,0 +1,166 @@
+"""
+One poller for many waits: those whose turn it is are served together.
+
+The service counts requests for each account and minute, so a thousand waits that ask by themselves use up what ten
+requests could tell them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import math
+import random as _random
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from airflow_sentinelhub.exceptions import SentinelHubError
+from airflow_sentinelhub.watching.asking import Asker
+from airflow_sentinelhub.watching.cycle import Circumstances, Cycle
+from airflow_sentinelhub.watching.subscription import Subscription
+from airflow_sentinelhub.watching.turns import Turn, next_turn
+from airflow_sentinelhub.watching.weather import Weather
+
+log = logging.getLogger(__name__)
+
+GATHERING = 1.5
+"""Seconds for which a newcomer waits for others: a triggerer that restarts takes up its triggers bit by bit."""
+
+GATHERING_AT_MOST = 5.0
+"""The same while others keep coming."""
+
+_CLOCK_RESOLUTION = 0.001
+
+
+class Poller:
+    """
+    Serves the waits of one account, API and event loop.
+
+    :param asker: sends requests.
+    :param random: gives numbers from 0 to 1.
+    """
+
+    def __init__(self, asker: Asker, random: Callable[[], float] = _random.random) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._asker = asker
+        self._common = Circumstances(asker, Weather(random))
+        self._waiting: dict[Subscription, None] = {}
+        self._newest = -math.inf
+        self._wakes_at = math.inf
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._start(self._dispatch())
+
+    def join(self, job_id: str, patience: float) -> Subscription:
+        """
+        Begin to watch a job.
+
+        :param job_id: the job.
+        :param patience: seconds for which its first look may wait for other newcomers, at most.
+        """
+        self._newest = self._loop.time()
+        subscription = Subscription(job_id, self._expect, joined_at=self._newest, patience=patience)
+        self._common.watched.setdefault(subscription.job, set()).add(subscription)
+        return subscription
+
+    def leave(self, subscription: Subscription) -> bool:
+        """
+        Stop watching a job.
+
+        :return: whether nobody is left, so that the poller is to be closed.
+        """
+        watched = self._common.watched
+        self._waiting.pop(subscription, None)
+        others = watched.get(subscription.job)
+        if others is not None:
+            others.discard(subscription)
+            if not others:
+                del watched[subscription.job]
+                self._common.places.forget(subscription.job)
+        return not watched
+
+    def close(self) -> None:
+        """Stop asking, at once; nothing is awaited, so that nobody who leaves can be held up."""
+        if not self._loop.is_closed():
+            for task in self._tasks:
+                task.cancel()
+        self._asker.close()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        # In a context of its own: its log lines must not land in the task log of whoever came first.
+        task = self._loop.create_task(work, context=contextvars.Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _expect(self, subscription: Subscription) -> None:
+        now = self._loop.time()
+        if subscription.is_new:
+            after = subscription.wanted.after
+            subscription.turn = Turn(now + after, now + after + min(GATHERING, subscription.patience))
+        else:
+            alone = len(self._common.watched) == 1
+            subscription.turn = next_turn(subscription.wanted, subscription.asked_at, now, alone=alone)
+        self._put_back(subscription)
+
+    def _put_back(self, subscription: Subscription) -> None:
+        if subscription.is_waiting:
+            self._waiting[subscription] = None
+            if self._begins_at(subscription) < self._wakes_at:
+                self._wake.set()
+
+    async def _dispatch(self) -> None:
+        while True:
+            await self._somebody_is_due()
+            try:
+                await self._asker.admitted()
+            except Exception as error:
+                self._refuse(error)
+                continue
+            taken = self._take()
+            if taken:
+                self._start(Cycle(self._common, taken, self._put_back).run())
+
+    async def _somebody_is_due(self) -> None:
+        while True:
+            self._wake.clear()
+            self._wakes_at = min(map(self._begins_at, self._waiting), default=math.inf)
+            pause = self._wakes_at - self._loop.time()
+            if pause <= 0:
+                return
+            try:
+                async with asyncio.timeout(None if pause == math.inf else pause):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    def _begins_at(self, subscription: Subscription) -> float:
+        """When a cycle has to begin for a wait."""
+        due = subscription.turn.due
+        if subscription.is_new and subscription.patience >= GATHERING:
+            due = min(max(due, self._newest + GATHERING), due + GATHERING_AT_MOST - GATHERING)
+        # Whoever needs a look at a certain moment gets it, even if it will only show that the trouble goes on.
+        return due if subscription.wanted.exact else max(due, self._common.weather.quiet_until)
+
+    def _take(self) -> list[Subscription]:
+        """Take those whose turn it is, and those that may come along."""
+        now = self._loop.time() + _CLOCK_RESOLUTION
+        taken = [
+            subscription
+            for subscription in self._waiting
+            if subscription.turn.earliest <= now or (subscription.in_trouble and not subscription.wanted.exact)
+        ]
+        for subscription in taken:
+            del self._waiting[subscription]
+        return [subscription for subscription in taken if subscription.is_waiting]
+
+    def _refuse(self, error: Exception) -> None:
+        """Tell those whose turn it is that there is no client to ask with."""
+        if not isinstance(error, SentinelHubError):
+            log.error("There is no client to ask with.", exc_info=error)
+            error = SentinelHubError(f"There is no client to ask with ({type(error).__name__}: {error}).")
+        self._common.weather.keep_still(error, self._loop.time())
+        for subscription in self._take():
+            subscription.in_trouble = True
+            subscription.asked_at = self._loop.time()
+            subscription.deliver(error)

@@ -1,0 +1,75 @@
+"""Which waits share a poller: those of one account and API on one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+from weakref import WeakValueDictionary
+
+from airflow_sentinelhub.jobs import BatchApi
+from airflow_sentinelhub.watching.asking import Asker, Lane
+from airflow_sentinelhub.watching.look import ListReader
+from airflow_sentinelhub.watching.poller import Poller
+from airflow_sentinelhub.watching.subscription import Subscription
+
+
+class Account(NamedTuple):
+    """
+    Who asks whom.
+
+    :param service: where, and with which credentials; the same for waits that may share a poller.
+    :param limit: whose limit counts; the same for all APIs.
+    """
+
+    service: Hashable
+    limit: Hashable
+
+
+class _Key(NamedTuple):
+    loop: asyncio.AbstractEventLoop
+    service: Hashable
+    api: BatchApi
+
+
+_POLLERS: dict[_Key, Poller] = {}
+_LANES: WeakValueDictionary[tuple[asyncio.AbstractEventLoop, Hashable], Lane] = WeakValueDictionary()
+
+
+@contextmanager
+def subscribe(
+    account: Account, api: BatchApi, make_reader: Callable[[], ListReader], job_id: str, *, patience: float
+) -> Iterator[Subscription]:
+    """
+    Watch a job. The first wait of an account and API starts the poller that all of them share, the last stops it.
+
+    Nothing in here awaits, so no other wait can come in between.
+
+    :param account: who asks whom.
+    :param api: which API.
+    :param make_reader: makes the client for ``account`` and ``api``, if none is there.
+    :param job_id: the job.
+    :param patience: seconds for which the first look may wait for other newcomers, at most.
+    """
+    key = _Key(asyncio.get_running_loop(), account.service, api)
+    poller = _POLLERS.get(key)
+    if poller is None:
+        _drop_pollers_of_closed_loops()
+        lane = _LANES.setdefault((key.loop, account.limit), Lane())
+        poller = _POLLERS[key] = Poller(Asker(make_reader, lane))
+    subscription = poller.join(job_id, patience)
+    try:
+        yield subscription
+    finally:
+        if poller.leave(subscription):
+            if _POLLERS.get(key) is poller:
+                del _POLLERS[key]
+            poller.close()
+
+
+def _drop_pollers_of_closed_loops() -> None:
+    """Forget what ``dag.test()`` and tests leave behind, which run each trigger on a loop of its own."""
+    for key, poller in list(_POLLERS.items()):
+        if key.loop.is_closed() and _POLLERS.pop(key, None) is poller:
+            poller.close()

@@ -1,0 +1,214 @@
+"""
+Whether the list of jobs is the cheaper way to ask, and how far to read it.
+
+The service shows all jobs of the account, newest first, on pages of unknown size: one request for each page. That
+pays when the pages up to the watched jobs are fewer than those jobs. Where they are has to be learnt, and the
+learning must cost next to nothing, as other people's jobs may fill many pages.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+LOOK_AGAIN_AFTER = 600.0
+"""Seconds after which jobs are looked for again that were not on the list as far as it was worth reading."""
+
+LONGEST_UNTIL_LOOK_AGAIN = 7200.0
+"""The same at most; it doubles each time."""
+
+MOST_PAGES_IN_VAIN = 20
+"""Pages that one cycle may read in vain, where so many jobs are looked for that it will hardly matter."""
+
+FIRST_BAR = 60.0
+LONGEST_BAR = 3600.0
+
+
+@dataclass(slots=True, eq=False)
+class Walk:
+    """
+    A way through the list, from its first page on.
+
+    :param read: how many pages were read.
+    :param pages: where the next one comes from; opened by who reads.
+    """
+
+    read: int = 0
+    pages: Any = field(default=None, repr=False)
+
+
+class Whereabouts:
+    """
+    Remembers on which page of the list jobs were seen, or how far they were looked for in vain.
+
+    :param watched: all jobs that are watched, at any time. The list is never read deeper than half as many pages.
+    """
+
+    def __init__(self, watched: Collection[str]) -> None:
+        self._watched = watched
+        self._page: dict[str, int] = {}
+        self._in_vain: dict[str, float] = {}
+        self._trial: Walk | None = None
+        self._trial_reader: Search | None = None
+        self._look_again_at = math.inf
+        self._look_again_after = LOOK_AGAIN_AFTER
+        self._barred_until = -math.inf
+        self._bar = FIRST_BAR
+
+    def search(self, jobs: Collection[str], now: float) -> Search:
+        """
+        Begin to look for jobs on the list.
+
+        :param jobs: those whose turn it is.
+        :param now: on the clock of the event loop.
+        """
+        if now >= self._look_again_at:
+            self._look_again_at = math.inf
+            self._in_vain.clear()
+        return Search(self, set() if now < self._barred_until else set(jobs), now)
+
+    def forget(self, job: str) -> None:
+        """Forget a job that is not watched any more."""
+        self._page.pop(job, None)
+        self._in_vain.pop(job, None)
+
+    def bar(self, now: float) -> float:
+        """
+        Do without the list for a while, because it could not be read.
+
+        :return: for how many seconds.
+        """
+        bar, self._bar = self._bar, min(LONGEST_BAR, self._bar * 2)
+        self._barred_until = now + bar
+        return bar
+
+    def lift_bar(self) -> None:
+        """Read the list again: nothing could be read, so it is not the list's fault."""
+        self._barred_until, self._bar = -math.inf, FIRST_BAR
+
+    def drop_trial(self) -> None:
+        """Begin anew to look for jobs, as a walk that failed cannot go on."""
+        self._trial = None
+
+
+class Search:
+    """
+    One cycle's search on the list. It decides, and somebody else reads.
+
+    Unless jobs that it knows have vanished, it reads in vain no more than a page, or a tenth of the jobs.
+    """
+
+    def __init__(self, places: Whereabouts, jobs: set[str], now: float) -> None:
+        self._places = places
+        self._now = now
+        self._deepest = max(1, len(places._watched) // 2)
+        self._in_vain = max(1, min(MOST_PAGES_IN_VAIN, len(jobs) // 10))
+        self.pages = 0
+        self._found = 0
+        pages = {job: page for job in jobs if (page := places._page.get(job)) is not None}
+        self._depth = _cheapest_depth(pages.values())
+        self._expected = {job for job, page in pages.items() if page <= self._depth}
+        self._guesses = {job for job in jobs - pages.keys() if places._in_vain.get(job, 0) < math.inf}
+        self._sweep: Walk | None = None
+
+    def next(self) -> Walk | None:
+        """Give the walk whose next page is to be read, or ``None`` to ask for each job that is left."""
+        read = self._sweep.read if self._sweep else 0
+        if read < self._depth and len(self._expected) > self._depth - read:
+            self._sweep = self._sweep or Walk()
+            return self._sweep
+        if self.pages >= self._found + self._in_vain:
+            return None
+        if read >= self._depth and self._sweep and len(self._expected) + self._not_yet_passed(read) > 1:
+            return self._sweep  # jobs have moved on by a page, or are new to us
+        return self._trial() if len(self._guesses) > 1 else None
+
+    def saw(self, walk: Walk, jobs: Iterable[str]) -> None:
+        """
+        Take note of a page.
+
+        :param walk: to which it belongs.
+        :param jobs: the watched ones on it, whether it is their turn or not.
+        """
+        walk.read += 1
+        self.pages += 1
+        self._places._bar = FIRST_BAR
+        for job in jobs:
+            if job not in self._places._watched:  # since the page was read
+                continue
+            self._places._page[job] = walk.read
+            self._places._in_vain.pop(job, None)
+            self._places._look_again_after = LOOK_AGAIN_AFTER
+            if job in self._expected or job in self._guesses:
+                self._found += 1
+                self._expected.discard(job)
+                self._guesses.discard(job)
+        if walk is self._places._trial and walk.read >= self._deepest:
+            self._give_up()
+        for job in self._guesses:
+            if self._places._in_vain.get(job, 0) == walk.read - 1:
+                self._places._in_vain[job] = walk.read
+
+    def reached_end(self) -> None:
+        """Take note that the list has no further page."""
+        self._depth = 0
+        self._found = -1
+        self._give_up()
+
+    def finish(self) -> None:
+        """Learn from what was not found."""
+        if self._places._trial_reader is self:
+            self._places._trial_reader = None
+        if self._sweep is not None:
+            for job in self._expected & self._places._page.keys():
+                if self._places._page[job] <= self._sweep.read:
+                    self._places._page[job] = self._sweep.read + 1
+        for job in self._guesses:
+            if job not in self._places._watched:
+                self._places.forget(job)
+
+    def _not_yet_passed(self, read: int) -> int:
+        return sum(self._places._in_vain.get(job, 0) <= read for job in self._guesses)
+
+    def _trial(self) -> Walk | None:
+        """Give a walk that goes on where earlier ones gave up, a page in each cycle."""
+        places = self._places
+        if places._trial_reader not in (None, self):
+            return None  # of two cycles at the same time, one is enough to try
+        places._trial_reader = self
+        fresh = sum(not places._in_vain.get(job) for job in self._guesses)
+        if places._trial is None or fresh > 1:
+            places._trial = self._sweep or Walk()
+        elif self._sweep is not None and self._sweep.read > places._trial.read:
+            places._trial = self._sweep
+        self._sweep = self._sweep or (places._trial if not places._trial.read else None)
+        return places._trial
+
+    def _give_up(self) -> None:
+        places = self._places
+        places._trial = None
+        if self._guesses and places._look_again_at == math.inf:
+            places._look_again_at = self._now + places._look_again_after
+            places._look_again_after = min(LONGEST_UNTIL_LOOK_AGAIN, places._look_again_after * 2)
+        for job in self._guesses:
+            places._in_vain[job] = math.inf
+        self._guesses.clear()
+
+
+def _cheapest_depth(pages: Iterable[int]) -> int:
+    """
+    Give the number of pages at which pages and requests for the rest are fewest; 0 to read none.
+
+    :param pages: where each job is.
+    """
+    on_page = Counter(pages)
+    left = sum(on_page.values())
+    best, depth = left, 0
+    for page in sorted(on_page):
+        left -= on_page[page]
+        if page + left < best:
+            best, depth = page + left, page
+    return depth

@@ -1,0 +1,93 @@
+"""Trouble with the service: what concerns one job, what concerns everybody, and how long to keep still."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from airflow_sentinelhub.exceptions import (
+    InvalidConnection,
+    InvalidCredentials,
+    RateLimited,
+    RequestRefused,
+    SentinelHubError,
+    ServiceError,
+    ServiceUnavailable,
+    Unauthorized,
+)
+
+LONGEST_PAUSE = 60.0
+"""Seconds between two attempts, however long the trouble lasts."""
+
+_SHORTEST_PAUSE = 1.0
+_ENOUGH = 3
+
+
+def is_weather(error: SentinelHubError) -> bool:
+    """Whether an error may have nothing to do with the job that was asked for."""
+    # A refusal that is none of the known kinds comes from the token endpoint, or from something in between.
+    return (
+        isinstance(error, ServiceUnavailable | Unauthorized | InvalidCredentials | InvalidConnection)
+        or type(error) is RequestRefused
+    )
+
+
+class Weather:
+    """
+    Trouble as one poller meets it.
+
+    One job whose requests fail, while others are answered, has its own trouble. It is everybody's when nothing
+    else is heard any more.
+
+    :param random: gives numbers from 0 to 1, which keep triggerers from coming back together.
+    """
+
+    def __init__(self, random: Callable[[], float]) -> None:
+        self._random = random
+        self._failed: set[str] = set()
+        self._attempts = 0
+        self.quiet_until = 0.0
+
+    def answered(self) -> None:
+        """Note that the service answered."""
+        if self._failed:
+            self._failed.clear()
+            self._attempts = 0
+            self.quiet_until = 0.0
+
+    def failed(self, asked: str, error: SentinelHubError, watched: int) -> bool:
+        """
+        Note that a request failed.
+
+        :param asked: the job, or whatever else was asked for.
+        :param watched: how many jobs there are.
+        :return: whether it is everybody's trouble, so that asking for others is in vain.
+        """
+        # A 429 is never the job's own.
+        self._failed.add(f"429 {len(self._failed)}" if isinstance(error, RateLimited) else asked)
+        refused = isinstance(error, InvalidCredentials | InvalidConnection)
+        return refused or len(self._failed) >= min(_ENOUGH, watched)
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether everybody was told of trouble and nothing was heard since: one request is enough for a try."""
+        return self._attempts > 0
+
+    def pause(self, error: RateLimited, now: float) -> None:
+        """
+        Wait out a 429.
+
+        :param now: on the clock of the event loop.
+        """
+        self.quiet_until = max(self.quiet_until, now + (error.retry_after or _SHORTEST_PAUSE))
+
+    def keep_still(self, error: SentinelHubError, now: float) -> None:
+        """
+        Let nobody ask for a while, which grows with each attempt.
+
+        :param now: on the clock of the event loop.
+        """
+        self._attempts += 1
+        pause = min(LONGEST_PAUSE, 2.0 ** min(self._attempts, 30)) * (0.5 + self._random() / 2)
+        if isinstance(error, ServiceError) and error.retry_after is not None:
+            pause = max(pause, error.retry_after)
+        self.quiet_until = now + pause

@@ -1,0 +1,209 @@
+"""Which waits share a poller, and that nothing is left of one that nobody needs."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import time
+
+import pytest
+
+from airflow_sentinelhub.jobs import BatchApi, BatchJob
+from airflow_sentinelhub.watching import Account, NextLook, pollers, subscribe
+from airflow_sentinelhub.watching.asking import THREADS
+
+ACCOUNT = Account("https://sh.example", "client")
+AT_ONCE = NextLook(0.0)
+
+
+class Reader:
+    """A client that answers at once, or when it is told to."""
+
+    api = BatchApi.PROCESS
+
+    def __init__(self):
+        self.asked = []
+        self.was_asked, self.closed, self.release = threading.Event(), threading.Event(), threading.Event()
+        self.release.set()
+
+    def __call__(self):
+        return self
+
+    def admit(self):
+        return 0.0
+
+    def get(self, job_id, *, budget=None):
+        self.asked.append(job_id)
+        self.was_asked.set()
+        self.release.wait(10)
+        return {"id": job_id, "status": "PROCESSING"}
+
+    def list(self, *, budget=None):
+        self.asked.append("list")
+        self.release.wait(10)
+        yield [{"id": job_id, "status": "PROCESSING"} for job_id in ("a", "b", "c")]
+
+    def close(self):
+        self.closed.set()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left():
+    yield
+    deadline = time.monotonic() + 5
+    while threads_of_ours() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not threads_of_ours()
+    assert not {key: poller for key, poller in pollers._POLLERS.items() if not key.loop.is_closed()}
+
+
+def threads_of_ours():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("sentinelhub")]
+
+
+async def look(reader, job_id="a", *, account=ACCOUNT, api=BatchApi.PROCESS, patience=0.05):
+    with subscribe(account, api, reader, job_id, patience=patience) as subscription:
+        return await subscription.next(AT_ONCE)
+
+
+def test_waits_of_one_account_and_api_share_requests():
+    reader = Reader()
+
+    async def scene():
+        return await asyncio.gather(*(look(reader, job_id) for job_id in "abc"))
+
+    assert [found.id for found in asyncio.run(scene())] == ["a", "b", "c"]
+    assert reader.asked == ["list"]
+    assert reader.closed.wait(5)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"account": Account("https://another.example", "client")},
+        {"api": BatchApi.STATISTICAL},
+    ],
+)
+def test_others_do_not(other):
+    first, second = Reader(), Reader()
+
+    async def scene():
+        await asyncio.gather(look(first), look(second, **other))
+
+    asyncio.run(scene())
+    assert (first.asked, second.asked) == (["a"], ["a"])
+
+
+def test_a_client_that_cannot_be_made_is_trouble_and_is_tried_again():
+    attempts = []
+
+    def make():
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise RuntimeError("no such module")
+        return Reader()
+
+    async def scene():
+        with subscribe(ACCOUNT, BatchApi.PROCESS, make, "a", patience=0.05) as subscription:
+            trouble = await subscription.next(AT_ONCE)
+            assert "no such module" in str(trouble)
+            return await subscription.next(NextLook(0.01))
+
+    assert isinstance(asyncio.run(scene()), BatchJob)
+
+
+def test_a_hung_request_hurts_nobody_who_leaves_and_keeps_no_loop_waiting():
+    reader = Reader()
+    reader.release.clear()
+
+    async def scene():
+        waiting = asyncio.create_task(look(reader))
+        await asyncio.to_thread(reader.was_asked.wait, 10)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert not pollers._POLLERS
+
+    began = time.monotonic()
+    asyncio.run(scene())
+    assert time.monotonic() - began < 2
+    reader.release.set()
+    assert reader.closed.wait(5)
+
+
+def test_the_next_wait_after_the_last_one_finds_a_new_poller():
+    reader = Reader()
+
+    async def scene():
+        await look(reader)
+        await look(reader)
+
+    asyncio.run(scene())
+    gc.collect()
+    assert not pollers._LANES
+    assert reader.asked == ["a", "a"]
+
+
+def test_a_loop_that_was_closed_in_the_middle_leaves_nothing_in_the_way():
+    """``dag.test()`` runs each trigger on a loop of its own, and does not clean up."""
+    reader, loop = Reader(), asyncio.new_event_loop()
+    subscription = subscribe(ACCOUNT, BatchApi.PROCESS, reader, "a", patience=0.05)
+
+    async def begin():
+        return subscription.__enter__()
+
+    loop.run_until_complete(begin())
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    assert asyncio.run(look(reader)).id == "a"
+    assert {key.loop for key in pollers._POLLERS} == set()
+    subscription.__exit__(None, None, None)
+
+
+def test_loops_in_several_threads_each_have_their_own():
+    reader, found = Reader(), []
+
+    def one():
+        found.append(asyncio.run(look(reader)).id)
+
+    threads = [threading.Thread(target=one) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == ["a"] * 5
+
+
+def test_reading_does_not_block_the_event_loop():
+    reader = Reader()
+    reader.release.clear()
+
+    async def scene():
+        waiting = asyncio.create_task(look(reader))
+        ticks = 0
+        while ticks < 20:
+            await asyncio.sleep(0.01)
+            ticks += 1
+        reader.release.set()
+        return await waiting
+
+    assert asyncio.run(scene()).id == "a"
+
+
+def test_there_are_never_more_threads_than_a_few():
+    reader = Reader()
+    reader.list = lambda budget=None: iter([[{"id": "other"}]])
+    most = []
+
+    async def scene():
+        waits = [asyncio.create_task(look(reader, f"job-{number}")) for number in range(200)]
+        while not all(wait.done() for wait in waits):
+            most.append(len(threads_of_ours()))
+            await asyncio.sleep(0.001)
+
+    asyncio.run(scene())
+    assert max(most) <= THREADS
+    assert len(reader.asked) == 200

@@ -1,0 +1,112 @@
+"""Waits as a trigger makes them, without Airflow."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import ClassVar
+from unittest import mock
+
+from airflow_sentinelhub.jobs import BatchApi, Deadlines, Goal, Policy
+from airflow_sentinelhub.watching import NextLook, Terms, Wait
+from airflow_sentinelhub.watching.asking import Lane
+from airflow_sentinelhub.watching.cycle import Cycle
+from airflow_sentinelhub.watching.poller import Poller
+from tests.watching.scripted_account import VirtualAsker
+
+
+@dataclass
+class Log:
+    """What one wait saw and said."""
+
+    looks: list[tuple[float, object]] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    verdict: object = None
+    ended_at: float | None = None
+
+    @property
+    def gaps(self):
+        times = [at for at, _ in self.looks]
+        return [later - earlier for earlier, later in pairwise(times)]
+
+
+counted = contextvars.ContextVar("requests of this cycle")
+
+
+class CountedCycle(Cycle):
+    """A cycle that never costs more than a request for each job and one for a try of the list."""
+
+    broken: ClassVar[list] = []
+
+    async def run(self):
+        jobs, requests = len(self._open), []
+        lights = sum(wait.wanted.light for waits in self._open.values() for wait in waits)
+        counted.set(requests)
+        await super().run()
+        if len(requests) > jobs + lights + 1:
+            self.broken.append(f"{len(requests)} requests for {jobs} jobs")
+
+
+class CountingAsker(VirtualAsker):
+    async def ask(self, function, *arguments, **keywords):
+        counted.get().append(function)
+        return await super().ask(function, *arguments, **keywords)
+
+
+@contextmanager
+def polling(account, *, lane=None, random=lambda: 1.0):
+    """A poller whose cycles are counted."""
+    CountedCycle.broken.clear()
+    with mock.patch("airflow_sentinelhub.watching.poller.Cycle", CountedCycle):
+        poller = Poller(CountingAsker(lambda: account, lane or Lane()), random)
+        try:
+            yield poller
+        finally:
+            poller.close()
+    assert not CountedCycle.broken
+
+
+async def wait_for(poller, job_id, *, interval=60.0, lasts=7 * 86_400.0, log=None, api=BatchApi.PROCESS, **policy):
+    """Wait as the trigger does, and give what was seen and said."""
+    loop = asyncio.get_running_loop()
+    log = log if log is not None else Log()
+    started = loop.time()
+    policy = Policy(poll_interval=interval, analysis_poll_interval=min(10.0, interval), **policy)
+    terms = Terms(api, job_id, Goal.COMPLETION, policy, Deadlines(started, started + lasts))
+    wait = Wait(terms, lambda level, text: log.lines.append(text), jitter=lambda: 0.5)
+    subscription = poller.join(job_id, policy.analysis_poll_interval)
+    try:
+        wanted = NextLook(0.0)
+        while True:
+            look = await subscription.next(wanted)
+            now = loop.time()
+            log.looks.append((now, look))
+            verdict = wait.see(look, now)
+            if verdict.is_final:
+                wait.tell_end(verdict, now)
+                log.verdict, log.ended_at = verdict, now
+                return log
+            wanted = wait.next_look(now)
+    finally:
+        poller.leave(subscription)
+
+
+async def watch_for(duration, poller, job_ids, *, stagger=0.0, **given):
+    """Let waits look for so many seconds, and give their logs by job."""
+    logs = {job_id: Log() for job_id in job_ids}
+
+    async def one(number, job_id):
+        await asyncio.sleep(number * stagger)
+        await wait_for(poller, job_id, log=logs[job_id], **given)
+
+    tasks = [asyncio.create_task(one(number, job_id)) for number, job_id in enumerate(job_ids)]
+    await asyncio.sleep(duration)
+    for task in tasks:
+        task.cancel()
+    for ended in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(ended, Exception):
+            raise ended
+    return logs

@@ -15,6 +15,7 @@ from airflow_sentinelhub.client.gate import PROCESS_GATE, GateKey
 from airflow_sentinelhub.exceptions import InvalidCredentials, SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi, Deadlines, Goal, Outcome, Policy, Verdict
+from airflow_sentinelhub.triggers.result import push_result
 from airflow_sentinelhub.watching import (
     Account,
     NextLook,
@@ -160,15 +161,16 @@ class SentinelHubBatchTrigger(BaseTrigger):
                 f"{error}). This is an error of the provider or its environment; the job was left alone.",
             )
         await asyncio.sleep(min(max(0.0, self.fire_not_before - time.time()), SETTLING_TIME))
+        event = await self._event(verdict)
         # Nothing may be awaited after the event: Airflow would cancel it as if by a user.
-        yield self._event(verdict)
+        yield event
 
-    def _event(self, verdict: Verdict) -> TriggerEvent:
+    async def _event(self, verdict: Verdict) -> TriggerEvent:
         # What did not end well is for a worker: only there do retries, skips and callbacks see the exception.
         # dag.test() gives a trigger no task, and takes every event for an ordinary one.
-        if self.end_from_trigger and verdict.outcome is Outcome.DONE and self.task_instance is not None:
-            job = verdict.job.to_json() if verdict.job else None
-            return TaskSuccessEvent(xcoms={"return_value": job} if self.do_xcom_push else None)
+        ends_here = self.end_from_trigger and verdict.outcome is Outcome.DONE and self.task_instance is not None
+        if ends_here and (not self.do_xcom_push or await push_result(self.task_instance, verdict.job, self.log)):
+            return TaskSuccessEvent()
         return TriggerEvent(verdict.to_json())  # type: ignore[no-untyped-call]
 
     async def _wait(self) -> Verdict:

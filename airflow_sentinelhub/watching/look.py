@@ -20,12 +20,14 @@ class NextLook:
 
     :param after: seconds from now.
     :param exact: not a moment earlier, otherwise somewhat earlier will do, together with others.
+    :param last: it is the last one, and is wanted then even if it will only show that the service is away.
     :param certain: by a request for this job alone; otherwise a list will do, which may lag behind.
     :param light: the user action does not matter.
     """
 
     after: float
     exact: bool = False
+    last: bool = False
     certain: bool = False
     light: bool = False
 

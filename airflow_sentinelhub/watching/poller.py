@@ -49,8 +49,8 @@ class Poller:
         self._newest = -math.inf
         self._wakes_at = math.inf
         self._wake = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._start(self._dispatch())
+        self._cycles: set[asyncio.Task[None]] = set()
+        self._dispatching = self._start(self._dispatch())
 
     def join(self, job_id: str, patience: float) -> Subscription:
         """
@@ -83,15 +83,13 @@ class Poller:
     def close(self) -> None:
         """Stop asking, at once; nothing is awaited, so that nobody who leaves can be held up."""
         if not self._loop.is_closed():
-            for task in self._tasks:
+            for task in [self._dispatching, *self._cycles]:
                 task.cancel()
         self._asker.close()
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         # In a context of its own: its log lines must not land in the task log of whoever came first.
-        task = self._loop.create_task(work, context=contextvars.Context())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        return self._loop.create_task(work, context=contextvars.Context())
 
     def _expect(self, subscription: Subscription) -> None:
         now = self._loop.time()
@@ -112,6 +110,10 @@ class Poller:
     async def _dispatch(self) -> None:
         while True:
             await self._somebody_is_due()
+            if self._common.weather.is_bad and self._cycles:
+                # What one of them finds out is enough for all.
+                await asyncio.wait(self._cycles)
+                continue
             try:
                 await self._asker.admitted()
             except Exception as error:
@@ -119,7 +121,9 @@ class Poller:
                 continue
             taken = self._take()
             if taken:
-                self._start(Cycle(self._common, taken, self._put_back).run())
+                cycle = self._start(Cycle(self._common, taken, self._put_back).run())
+                self._cycles.add(cycle)
+                cycle.add_done_callback(self._cycles.discard)
 
     async def _somebody_is_due(self) -> None:
         while True:
@@ -139,8 +143,7 @@ class Poller:
         due = subscription.turn.due
         if subscription.is_new and subscription.patience >= GATHERING:
             due = min(max(due, self._newest + GATHERING), due + GATHERING_AT_MOST - GATHERING)
-        # Whoever needs a look at a certain moment gets it, even if it will only show that the trouble goes on.
-        return due if subscription.wanted.exact else max(due, self._common.weather.quiet_until)
+        return due if subscription.wanted.last else max(due, self._common.weather.quiet_until)
 
     def _take(self) -> list[Subscription]:
         """Take those whose turn it is, and those that may come along."""
@@ -148,7 +151,7 @@ class Poller:
         taken = [
             subscription
             for subscription in self._waiting
-            if subscription.turn.earliest <= now or (subscription.in_trouble and not subscription.wanted.exact)
+            if subscription.turn.earliest <= now or (subscription.in_trouble and not subscription.wanted.last)
         ]
         for subscription in taken:
             del self._waiting[subscription]

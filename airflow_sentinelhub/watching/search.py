@@ -108,6 +108,7 @@ class Search:
         self._in_vain = max(1, min(MOST_PAGES_IN_VAIN, len(jobs) // 10))
         self.pages = 0
         self._found = 0
+        self._over = False
         pages = {job: page for job in jobs if (page := places._page.get(job)) is not None}
         self._depth = _cheapest_depth(pages.values())
         self._expected = {job for job, page in pages.items() if page <= self._depth}
@@ -116,6 +117,8 @@ class Search:
 
     def next(self) -> Walk | None:
         """Give the walk whose next page is to be read, or ``None`` to ask for each job that is left."""
+        if self._over:
+            return None
         read = self._sweep.read if self._sweep else 0
         if read < self._depth and len(self._expected) > self._depth - read:
             self._sweep = self._sweep or Walk()
@@ -154,8 +157,7 @@ class Search:
 
     def reached_end(self) -> None:
         """Take note that the list has no further page."""
-        self._depth = 0
-        self._found = -1
+        self._over = True
         self._give_up()
 
     def finish(self) -> None:

@@ -141,10 +141,12 @@ class Wait:
         :param now: seconds since 1970.
         """
         confirms = self.awaits_confirmation
+        last = self._pause > self.terms.deadlines.first - now
         return NextLook(
             after=self.pause(now),
             # A confirmation counts only an interval later, and the deadline has passed only when it has.
-            exact=confirms or self._pause > self.terms.deadlines.first - now,
+            exact=confirms or last,
+            last=last,
             certain=confirms and self._memory.candidate not in _NOT_OF_THE_JOB,
             light=self.light_will_do,
         )

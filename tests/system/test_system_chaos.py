@@ -31,8 +31,13 @@ class Watched:
 
     @property
     def looks(self):
-        requests = self.service.requests()["recent"]
-        return sum(request["status"] == 200 and self.job_id in request["path"] for request in requests)
+        """Requests that told of the job: for it alone, or for the list of all jobs."""
+        return sum(
+            request["method"] == "GET"
+            and request["status"] == 200
+            and (self.job_id in request["path"] or request["path"].endswith("/batch/process"))
+            for request in self.service.requests()["recent"]
+        )
 
     @property
     def state(self):

@@ -7,6 +7,7 @@ import json
 import os
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 import structlog
@@ -365,21 +366,52 @@ def test_of_two_connections_to_one_account_the_lower_limit_wins(emulator, monkey
     assert polls(emulator) <= 5
 
 
-def test_it_ends_the_task_itself_when_it_is_told_to(emulator):
+class Pushed:
+    """Airflow's XComs, as far as a triggerer below 3.3 does not have them."""
+
+    def __init__(self, error=None):
+        self.error, self.values = error, []
+
+    async def aset(self, **given):
+        if self.error:
+            raise self.error
+        self.values.append(given)
+
+
+TASK = SimpleNamespace(dag_id="a_dag", task_id="wait", run_id="a_run", map_index=3)
+
+
+def end(emulator, monkeypatch, xcom, **given):
+    """Fire as a triggerer does, which knows the task, and give the event itself."""
     job = emulator.add_job("process", steps=[{"status": "DONE"}])
-    events = []
-    for given in ({}, {"do_xcom_push": False}):
-        trigger = SentinelHubBatchTrigger(**arguments(request_id=job, end_from_trigger=True, **given))
-        trigger._task_instance = object()  # as the triggerer sets it
+    trigger = SentinelHubBatchTrigger(**arguments(request_id=job, end_from_trigger=True, **given))
+    trigger._task_instance = TASK
+    monkeypatch.setattr("airflow_sentinelhub.triggers.result.XCom", xcom)
 
-        async def first(trigger=trigger):
-            return await anext(trigger.run())
+    async def first():
+        return await anext(trigger.run())
 
-        with structlog.testing.capture_logs():
-            events.append(asyncio.run(first()))
-    assert [type(event) for event in events] == [TaskSuccessEvent] * 2
-    assert events[0].xcoms["return_value"]["status"] == "DONE"
-    assert events[1].xcoms is None
+    with structlog.testing.capture_logs():
+        return asyncio.run(first())
+
+
+def test_it_ends_the_task_itself_when_it_is_told_to(emulator, monkeypatch):
+    xcom = Pushed()
+    assert isinstance(end(emulator, monkeypatch, xcom), TaskSuccessEvent)
+    [pushed] = xcom.values
+    assert pushed.pop("value")["status"] == "DONE"
+    assert pushed == {"key": "return_value", **vars(TASK)}
+
+
+def test_it_pushes_nothing_that_is_not_wanted(emulator, monkeypatch):
+    xcom = Pushed()
+    assert isinstance(end(emulator, monkeypatch, xcom, do_xcom_push=False), TaskSuccessEvent)
+    assert xcom.values == []
+
+
+@pytest.mark.parametrize("xcom", [object(), Pushed(ConnectionError("the database is away"))])
+def test_a_worker_ends_the_task_where_the_triggerer_cannot_push_the_result(emulator, monkeypatch, xcom):
+    assert end(emulator, monkeypatch, xcom).payload["outcome"] == "done"
 
 
 @pytest.mark.parametrize("status", ["FAILED", "DONE"])
@@ -387,5 +419,5 @@ def test_it_leaves_to_a_worker_what_failed_and_all_that_dag_test_runs(emulator, 
     job = emulator.add_job("process", steps=[{"status": status}])
     trigger = SentinelHubBatchTrigger(**arguments(request_id=job, end_from_trigger=True))
     if status == "FAILED":
-        trigger._task_instance = object()
+        trigger._task_instance = TASK
     assert fire(trigger)[0]["outcome"] == status.lower()

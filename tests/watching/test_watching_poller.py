@@ -200,8 +200,7 @@ def test_what_may_not_last_is_confirmed_by_a_request_of_its_own_an_interval_late
 
     async def scene():
         with polling(account) as poller:
-            # They come along with every request, so that a list would be the cheaper way.
-            others = asyncio.create_task(watch_for(400, poller, ids(3), interval=1.0))
+            others = asyncio.create_task(watch_for(400, poller, ids(3)))
             log = await wait_for(poller, "odd")
             await others
             return log
@@ -210,6 +209,20 @@ def test_what_may_not_last_is_confirmed_by_a_request_of_its_own_an_interval_late
     assert log.verdict.outcome is outcome
     assert account.count("get odd") == 1
     assert log.gaps[-1] >= 60
+
+
+def test_a_list_is_not_certain_enough_for_a_confirmation():
+    account = account_with(3, lag=50.0)
+    account.jobs["job-2"].life = [(-1e6, "STOPPED"), (-10.0, "PROCESSING")]
+
+    async def scene():
+        wanted = [NextLook(0.0), NextLook(0.0), NextLook(0.0, certain=True)]
+        with polling(account) as poller:
+            waits = [poller.join(job_id, 1.0).next(look) for job_id, look in zip(ids(3), wanted, strict=True)]
+            return await asyncio.gather(*waits)
+
+    assert run(scene())[2].word == "PROCESSING"
+    assert [what for _, what in account.asked] == ["list", "get job-2"]
 
 
 def test_a_lagging_list_does_not_stop_a_job_that_was_started_again():
@@ -303,7 +316,24 @@ def test_an_outage_is_asked_about_once_in_a_while_for_all():
         assert 4 <= len(told) <= 5, "when it begins, each 10 min, and when it ends"
         assert "answers again" in told[-1]
         assert log.verdict is None
+    assert account.count("get", since=1900) <= 2, "one to see whether it is over, and the list tells the rest"
     assert account.count(since=3000, until=3600) == 100, "all is as before"
+
+
+def test_a_list_that_stays_away_when_all_else_is_back_keeps_nobody_waiting():
+    account = account_with(50)
+    account.trouble = lambda now, what: OUTAGE if now >= 100 and (what == "list" or now < 400) else None
+    logs = watched(account, 900)
+    assert all(isinstance(log.looks[-1][1], BatchJob) for log in logs.values())
+    assert account.count("list", since=500) < 10
+
+
+def test_a_429_in_the_search_for_jobs_does_not_pass_for_the_end_of_the_list():
+    account = account_with(100)
+    answers = iter([RateLimited("429", retry_after=2.0)])
+    account.trouble = lambda now, what: next(answers, None)
+    watched(account, 300)
+    assert account.count("get") == 0
 
 
 def test_an_outage_that_outlasts_the_tolerance_ends_the_waits_and_says_that_the_jobs_were_left_alone():

@@ -134,6 +134,14 @@ def test_the_end_of_the_list_ends_the_search():
     assert jobs.cycle() == ([1, 2, 3], 2)
 
 
+def test_the_list_ends_before_jobs_that_were_on_it():
+    jobs = List(ids(50))
+    jobs.cycle()
+    del jobs.jobs[5:]
+    assert jobs.cycle() == ([1], 45)
+    assert jobs.cycle()[1] == 45
+
+
 def test_a_list_that_cannot_be_read_is_left_alone_for_longer_and_longer():
     places = Whereabouts(dict.fromkeys(ids(5)).keys())
     assert [places.bar(0.0) for _ in range(8)] == [60, 120, 240, 480, 960, 1920, 3600, 3600]

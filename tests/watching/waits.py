@@ -7,6 +7,7 @@ import contextvars
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
+from random import Random
 from typing import ClassVar
 from unittest import mock
 
@@ -76,7 +77,7 @@ async def wait_for(poller, job_id, *, interval=60.0, lasts=7 * 86_400.0, log=Non
     started = loop.time()
     policy = Policy(poll_interval=interval, analysis_poll_interval=min(10.0, interval), **policy)
     terms = Terms(api, job_id, Goal.COMPLETION, policy, Deadlines(started, started + lasts))
-    wait = Wait(terms, lambda level, text: log.lines.append(text), jitter=lambda: 0.5)
+    wait = Wait(terms, lambda level, text: log.lines.append(text), jitter=Random(job_id).random)
     subscription = poller.join(job_id, policy.analysis_poll_interval)
     try:
         wanted = NextLook(0.0)

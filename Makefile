@@ -1,5 +1,5 @@
 # Each target makes .venv by itself, with the versions of constraints.txt. Overridable: PYTHON, VENV, EXTRAS, and
-# ARGS for demo and test, for example: make test ARGS="-k tiles -x". With AIRFLOW=3.1 or 3.2 it is .venv-3.1 and
+# ARGS for demo, bench and test, for example: make test ARGS="-k tiles -x". With AIRFLOW=3.1 or 3.2 it is .venv-3.1 and
 # constraints-3.1.txt.
 
 AIRFLOWS := 3.1.8 3.2.2 3.3.2
@@ -28,13 +28,16 @@ PYTHON ?= $(shell for below in 14 99; do for name in python3 python3.13 python3.
     then echo $$name; exit; fi; done; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types constraints clean
+.PHONY: help demo bench test lint format types constraints clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(STAMP) ## Run the example DAGs in a real Airflow against the emulator
 	@$(BIN)/python -m demo $(ARGS)
+
+bench: $(STAMP) ## Measure what many waits cost: ours, a poll loop each, sentinelhub-py; 1 1/2 hours
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 test: $(STAMP) ## Run all tests; with AIRFLOW=3.1 or 3.2 those of our own code that start no Airflow
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(if $(OTHER),-m "not system" --ignore tests/real_client) $(ARGS)
@@ -62,8 +65,8 @@ define PIN
 mv constraints.new constraints$(call ending,$(1)).txt
 endef
 
-clean: ## Remove .venv and its like, the demo's files and all caches
-	rm -rf $(VENV) $(addprefix .venv-,$(basename $(AIRFLOWS))) .demo dist constraints.new .pytest_cache .mypy_cache .ruff_cache
+clean: ## Remove .venv and its like, the files of demo and bench, and all caches
+	rm -rf $(VENV) $(addprefix .venv-,$(basename $(AIRFLOWS))) .demo .bench dist constraints.new .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The build backend is pinned like all else: it is installed first, and the build uses that one. A machine whose

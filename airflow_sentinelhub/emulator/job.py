@@ -73,7 +73,10 @@ class Job:
 
     def as_of(self, then: datetime) -> Job:
         """The job as it was before everything that has been done to it since."""
-        return next((before for changed, before in self.past if changed > then), self)
+        for changed, before in self.past:
+            if changed > then:
+                return before
+        return self
 
     def action_at(self, now: datetime) -> str:
         """The user's last action as the service shows it (a step may show another one)."""
@@ -90,10 +93,15 @@ class Job:
         :param hidden_seconds: how long after its creation it does not, yet.
         :param retention: whether idle statistical jobs are deleted (sentinelhub-api.md, section 6.3).
         """
-        moment = self.at(now)
-        if moment.step.gone or (now - self.created).total_seconds() < hidden_seconds:
+        if (now - self.created).total_seconds() < hidden_seconds:
             return False
-        if not retention or self.api is not BatchApi.STATISTICAL:
+        expires = retention and self.api is BatchApi.STATISTICAL
+        if not expires and not self.script.may_be_gone:
+            return True  # a list asks this of thousands of jobs, and to work out where each is takes long
+        moment = self.at(now)
+        if moment.step.gone:
+            return False
+        if not expires:
             return True
         touched = max(moment.updated, self.user_action_updated or self.created)
         return now - touched < timedelta(days=_IDLE_DAYS.get(moment.status, _IDLE_DAYS_OTHERWISE))

@@ -141,6 +141,11 @@ class Script:
             begin, before = begin + timedelta(seconds=step.seconds), step.span(before)[1]
         raise ValueError("A job's script needs at least one step")
 
+    @property
+    def may_be_gone(self) -> bool:
+        """Whether there is a step in which the job is answered with 404."""
+        return any(step.gone for step in self.steps)
+
     def reaches(self, status: str, since: datetime) -> datetime | None:
         """When it next has this status; ``since`` if it has it then, ``None`` if never again."""
         begin = self.started

@@ -25,11 +25,13 @@ def pages(fetch: Callable[[Mapping[str, str]], Payload], params: Mapping[str, st
     while (place := frozenset(query.items())) not in seen:
         seen.add(place)
         payload = fetch(query)
-        page = [item for item in payload.get("data") or [] if isinstance(item, dict)]
-        if not page:
+        items = [[item for item in payload.get("data") or [] if isinstance(item, dict)]]
+        if not items[0]:
             return
-        yield page
         query = {**params, **_continuation(payload)}
+        # A walk that pauses here, perhaps for minutes, must not keep a page of whole jobs.
+        del payload
+        yield items.pop()
 
 
 def _continuation(payload: Payload) -> dict[str, str]:

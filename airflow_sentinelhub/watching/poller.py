@@ -60,7 +60,7 @@ class Poller:
         :param patience: seconds for which its first look may wait for other newcomers, at most.
         """
         self._newest = self._loop.time()
-        subscription = Subscription(job_id, self._expect, joined_at=self._newest, patience=patience)
+        subscription = Subscription(job_id, self._expect, patience)
         self._common.watched.setdefault(subscription.job, set()).add(subscription)
         return subscription
 

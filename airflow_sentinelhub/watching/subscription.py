@@ -29,16 +29,14 @@ class Subscription:
         "in_trouble",
         "job",
         "job_id",
-        "joined_at",
         "patience",
         "turn",
         "wanted",
     )
 
-    def __init__(self, job_id: str, expect: Callable[[Subscription], None], *, joined_at: float, patience: float):
+    def __init__(self, job_id: str, expect: Callable[[Subscription], None], patience: float) -> None:
         self.job_id = job_id
         self.job = job_id.lower()
-        self.joined_at = joined_at
         self.patience = patience
         self.wanted = NextLook(0.0)
         self.turn = _NOW

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -290,3 +291,10 @@ def test_defaults_are_those_of_the_process(config: ClientConfig, service: Servic
     finally:
         PROCESS_TOKENS.reset()
         PROCESS_GATE.reset()
+
+
+def test_a_page_that_was_taken_is_not_kept_until_the_next_one(client: BatchClient, service: Service) -> None:
+    service.script = [reply({"data": [{"id": "1"}], "links": {"nextToken": "2"}})]
+    pages = client.list()
+    page = next(pages)
+    assert sys.getrefcount(page) == 2, "this name and the argument of getrefcount()"

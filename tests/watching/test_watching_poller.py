@@ -320,6 +320,13 @@ def test_an_outage_is_asked_about_once_in_a_while_for_all():
     assert account.count(since=3000, until=3600) == 100, "all is as before"
 
 
+def test_after_a_short_outage_the_list_is_not_to_blame():
+    account = account_with(100)
+    account.trouble = lambda now, what: OUTAGE if 100 <= now < 125 else None
+    watched(account, 400)
+    assert account.count("get", since=125) <= 2
+
+
 def test_a_list_that_stays_away_when_all_else_is_back_keeps_nobody_waiting():
     account = account_with(50)
     account.trouble = lambda now, what: OUTAGE if now >= 100 and (what == "list" or now < 400) else None

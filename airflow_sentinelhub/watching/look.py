@@ -28,20 +28,22 @@ class JobReader(Protocol):
         """Ask for its state alone, where the API can."""
 
 
-def look_at(reader: JobReader, job_id: str, *, light: bool = False) -> Look:
+def look_at(reader: JobReader, job_id: str, *, light: bool = False, budget: float | None = 0) -> Look:
     """
     Ask for a job once.
 
     :param reader: the client.
     :param job_id: the job.
     :param light: ask for the state alone, which lacks the user action.
+    :param budget: the seconds in which the client may begin to ask again; ``None``: its own default. Only who
+        may block has any.
     """
     try:
-        payload = reader.status(job_id, budget=0) if light else reader.get(job_id, budget=0)
+        payload = reader.status(job_id, budget=budget) if light else reader.get(job_id, budget=budget)
         job = BatchJob.from_payload(reader.api, payload, light=light)
         if light and job.status not in (JobStatus.ANALYSING, JobStatus.PROCESSING):
             # What may be the last look gives the whole job, so that XComs are alike in every mode.
-            return look_at(reader, job_id)
+            return look_at(reader, job_id, budget=budget)
         if job.id.lower() != job_id.lower():
             raise InvalidPayload(
                 f"{reader.api.display_name} was asked for job {job_id} and answered with job {job.id}",

@@ -114,6 +114,18 @@ class BatchNotFound(BatchError):
     """There is no such job, or the service deleted it after its retention period."""
 
 
+class BatchActionImpossible(BatchError):
+    """The job is in a state that does not allow what was asked of it, and waiting would not help."""
+
+
+class BatchNotRestartable(BatchActionImpossible):
+    """The job cannot be restarted: it is at an end, was never started, or the service goes on refusing."""
+
+
+class BatchActionIgnored(BatchError):
+    """The service accepted an action, but the job does not show it."""
+
+
 class BatchTimeout(BatchError):
     """The task's ``execution_timeout`` has passed. The job itself was left alone."""
 

@@ -21,9 +21,15 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [
             {"integration-name": "Sentinel Hub", "python-modules": ["airflow_sentinelhub.hooks.sentinelhub"]}
         ],
+        "operators": [
+            {"integration-name": "Sentinel Hub", "python-modules": ["airflow_sentinelhub.operators.batch"]}
+        ],
         "sensors": [{"integration-name": "Sentinel Hub", "python-modules": ["airflow_sentinelhub.sensors.batch"]}],
         "triggers": [
-            {"integration-name": "Sentinel Hub", "python-modules": ["airflow_sentinelhub.triggers.batch"]}
+            {
+                "integration-name": "Sentinel Hub",
+                "python-modules": ["airflow_sentinelhub.triggers.batch", "airflow_sentinelhub.triggers.pause"],
+            }
         ],
         "connection-types": [
             {

@@ -1,12 +1,14 @@
 """What a batch job is and when it is over: pure rules, without I/O and without a clock."""
 
 from airflow_sentinelhub.jobs import advice
+from airflow_sentinelhub.jobs.actions import Action, Already, Do, Impossible, ServiceCall, WaitUntil, plan, taken
 from airflow_sentinelhub.jobs.api import BatchApi, UrlLayout
 from airflow_sentinelhub.jobs.assessment import assess
 from airflow_sentinelhub.jobs.deadlines import Deadlines
 from airflow_sentinelhub.jobs.job import BatchJob, MissingJob
 from airflow_sentinelhub.jobs.memory import Memory
 from airflow_sentinelhub.jobs.policy import Goal, Policy
+from airflow_sentinelhub.jobs.refusals import ActionMemory, decide
 from airflow_sentinelhub.jobs.request_id import parse_request_id, reduce_to_id
 from airflow_sentinelhub.jobs.statuses import JobStatus, StopReason, TileStatus, UserAction
 from airflow_sentinelhub.jobs.tiles import tiles_by_status
@@ -14,25 +16,35 @@ from airflow_sentinelhub.jobs.trouble import assess_trouble, pause_after
 from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
 
 __all__ = [
+    "Action",
+    "ActionMemory",
+    "Already",
     "BatchApi",
     "BatchJob",
     "Deadlines",
+    "Do",
     "Goal",
+    "Impossible",
     "JobStatus",
     "Memory",
     "MissingJob",
     "Outcome",
     "Policy",
+    "ServiceCall",
     "StopReason",
     "TileStatus",
     "UrlLayout",
     "UserAction",
     "Verdict",
+    "WaitUntil",
     "advice",
     "assess",
     "assess_trouble",
+    "decide",
     "parse_request_id",
     "pause_after",
+    "plan",
     "reduce_to_id",
+    "taken",
     "tiles_by_status",
 ]

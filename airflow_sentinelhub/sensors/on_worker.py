@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
-from airflow_sentinelhub.jobs import BatchApi, Deadlines, Verdict
-from airflow_sentinelhub.watching import Look, Terms, Wait, found_elsewhere, look_at, may_be_elsewhere
+from airflow_sentinelhub.jobs import Deadlines, Verdict
+from airflow_sentinelhub.watching import Look, Terms, Wait, look_at, look_elsewhere
 
 try:
     from airflow.sdk.exceptions import AirflowRescheduleException
@@ -118,13 +118,7 @@ class WorkerWait:
             if self._forgetful and not verdict.is_final and self._wait.awaits_confirmation:
                 time.sleep(self._wait.pause(time.time()))
                 verdict = self._wait.see(self._look(client), time.time())
-        if may_be_elsewhere(verdict):
-            try:
-                with self._hook.get_conn(BatchApi.PROCESS) as client:
-                    return found_elsewhere(verdict, look_at(client, verdict.job_id))
-            except SentinelHubError:  # it is only a help
-                pass
-        return verdict
+        return look_elsewhere(verdict, self._hook.get_conn)
 
     def _look(self, client: BatchClient) -> Look:
         return look_at(client, self._wait.terms.job_id, light=self._wait.light_will_do)

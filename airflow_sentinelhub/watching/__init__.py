@@ -7,6 +7,7 @@ from airflow_sentinelhub.watching.look import (
     NextLook,
     found_elsewhere,
     look_at,
+    look_elsewhere,
     may_be_elsewhere,
 )
 from airflow_sentinelhub.watching.pollers import Account, subscribe
@@ -27,6 +28,7 @@ __all__ = [
     "clock",
     "found_elsewhere",
     "look_at",
+    "look_elsewhere",
     "may_be_elsewhere",
     "subscribe",
     "verdict_line",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -59,7 +60,7 @@ class ListReader(JobReader, Protocol):
         """Close the connections."""
 
 
-def look_at(reader: JobReader, job_id: str, *, light: bool = False) -> Look:
+def look_at(reader: JobReader, job_id: str, *, light: bool = False, budget: float | None = 0) -> Look:
     """
     Ask for a job.
 
@@ -67,15 +68,17 @@ def look_at(reader: JobReader, job_id: str, *, light: bool = False) -> Look:
     :param job_id: the job.
     :param light: ask for the state alone, which lacks the user action; if this may be the last look, it is
         followed by a whole one.
+    :param budget: the seconds in which the client may begin to ask again; ``None``: its own default. Only who
+        may block has any.
     """
-    look = look_once(reader, job_id, light)
-    return look_once(reader, job_id, False) if wants_the_rest(look) else look
+    look = look_once(reader, job_id, light, budget)
+    return look_once(reader, job_id, False, budget) if wants_the_rest(look) else look
 
 
-def look_once(reader: JobReader, job_id: str, light: bool) -> Look:
+def look_once(reader: JobReader, job_id: str, light: bool, budget: float | None = 0) -> Look:
     """Ask for a job with one request, see :func:`look_at`."""
     try:
-        payload = reader.status(job_id, budget=0) if light else reader.get(job_id, budget=0)
+        payload = reader.status(job_id, budget=budget) if light else reader.get(job_id, budget=budget)
         job = BatchJob.from_payload(reader.api, payload, light=light)
         if job.id.lower() != job_id.lower():
             raise InvalidPayload(
@@ -112,3 +115,21 @@ def found_elsewhere(verdict: Verdict, look: Look) -> Verdict:
     if not isinstance(look, BatchJob):
         return verdict
     return replace(verdict, message=advice.belongs_to_v2(MissingJob(verdict.api, verdict.job_id)))
+
+
+def look_elsewhere(
+    verdict: Verdict, reader_for: Callable[[BatchApi], AbstractContextManager[JobReader]]
+) -> Verdict:
+    """
+    Look for a V1 job that was not found in V2, and say so in the verdict if it is there.
+
+    :param verdict: how a wait or an action ended; all but a V1 job that was not found is handed back as it is.
+    :param reader_for: gives a client of another API of the same account.
+    """
+    if not may_be_elsewhere(verdict):
+        return verdict
+    try:
+        with reader_for(BatchApi.PROCESS) as reader:
+            return found_elsewhere(verdict, look_at(reader, verdict.job_id))
+    except SentinelHubError:  # it is only a help
+        return verdict

@@ -22,6 +22,7 @@ ALLOWED = {
     "hooks": {"exceptions", "jobs", "client"},
     "triggers": {"exceptions", "jobs", "client", "watching", "hooks"},
     "sensors": {"exceptions", "jobs", "client", "watching", "hooks", "triggers"},
+    "operators": {"exceptions", "jobs", "client", "watching", "hooks", "triggers"},
 }
 WITHOUT_AIRFLOW = {"exceptions", "jobs", "client", "watching", "emulator"}
 HTTP = {"requests", "requests_oauthlib", "oauthlib", "urllib3"}
@@ -77,13 +78,23 @@ def test_every_layer_is_known():
     assert layers - {"__init__", "get_provider_info"} == set(ALLOWED)
 
 
-def test_importing_the_sensors_adds_no_http_library_and_no_extra():
-    unwanted = (*HTTP, "sentinelhub", "boto3", "starlette.applications", "uvicorn", "airflow_sentinelhub.emulator")
+@pytest.mark.parametrize("module", ["sensors.batch", "operators.batch"])
+def test_importing_what_a_dag_imports_adds_no_http_library_and_no_extra(module):
+    unwanted = (
+        *HTTP,
+        "sentinelhub",
+        "boto3",
+        "starlette.applications",
+        "uvicorn",
+        "airflow_sentinelhub.emulator",
+        "airflow_sentinelhub.client.batch",
+        "airflow.providers.standard",
+    )
     program = (
         "import sys, airflow.sdk\n"
-        "from airflow.sdk import BaseSensorOperator\n"
+        "from airflow.sdk import BaseOperator, BaseSensorOperator\n"
         "before = set(sys.modules)\n"
-        "import airflow_sentinelhub.sensors.batch\n"
+        f"import airflow_sentinelhub.{module}\n"
         f"print(*[name for name in {unwanted} if name in set(sys.modules) - before])\n"
     )
     result = subprocess.run(

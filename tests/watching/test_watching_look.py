@@ -37,6 +37,13 @@ def test_a_look_asks_once_and_never_sleeps():
     assert reader.asked == [("get", JOB_ID, 0), ("status", JOB_ID, 0)]
 
 
+@pytest.mark.parametrize("budget", [None, 30.0])
+def test_who_may_block_lets_the_client_ask_again(budget):
+    reader = ScriptedReader({"id": JOB_ID, "status": "DONE"})
+    look_at(reader, JOB_ID, light=True, budget=budget)
+    assert reader.asked == [("status", JOB_ID, budget), ("get", JOB_ID, budget)]
+
+
 @pytest.mark.parametrize("error", [ServiceUnavailable("503"), InvalidPayload("no id")])
 def test_trouble_is_a_value(error):
     assert look_at(ScriptedReader(error), JOB_ID) is error

@@ -1,0 +1,1 @@
+"""Airflow operators for Sentinel Hub's batch APIs."""

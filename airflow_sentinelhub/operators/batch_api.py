@@ -1,0 +1,57 @@
+"""What every operator of a batch API has: the API, and the connection to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.jobs import BatchApi
+
+if TYPE_CHECKING:
+    from airflow_sentinelhub.client.batch import BatchClient
+
+
+class SentinelHubBatchOperator(BaseOperator):
+    """
+    Asks one of the batch APIs for something.
+
+    :param api: ``process`` (Batch Process, the default), ``statistical`` (Batch Statistical) or ``process_v1``
+        (the first Batch Process API).
+    :param sentinelhub_conn_id: the Airflow connection (templated).
+    :param kwargs: everything that ``BaseOperator`` takes.
+    :raises ValueError: there is no such API.
+    """
+
+    template_fields: Sequence[str] = ("sentinelhub_conn_id",)
+    ui_color = "#d6e6f5"
+
+    def __init__(
+        self,
+        *,
+        api: BatchApi | str = BatchApi.PROCESS,
+        sentinelhub_conn_id: str = SentinelHubHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        try:
+            self.api = BatchApi(api)
+        except ValueError:
+            known = ", ".join(repr(each.value) for each in BatchApi)
+            raise ValueError(f"api must be one of {known}; it is {api!r}") from None
+        self.sentinelhub_conn_id = sentinelhub_conn_id
+
+    @property
+    def hook(self) -> SentinelHubHook:
+        """The hook of the connection, made anew each time: the connection's id is templated."""
+        return SentinelHubHook(self.sentinelhub_conn_id)
+
+    def client(self) -> BatchClient:
+        """
+        Give a client of the API, to be closed after use.
+
+        :raises InvalidConnection: the connection lacks a field.
+        """
+        return self.hook.get_conn(self.api)

@@ -1,0 +1,101 @@
+"""What docs/operators.md states of the operators is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from airflow_sentinelhub import exceptions
+from airflow_sentinelhub.jobs import Action, Already, BatchApi, BatchJob, Do, Impossible, WaitUntil, plan
+from airflow_sentinelhub.operators import asking, batch
+
+ROOT = Path(__file__).parent.parent.parent
+PAGE = (ROOT / "docs" / "operators.md").read_text()
+NOW = 1_772_366_400.0
+V2, V1 = BatchApi.PROCESS, BatchApi.PROCESS_V1
+STARTED = ("ANALYSING", "ANALYSIS_DONE", "PROCESSING")
+
+# The states that a row of the first table is about, by the row's beginning.
+ROWS = {
+    "CREATED, nobody": [("CREATED", "NONE")],
+    "CREATED, its analysis": [("CREATED", "ANALYSE")],
+    "CREATED, a start": [("CREATED", "START")],
+    "ANALYSING on request": [("ANALYSING", "ANALYSE")],
+    "ANALYSIS_DONE": [("ANALYSIS_DONE", "ANALYSE")],
+    "started:": [(status, "START") for status in STARTED],
+    "a stop (v1": [(status, "STOP") for status in STARTED],
+    "STOPPED": [("STOPPED", "STOP")],
+    "STOPPED, but": [("STOPPED", "START")],
+    "PARTIAL": [("PARTIAL", "START")],
+    "DONE": [("DONE", "START")],
+    "FAILED": [("FAILED", "START")],
+    "CANCELED": [("CANCELED", "CANCEL")],
+    "a status": [("QUEUEING", "NONE")],
+}
+CELLS = [line.strip("| ").split(" | ") for line in PAGE.splitlines() if line.startswith("|")]
+TABLE = CELLS[2 : 2 + len(ROWS)]
+
+
+def shown(step):
+    match step:
+        case Do():
+            return "**cancel**" if step.call == "stop" and "cancel it" in step.message else f"**{step.call}**"
+        case Already():
+            return "nothing to stop" if "nothing to stop" in step.message else "is so already"
+        case WaitUntil():
+            return "waits"
+        case Impossible():
+            return f"`{step.kind.__name__}`"
+
+
+def in_v1(cell):
+    """What a cell says of v1, where that is apart."""
+    return found[1] if (found := re.search(r"\(v1: ([^)]*)\)", cell) or re.search(r"^v1: (.*);", cell)) else cell
+
+
+def in_v2(cell):
+    return re.sub(r"^v1: .*; else ", "", re.sub(r" \(v1: [^)]*\)", "", cell))
+
+
+def exists(row, api):
+    only = {"STOPPED": V2, "CANCELED": V1}
+    return all(api is where for name, where in only.items() if row[0].startswith(name))
+
+
+@pytest.mark.parametrize(("row", "api"), [(row, api) for row in TABLE for api in (V2, V1) if exists(row, api)])
+def test_the_table_of_states(row, api):
+    states = ROWS[max((name for name in ROWS if row[0].startswith(name)), key=len)]
+    for status, user_action in states:
+        if api is V1 and user_action == "STOP":
+            user_action = "CANCEL"
+        payload = {"id": "x", "status": status, "userAction": user_action, "stoppedStatusReason": "USER_ACTION"}
+        payload["lastUpdated"] = "2026-03-01T11:59:00Z"
+        job = BatchJob.from_payload(api, payload)
+        for action, cell in zip(Action, row[1:], strict=True):
+            says = in_v1(cell) if api is V1 else in_v2(cell)
+            expected = shown(plan(action, job, NOW)).replace("restart_partial", "restartpartial")
+            if expected == "**cancel**" and "cancel" not in says:
+                expected = "**stop**"
+            assert says.startswith(expected), (action, status, user_action)
+
+
+def test_it_names_what_exists():
+    for name in set(re.findall(r"`(?:…)(\w+Operator)`", PAGE)):
+        assert hasattr(batch, f"SentinelHubBatch{name}"), name
+    named = set(re.findall(r"`((?:Batch|Service|Invalid|Forbidden|Unauthorized)\w*)`", PAGE))
+    assert len(named) >= 10
+    for name in named:
+        assert hasattr(exceptions, name), name
+
+
+def test_its_numbers():
+    assert f"up to {len(asking.CONFIRMATION_PAUSES)} looks more, within a minute" in PAGE
+    assert sum(asking.CONFIRMATION_PAUSES) == 60
+    assert f"a look every {asking.NOT_FOUND_PAUSE:g} s" in PAGE
+
+
+@pytest.mark.parametrize("name", ["Analyse", "Start", "Stop", "Restart"])
+def test_the_readme_names_every_operator(name):
+    assert f"`SentinelHubBatch{name}Operator`" in (ROOT / "README.md").read_text()

@@ -1,0 +1,90 @@
+"""Operators against an emulator whose time passes only when a worker sleeps or a trigger waits."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from airflow_sentinelhub.client.tokens import PROCESS_TOKENS
+from airflow_sentinelhub.emulator import Emulator
+from airflow_sentinelhub.operators import batch
+from tests.harness.task_runner import Ended, ExecutionApi, deferred_to, run
+
+
+class Clock:
+    """The ``time`` module of the operators, on the service's time."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+        self.pauses: list[float] = []
+
+    def time(self) -> float:
+        return self._emulator.service.clock.now().timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self._emulator.advance(seconds)
+
+
+@pytest.fixture(scope="module")
+def standing_emulator():
+    with Emulator(speed=0) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(standing_emulator, monkeypatch):
+    """A local Sentinel Hub without jobs, behind the connection ``sh``; its clock stands still."""
+    standing_emulator.reset()
+    PROCESS_TOKENS.reset()  # those of the test before are refused, and asked for anew
+    connection = {
+        "conn_type": "sentinelhub",
+        "login": standing_emulator.client_id,
+        "password": standing_emulator.client_secret,
+        "host": standing_emulator.url,
+        "extra": json.dumps({"auth_url": standing_emulator.auth_url}),
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_SH", json.dumps(connection))
+    # The client's own pauses between two attempts are on real time.
+    monkeypatch.setattr("airflow_sentinelhub.client.retry.FIRST_PAUSE", 0.0)
+    return standing_emulator
+
+
+@pytest.fixture
+def clock(emulator, monkeypatch):
+    clock = Clock(emulator)
+    for module in ("acting", "asking"):
+        monkeypatch.setattr(f"airflow_sentinelhub.operators.{module}.time", clock)
+    return clock
+
+
+@pytest.fixture
+def act(emulator, clock):
+    """Run an operator until it succeeds or fails; what it waits for in the triggerer passes at once."""
+
+    def act(name: str, request_id: Any, api: str = "process", between: Any = None, **arguments: Any) -> Ended:
+        arguments = {"task_id": "act", "request_id": request_id, "sentinelhub_conn_id": "sh", **arguments}
+        execution, lines, waits = ExecutionApi(), [], []
+        for _ in range(100):
+            ended = run(operator(name, api=api, **arguments), execution)
+            lines += ended.lines
+            ended.lines, ended.waits = lines, waits
+            if ended.state != "deferred":
+                return ended
+            classpath, kwargs, next_kwargs = deferred_to(ended)
+            assert classpath == "airflow_sentinelhub.triggers.pause.SentinelHubPauseTrigger"
+            waits.append(kwargs["until"] - clock.time())
+            if between:
+                between(waits)
+            emulator.advance(max(0.0, kwargs["until"] - clock.time()))
+            execution.next_method = "execute_complete"
+            execution.next_kwargs = {**next_kwargs, "event": {"until": kwargs["until"]}}
+        raise AssertionError("it waits on and on")
+
+    return act
+
+
+def operator(name: str, **arguments: Any) -> Any:
+    return getattr(batch, f"SentinelHubBatch{name}Operator")(**arguments)

@@ -1,0 +1,65 @@
+"""A real Airflow stops jobs from another DAG, one of them after a wait in the triggerer."""
+
+from __future__ import annotations
+
+import pytest
+
+from demo.airflow_rest import AirflowRestError
+
+pytestmark = pytest.mark.system
+
+DAG = "example_batch_stop"
+OURS = "airflow_sentinelhub"
+
+
+@pytest.fixture(scope="module")
+def runs(service, airflow):
+    """A job that runs, one that is done, and one that cannot be stopped before its analysis."""
+    service.forget_requests()
+    jobs = {
+        "running": service.add_job("process", steps=[{"status": "PROCESSING", "completionPercentage": 42}]),
+        "done": service.add_job("process", steps=[{"status": "DONE"}]),
+        # In service time, of which twenty seconds pass in one: half a minute.
+        "queued": service.add_job("process", fate={"queued_seconds": 600, "processing_seconds": 100_000}),
+    }
+    runs = {name: airflow.trigger(DAG, {"request_id": job_id}) for name, job_id in jobs.items()}
+    airflow.wait_for_task(DAG, runs["queued"], "stop_job", "deferred", timeout=90)
+    states = {name: airflow.wait_for_run(DAG, run_id, timeout=180) for name, run_id in runs.items()}
+    return {"jobs": jobs, "ids": runs, "states": states, "asked": service.requests()["actions"]}
+
+
+def story(airflow, run_id):
+    lines = airflow.log_lines(DAG, run_id, "stop_job")
+    return [line["event"] for line in lines if OURS in str(line["logger"]) and line["level"] != "debug"]
+
+
+def test_all_runs_succeed(runs):
+    assert runs["states"] == {"running": "success", "done": "success", "queued": "success"}
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("running", "is STOPPED"), ("done", "was done before"), ("queued", "Job")]
+)
+def test_the_job_reaches_the_next_task(service, airflow, runs, name, says):
+    job = airflow.xcom(DAG, runs["ids"][name], "stop_job")
+    assert job["id"] == runs["jobs"][name]
+    assert "request" not in job
+    assert says in airflow.xcom(DAG, runs["ids"][name], "report")
+    if name != "done":
+        assert service.job(runs["jobs"][name])["userAction"] == "STOP"
+
+
+def test_each_job_is_stopped_once_and_the_queued_one_when_that_is_possible(runs):
+    assert {name: count for name, count in runs["asked"].items() if count} == {"stop": 3}
+
+
+def test_the_log_tells_of_the_wait_in_a_few_lines(airflow, runs):
+    told = story(airflow, runs["ids"]["queued"])
+    assert "No worker is held until" in "\n".join(told)
+    assert "The service took it" in told[-1]
+    assert len(told) == 5, told
+
+
+def test_without_a_job_nothing_runs(airflow, runs):
+    with pytest.raises(AirflowRestError, match="request_id"):
+        airflow.trigger(DAG)

@@ -8,7 +8,15 @@ from airflow_sentinelhub.jobs.job import BatchJob, MissingJob
 from airflow_sentinelhub.jobs.memory import Memory
 from airflow_sentinelhub.jobs.policy import Goal, Policy
 from airflow_sentinelhub.jobs.request_id import parse_request_id, reduce_to_id
-from airflow_sentinelhub.jobs.statuses import JobStatus, StopReason, TileStatus, UserAction
+from airflow_sentinelhub.jobs.statuses import (
+    FeatureStatus,
+    JobStatus,
+    StatisticsStatus,
+    StopReason,
+    TileStatus,
+    UserAction,
+)
+from airflow_sentinelhub.jobs.tally import Tally, known_statuses
 from airflow_sentinelhub.jobs.tiles import tiles_by_status
 from airflow_sentinelhub.jobs.trouble import assess_trouble, pause_after
 from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
@@ -17,13 +25,16 @@ __all__ = [
     "BatchApi",
     "BatchJob",
     "Deadlines",
+    "FeatureStatus",
     "Goal",
     "JobStatus",
     "Memory",
     "MissingJob",
     "Outcome",
     "Policy",
+    "StatisticsStatus",
     "StopReason",
+    "Tally",
     "TileStatus",
     "UrlLayout",
     "UserAction",
@@ -31,6 +42,7 @@ __all__ = [
     "advice",
     "assess",
     "assess_trouble",
+    "known_statuses",
     "parse_request_id",
     "pause_after",
     "reduce_to_id",

@@ -22,6 +22,9 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": "Sentinel Hub", "python-modules": ["airflow_sentinelhub.hooks.sentinelhub"]}
         ],
         "sensors": [{"integration-name": "Sentinel Hub", "python-modules": ["airflow_sentinelhub.sensors.batch"]}],
+        "operators": [
+            {"integration-name": "Sentinel Hub", "python-modules": ["airflow_sentinelhub.operators.tiles"]}
+        ],
         "triggers": [
             {"integration-name": "Sentinel Hub", "python-modules": ["airflow_sentinelhub.triggers.batch"]}
         ],

@@ -48,7 +48,7 @@ def test_its_module_imports_nothing():
     "path",
     [
         module
-        for kind in ("hooks", "sensors", "triggers")
+        for kind in ("hooks", "sensors", "operators", "triggers")
         for entry in INFO[kind]
         for module in entry["python-modules"]
     ]

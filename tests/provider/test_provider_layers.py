@@ -20,8 +20,10 @@ ALLOWED = {
     "watching": {"exceptions", "jobs"},
     "emulator": {"jobs"},
     "hooks": {"exceptions", "jobs", "client"},
+    "results": {"exceptions", "jobs", "client"},
     "triggers": {"exceptions", "jobs", "client", "watching", "hooks"},
     "sensors": {"exceptions", "jobs", "client", "watching", "hooks", "triggers"},
+    "operators": {"exceptions", "jobs", "hooks", "results"},
 }
 WITHOUT_AIRFLOW = {"exceptions", "jobs", "client", "watching", "emulator"}
 HTTP = {"requests", "requests_oauthlib", "oauthlib", "urllib3"}
@@ -77,13 +79,34 @@ def test_every_layer_is_known():
     assert layers - {"__init__", "get_provider_info"} == set(ALLOWED)
 
 
-def test_importing_the_sensors_adds_no_http_library_and_no_extra():
-    unwanted = (*HTTP, "sentinelhub", "boto3", "starlette.applications", "uvicorn", "airflow_sentinelhub.emulator")
+# Object storage is read in one place, and its libraries are loaded when something is read.
+STORAGE = {"fsspec", "upath", "s3fs", "boto3", "botocore", "aiobotocore"}
+
+
+@pytest.mark.parametrize("layer", ALLOWED)
+def test_no_storage_library_is_imported(layer):
+    for file in files_of(layer):
+        assert not {name.partition(".")[0] for name in imports(file)} & STORAGE, file
+
+
+@pytest.mark.parametrize("module", ["sensors.batch", "operators.tiles"])
+def test_importing_what_a_dag_needs_adds_no_http_library_and_no_extra(module):
+    unwanted = (
+        *HTTP,
+        *STORAGE,
+        "airflow.providers.amazon",
+        "sentinelhub",
+        "sqlite3",
+        "starlette.applications",
+        "uvicorn",
+        "airflow_sentinelhub.emulator",
+        "airflow_sentinelhub.results",
+    )
     program = (
         "import sys, airflow.sdk\n"
-        "from airflow.sdk import BaseSensorOperator\n"
+        "from airflow.sdk import BaseOperator, BaseSensorOperator\n"
         "before = set(sys.modules)\n"
-        "import airflow_sentinelhub.sensors.batch\n"
+        f"import airflow_sentinelhub.{module}\n"
         f"print(*[name for name in {unwanted} if name in set(sys.modules) - before])\n"
     )
     result = subprocess.run(

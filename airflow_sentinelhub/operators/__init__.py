@@ -1,0 +1,1 @@
+"""What acts on jobs, or reads what came out of them."""

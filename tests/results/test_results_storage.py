@@ -52,6 +52,27 @@ def test_files_are_read_downloaded_and_listed(s3, storage, tmp_path, kind):
     assert (tmp_path / "copy").read_bytes() == b"deep/er/2.json"
 
 
+@pytest.mark.parametrize("kind", ["s3", "file"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a#b.json",
+        "a?b.json",
+        "a%20b.json",
+        "Überlingen.json",
+        "a*[b].json",
+        "a@b:c.json",
+        "a;b&c=d.json",
+        " .json",
+    ],
+)
+def test_names_that_an_identifier_may_lead_to(s3, storage, tmp_path, kind, name):
+    folder = places(s3, tmp_path)[kind] + "/odd"
+    put(s3, f"{folder}/{name}", b"content")
+    [found] = [each for each in storage.names(folder) if each == name]
+    assert storage.read(f"{folder}/{found}") == b"content"
+
+
 def test_a_long_list_comes_page_by_page(s3, storage, monkeypatch):
     monkeypatch.setattr("airflow_sentinelhub.results.storage._PAGE", 3)
     for number in range(8):

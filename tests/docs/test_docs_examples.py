@@ -43,6 +43,7 @@ def test_the_gate_comes_between_the_tiles_and_what_uses_them(tiles_dag):
     gate, tiles = tiles_dag.get_task("gate"), tiles_dag.get_task("tiles")
     assert (tiles.upstream_task_ids, gate.upstream_task_ids) == ({"wait_for_job"}, {"tiles"})
     assert gate.downstream_task_ids == {"use_everything", "use_what_is_there"}
+    assert gate.op_args[0].key == "counts"
     assert tiles_dag.get_task("publish").upstream_task_ids == gate.downstream_task_ids
 
 

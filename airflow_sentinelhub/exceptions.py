@@ -5,10 +5,11 @@ Everything derives from :class:`SentinelHubError`, a plain ``Exception``: Airflo
 exceptions into a *skipped* task when a deferrable sensor has ``soft_fail=True``, and a job that failed must
 never pass for one that was skipped.
 
-All classes can be named in Airflow's ``retry_policy``. Two branches:
+All classes can be named in Airflow's ``retry_policy``. Three branches:
 
 * :class:`BatchError`: the job itself. Asking again will not help; something has to be done about the job.
 * :class:`ServiceError`: what the service answered, or that it did not. The job may be perfectly well.
+* :class:`ResultsUnavailable`: what the job left in its user's bucket. The job may be perfectly well.
 """
 
 from __future__ import annotations
@@ -68,6 +69,23 @@ class UnsupportedOperation(SentinelHubError):
 
 class InvalidPayload(SentinelHubError):
     """The service sent something that cannot be a job: no object, or one without an id."""
+
+
+class ResultsUnavailable(SentinelHubError):
+    """
+    What became of each tile or feature cannot be read from the job's bucket.
+
+    It was never written, is gone, is broken, or the storage connection may not see it. The job may be perfectly
+    well; but without this nobody can tell whether it is complete.
+    """
+
+
+class StorageUnavailable(ResultsUnavailable):
+    """The object storage could not be reached, or gave no usable answer. Worth asking again."""
+
+
+class StorageUnsupported(ResultsUnavailable):
+    """A library is missing for that kind of object storage. The message names what to install."""
 
 
 class BatchError(SentinelHubError):

@@ -22,7 +22,10 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": "Sentinel Hub", "python-modules": ["airflow_sentinelhub.hooks.sentinelhub"]}
         ],
         "operators": [
-            {"integration-name": "Sentinel Hub", "python-modules": ["airflow_sentinelhub.operators.batch"]}
+            {
+                "integration-name": "Sentinel Hub",
+                "python-modules": ["airflow_sentinelhub.operators.batch", "airflow_sentinelhub.operators.tiles"],
+            }
         ],
         "sensors": [{"integration-name": "Sentinel Hub", "python-modules": ["airflow_sentinelhub.sensors.batch"]}],
         "triggers": [

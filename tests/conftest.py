@@ -23,6 +23,7 @@ from tests.harness.openapi_check import (  # noqa: E402, F401
     observed_answers,
     pytest_terminal_summary,
 )
+from tests.harness.s3 import s3  # noqa: E402, F401
 from tests.harness.versions import AIRFLOWS_OWN_WARNINGS  # noqa: E402
 
 

@@ -4,6 +4,7 @@ A local Sentinel Hub: real HTTP, all three batch APIs, jobs on a clock that can 
 Needs the extra ``emulator`` to serve; importing it does not. See ``docs/emulator.md``.
 """
 
+from airflow_sentinelhub.emulator.buckets import Folder
 from airflow_sentinelhub.emulator.clock import ServiceClock
 from airflow_sentinelhub.emulator.control import Control, EmulatorControl
 from airflow_sentinelhub.emulator.local import Emulator, MissingExtraError
@@ -16,6 +17,7 @@ __all__ = [
     "Control",
     "Emulator",
     "EmulatorControl",
+    "Folder",
     "MissingExtraError",
     "RequestCounts",
     "ServiceClock",

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from airflow_sentinelhub.emulator.buckets import Folder
 from airflow_sentinelhub.emulator.clock import ServiceClock
 from airflow_sentinelhub.emulator.local import MissingExtraError
 from airflow_sentinelhub.emulator.service import Service
@@ -31,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         return _fail(str(MissingExtraError(error.name)))
     try:
-        service = Service(ServiceClock(options.speed))
+        write = None if options.results_folder is None else Folder(options.results_folder)
+        service = Service(ServiceClock(options.speed), write=write)
     except ValueError as error:
         return _fail(str(error))
     try:
@@ -57,6 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=8780, help="0 for a free one (default: %(default)s)")
     parser.add_argument(
         "--speed", type=float, default=60.0, help="service seconds per real second (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--results-folder",
+        metavar="DIR",
+        help="write the files that jobs leave in buckets to this folder (default: nothing is written)",
     )
     return parser
 

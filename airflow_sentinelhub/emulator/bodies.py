@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -33,17 +33,18 @@ def read_json(content_type: str, body: bytes) -> dict[str, Any]:
     return read
 
 
-def accept(api: BatchApi, body: Mapping[str, Any]) -> dict[str, Any]:
+def accept(api: BatchApi, body: Mapping[str, Any], schemes: Sequence[str] = ()) -> dict[str, Any]:
     """
     The request as the service keeps and shows it: defaults filled in, credentials masked.
 
+    :param schemes: what the URL of a storage may begin with, besides its own.
     :raises ServiceError: 400 that names the field, for what the service is documented to refuse.
     """
     match api:
         case BatchApi.PROCESS:
-            kept = _process(body)
+            kept = _process(body, schemes)
         case BatchApi.STATISTICAL:
-            kept = _statistical(body)
+            kept = _statistical(body, schemes)
         case BatchApi.PROCESS_V1:
             kept = _process_v1(body)
     return {name: masked(value) for name, value in kept.items()}
@@ -58,7 +59,7 @@ def masked(value: Any) -> Any:
     return deepcopy(value)
 
 
-def _process(body: Mapping[str, Any]) -> dict[str, Any]:
+def _process(body: Mapping[str, Any], schemes: Sequence[str]) -> dict[str, Any]:
     _need(body, "processRequest.evalscript", "processRequest.input.data", "input.type", "output.type")
     kept = dict(body)
     match body["input"]["type"]:
@@ -70,7 +71,7 @@ def _process(body: Mapping[str, Any]) -> dict[str, Any]:
             _storage(body, "input.features")
         case other:
             raise ServiceError(400, f"input.type must be tiling-grid or geopackage, but was {other!r}.")
-    _storage(body, "output.delivery")
+    _storage(body, "output.delivery", schemes)
     match body["output"]["type"]:
         case "raster":
             # The schema also requires "group", which no documented request sends (section 5.3).
@@ -87,10 +88,10 @@ def _process(body: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _statistical(body: Mapping[str, Any]) -> dict[str, Any]:
+def _statistical(body: Mapping[str, Any], schemes: Sequence[str]) -> dict[str, Any]:
     _need(body, "input.data", "aggregation.timeRange", "aggregation.aggregationInterval")
     _storage(body, "input.features")
-    _storage(body, "output")
+    _storage(body, "output", schemes)
     evalscript = body["aggregation"].get("evalscript")
     if evalscript is None:
         if "evalscriptReference" not in body["aggregation"]:
@@ -139,7 +140,7 @@ def _need(body: Mapping[str, Any], *paths: str) -> None:
             value = value[name]
 
 
-def _storage(body: Mapping[str, Any], path: str) -> None:
+def _storage(body: Mapping[str, Any], path: str, schemes: Sequence[str] = ()) -> None:
     """Check an object storage: ``s3`` with a URL, key and secret only together, or ``gs`` with both it needs."""
     _need(body, path)
     storage: Any = body
@@ -149,7 +150,7 @@ def _storage(body: Mapping[str, Any], path: str) -> None:
         raise ServiceError(400, f"{path}.s3 or {path}.gs is required.")
     kind = "s3" if "s3" in storage else "gs"
     _need(body, f"{path}.{kind}.url")
-    if not str(storage[kind]["url"]).startswith(f"{kind}://"):
+    if not str(storage[kind]["url"]).startswith(tuple(f"{scheme}://" for scheme in (kind, *schemes))):
         raise ServiceError(400, f"{path}.{kind}.url must begin with {kind}://.")
     if kind == "gs":
         _need(body, f"{path}.gs.credentials")

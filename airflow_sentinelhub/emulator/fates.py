@@ -30,8 +30,12 @@ class Fate:
     :param stopped_reason: why it is STOPPED. Default: USER_ACTION (somebody else did it).
     :param completion_percentage: completion at the end. Default: 100 for DONE and PARTIAL, otherwise 50.
     :param cost: processing units of the whole job. V1: the estimate.
-    :param tile_count: number of tiles (V1).
-    :param failed_tiles: how many of them fail (V1): all of them end in FAILED, some in PARTIAL.
+    :param tile_count: number of tiles (V1), or of features.
+    :param failed_tiles: how many of them fail. V1: all of them end in FAILED, some in PARTIAL. Otherwise only the
+        files in the bucket show it.
+    :param tile_errors: what the files say of those, in turn. Default: a usual text, or EXECUTION_ERROR.
+    :param no_data_tiles: how many there was nothing to process for; they are DONE all the same.
+    :param partial_tiles: how many have an interval that failed (statistical).
     :param then: what follows PROCESSING, instead of ``end``.
     :param steps: the whole life from now on, instead of everything above. Actions of the user then change
         ``userAction`` only, except that stop and cancel end it, and that a stopped or partial job restarts.
@@ -49,6 +53,9 @@ class Fate:
     cost: float = 250.0
     tile_count: int = 12
     failed_tiles: int = 0
+    tile_errors: tuple[str, ...] = ()
+    no_data_tiles: int = 0
+    partial_tiles: int = 0
     then: tuple[Step, ...] = ()
     steps: tuple[Step, ...] = ()
 
@@ -76,6 +83,8 @@ class Fate:
         for name in ("then", "steps"):
             if name in values:
                 values[name] = parse_steps(values[name])
+        if "tile_errors" in values:
+            values["tile_errors"] = _texts("tile_errors", values["tile_errors"])
         if "error" in values and values["error"] is None:
             values["error"] = ""
         fate = replace(base or cls(), **values)
@@ -92,10 +101,12 @@ class Fate:
                 f'A job does not end in {self.end!r}. For a status that the service may invent, use "then" '
                 f'or "steps", e.g. {{"then": [{{"status": {self.end!r}}}]}}'
             )
-        for name in ("tile_count", "failed_tiles"):
+        for name in ("tile_count", "failed_tiles", "no_data_tiles", "partial_tiles"):
             _check_number(name, getattr(self, name))
         if self.failed_tiles > self.tile_count:
             raise ValueError(f"{self.failed_tiles} of {self.tile_count} tiles cannot fail")
+        if self.failed_tiles + self.no_data_tiles + self.partial_tiles > self.tile_count:
+            raise ValueError(f"There are only {self.tile_count} tiles to fail, be without data or be partial")
 
     def ending(self, api: BatchApi) -> str:
         """The status after PROCESSING, if ``then`` does not say more."""
@@ -163,6 +174,16 @@ class Fate:
             then=(),
             steps=(),
         )
+
+
+def _texts(name: str, value: object) -> tuple[str, ...]:
+    if (
+        isinstance(value, str)
+        or not isinstance(value, Sequence)
+        or not all(isinstance(each, str) for each in value)
+    ):
+        raise ValueError(f"{name!r} of a fate must be a list of texts, but was {value!r}")
+    return tuple(value)
 
 
 def _check_number(name: str, value: object) -> None:

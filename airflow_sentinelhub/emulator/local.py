@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
+from airflow_sentinelhub.emulator.buckets import Writer
 from airflow_sentinelhub.emulator.clock import ServiceClock
 from airflow_sentinelhub.emulator.control import Control
 from airflow_sentinelhub.emulator.control_api import control
@@ -43,6 +44,8 @@ class Emulator(Control):
     :param host: address to listen at.
     :param clock: a clock to use instead of one of that speed.
     :param settings: settings to begin with, see :class:`~airflow_sentinelhub.emulator.settings.Settings`.
+    :param write_result: takes URL and content of each file that a job leaves in its user's bucket, such as
+        :class:`~airflow_sentinelhub.emulator.buckets.Folder`. Default: nothing is written.
     :raises MissingExtraError: on entering, without the extra ``emulator``.
     """
 
@@ -54,8 +57,9 @@ class Emulator(Control):
         *,
         clock: ServiceClock | None = None,
         settings: Mapping[str, Any] | None = None,
+        write_result: Writer | None = None,
     ) -> None:
-        self.service = Service(clock or ServiceClock(speed), settings)
+        self.service = Service(clock or ServiceClock(speed), settings, write=write_result)
         self._host = host
         self._port = port
         self._url: str | None = None

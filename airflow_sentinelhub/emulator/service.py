@@ -11,6 +11,7 @@ from typing import Any
 from airflow_sentinelhub.emulator import bodies
 from airflow_sentinelhub.emulator.account import Account
 from airflow_sentinelhub.emulator.actions import perform
+from airflow_sentinelhub.emulator.buckets import Buckets, Writer
 from airflow_sentinelhub.emulator.clock import ServiceClock
 from airflow_sentinelhub.emulator.errors import ServiceError
 from airflow_sentinelhub.emulator.fates import Fate
@@ -38,6 +39,7 @@ class Service:
     :param clock: the clock on which jobs live.
     :param settings: switches. Default: the defaults.
     :param real_time: source of real seconds, for the life of tokens and the rate limit.
+    :param write: takes URL and content of each file that a job leaves in a bucket. Default: none is written.
     """
 
     def __init__(
@@ -45,12 +47,14 @@ class Service:
         clock: ServiceClock | None = None,
         settings: Mapping[str, Any] | None = None,
         real_time: Callable[[], float] = _time.monotonic,
+        write: Writer | None = None,
     ) -> None:
         self.lock = threading.RLock()
         self.clock = clock or ServiceClock()
         self._speed = self.clock.speed
         self._initial = dict(settings or {})
         self._real_time = real_time
+        self._write = write
         self.reset()
 
     def reset(self) -> None:
@@ -62,6 +66,7 @@ class Service:
         self.tokens = Tokens(self._real_time)
         self.faults = FaultSwitches()
         self.traffic = Traffic()
+        self.buckets = Buckets(self._write)
         self.default_fate = Fate()
         self.clock.speed = self._speed
         self.jobs = KeptJobs()
@@ -84,7 +89,11 @@ class Service:
 
         :raises ServiceError: 400 if the request is no good, otherwise if the account has too few processing units.
         """
-        request, now = bodies.accept(api, body), self.now()
+        request, now = bodies.accept(api, body, self.buckets.schemes), self.now()
+        try:
+            self.buckets.check(api, request)
+        except ValueError as error:
+            raise ServiceError(400, f"{error}.") from None
         self.account.check(api, "create")
         return payload(self.jobs.make(api, request, self._fate_for(api), now), now, self.settings)
 
@@ -94,6 +103,7 @@ class Service:
 
         :raises ValueError: if that makes no sense.
         """
+        self.buckets.check(api, given.get("request") or {})
         return place(self.jobs, self.now(), api, fate, **given).id
 
     def add_foreign(
@@ -109,9 +119,10 @@ class Service:
 
     def find(self, api: BatchApi, job_id: str) -> Job:
         """:raises ServiceError: 404 if the service does not know it: not yet, no longer, or not at all."""
-        job = self.jobs.get(job_id)
-        if job is None or job.api is not api or not self._visible(job, self.now()):
+        job, now = self.jobs.get(job_id), self.now()
+        if job is None or job.api is not api or not self._visible(job, now):
             raise ServiceError(404, f"Request {job_id} not found.")
+        self.buckets.deliver(job, now)
         return job
 
     def get(self, api: BatchApi, job_id: str) -> Payload:
@@ -125,6 +136,8 @@ class Service:
     def raw(self, *jobs: Job) -> list[Payload]:
         """Jobs as the service would show them, even while it hides them."""
         now = self.now()
+        for job in jobs:
+            self.buckets.deliver(job, now)
         return [payload(job, now, self.settings) for job in jobs]
 
     def in_order(self, api: BatchApi, sort: str, descending: bool) -> list[Job]:

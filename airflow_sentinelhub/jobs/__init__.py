@@ -10,7 +10,15 @@ from airflow_sentinelhub.jobs.memory import Memory
 from airflow_sentinelhub.jobs.policy import Goal, Policy
 from airflow_sentinelhub.jobs.refusals import ActionMemory, decide
 from airflow_sentinelhub.jobs.request_id import parse_request_id, reduce_to_id
-from airflow_sentinelhub.jobs.statuses import JobStatus, StopReason, TileStatus, UserAction
+from airflow_sentinelhub.jobs.statuses import (
+    FeatureStatus,
+    JobStatus,
+    StatisticsStatus,
+    StopReason,
+    TileStatus,
+    UserAction,
+)
+from airflow_sentinelhub.jobs.tally import Tally, known_statuses
 from airflow_sentinelhub.jobs.tiles import tiles_by_status
 from airflow_sentinelhub.jobs.trouble import assess_trouble, pause_after
 from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
@@ -23,6 +31,7 @@ __all__ = [
     "BatchJob",
     "Deadlines",
     "Do",
+    "FeatureStatus",
     "Goal",
     "Impossible",
     "JobStatus",
@@ -31,7 +40,9 @@ __all__ = [
     "Outcome",
     "Policy",
     "ServiceCall",
+    "StatisticsStatus",
     "StopReason",
+    "Tally",
     "TileStatus",
     "UrlLayout",
     "UserAction",
@@ -41,6 +52,7 @@ __all__ = [
     "assess",
     "assess_trouble",
     "decide",
+    "known_statuses",
     "parse_request_id",
     "pause_after",
     "plan",

@@ -56,3 +56,25 @@ class TileStatus(StrEnum):
     PROCESSING = "PROCESSING"
     PROCESSED = "PROCESSED"
     FAILED = "FAILED"
+
+
+class FeatureStatus(StrEnum):
+    """State of a feature of Batch Process (v2) in the execution database. FATAL is not tried again."""
+
+    DONE = "DONE"
+    FATAL = "FATAL"
+    PENDING = "PENDING"
+
+
+class StatisticsStatus(StrEnum):
+    """
+    What the result file of a feature of Batch Statistical comes to.
+
+    DONE: all intervals. PARTIAL: some intervals failed. FAILED: the feature, or all intervals. UNREADABLE: the
+    file is not what the documentation describes. Features without a file are not known of.
+    """
+
+    DONE = "DONE"
+    PARTIAL = "PARTIAL"
+    FAILED = "FAILED"
+    UNREADABLE = "UNREADABLE"

@@ -25,6 +25,22 @@ def tiles_by_status(
     """
     grouped: dict[str, list[dict[str, Any]]] = {status.value: [] for status in TileStatus}
     for tile in tiles:
-        kept = {key: value for key, value in tile.items() if include_geometry or key not in _GEOMETRY_FIELDS}
-        grouped.setdefault(str(tile.get("status") or "UNKNOWN").upper(), []).append(kept)
+        word, kept = read_tile(tile, include_geometry=include_geometry)
+        grouped.setdefault(word, []).append(kept)
     return grouped
+
+
+def read_tile(tile: Mapping[str, Any], *, include_geometry: bool = False) -> tuple[str, dict[str, Any]]:
+    """
+    Give a tile's status, and the tile as it goes to XCom.
+
+    :param tile: its payload.
+    :param include_geometry: keep ``geometry`` and ``origin``.
+    """
+    kept = {key: value for key, value in tile.items() if include_geometry or key not in _GEOMETRY_FIELDS}
+    return status_word(tile.get("status")), kept
+
+
+def status_word(value: object) -> str:
+    """Spell a status as a key of the dictionary, whatever stands in its place."""
+    return str(value).strip().upper() if value not in (None, "") else "UNKNOWN"

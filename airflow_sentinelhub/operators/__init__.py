@@ -1,1 +1,1 @@
-"""Airflow operators for Sentinel Hub's batch APIs."""
+"""What acts on jobs, or reads what came out of them."""

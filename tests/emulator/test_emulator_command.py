@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import requests
@@ -67,6 +68,19 @@ def test_it_serves_until_interrupted() -> None:
             process.send_signal(signal.SIGINT)
             code = process.wait(10)
         assert (code, process.stderr.read(), process.stdout.read()) == (0, "", "")
+
+
+def test_it_writes_results_to_a_folder(tmp_path: Path) -> None:
+    with started("--port", "0", "--speed", "0", "--results-folder", str(tmp_path)) as process:
+        assert process.stdout is not None
+        control = EmulatorControl(process.stdout.readline().split()[-1])
+        job = control.add_job("process", status="DONE")
+        control.job(job)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert [str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*.*")] == [
+        f"my-bucket/results/{job}/execution-{job}.sqlite"
+    ]
 
 
 def start_once() -> tuple[float, float]:

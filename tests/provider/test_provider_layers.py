@@ -20,9 +20,10 @@ ALLOWED = {
     "watching": {"exceptions", "jobs"},
     "emulator": {"jobs"},
     "hooks": {"exceptions", "jobs", "client"},
+    "results": {"exceptions", "jobs", "client"},
     "triggers": {"exceptions", "jobs", "client", "watching", "hooks"},
     "sensors": {"exceptions", "jobs", "client", "watching", "hooks", "triggers"},
-    "operators": {"exceptions", "jobs", "client", "watching", "hooks", "triggers"},
+    "operators": {"exceptions", "jobs", "client", "watching", "hooks", "results", "triggers"},
 }
 WITHOUT_AIRFLOW = {"exceptions", "jobs", "client", "watching", "emulator"}
 HTTP = {"requests", "requests_oauthlib", "oauthlib", "urllib3"}
@@ -78,17 +79,30 @@ def test_every_layer_is_known():
     assert layers - {"__init__", "get_provider_info"} == set(ALLOWED)
 
 
-@pytest.mark.parametrize("module", ["sensors.batch", "operators.batch"])
+# Object storage is read in one place, and its libraries are loaded when something is read.
+STORAGE = {"fsspec", "upath", "s3fs", "boto3", "botocore", "aiobotocore"}
+
+
+@pytest.mark.parametrize("layer", ALLOWED)
+def test_no_storage_library_is_imported(layer):
+    for file in files_of(layer):
+        assert not {name.partition(".")[0] for name in imports(file)} & STORAGE, file
+
+
+@pytest.mark.parametrize("module", ["sensors.batch", "operators.batch", "operators.tiles"])
 def test_importing_what_a_dag_imports_adds_no_http_library_and_no_extra(module):
     unwanted = (
         *HTTP,
+        *STORAGE,
+        "airflow.providers.amazon",
+        "airflow.providers.standard",
         "sentinelhub",
-        "boto3",
+        "sqlite3",
         "starlette.applications",
         "uvicorn",
-        "airflow_sentinelhub.emulator",
         "airflow_sentinelhub.client.batch",
-        "airflow.providers.standard",
+        "airflow_sentinelhub.emulator",
+        "airflow_sentinelhub.results",
     )
     program = (
         "import sys, airflow.sdk\n"

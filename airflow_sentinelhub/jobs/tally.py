@@ -1,0 +1,120 @@
+"""What came out of a job: its tiles or features by status, counted, and why the failed ones failed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from airflow_sentinelhub.jobs.api import BatchApi
+from airflow_sentinelhub.jobs.statuses import FeatureStatus, StatisticsStatus, TileStatus
+
+NO_DATA = "No data"
+"""Error of a feature that is DONE, as there was nothing to process."""
+
+_KNOWN = {
+    BatchApi.PROCESS: tuple(FeatureStatus),
+    BatchApi.STATISTICAL: tuple(StatisticsStatus),
+    BatchApi.PROCESS_V1: tuple(TileStatus),
+}
+# Texts may name the feature: as many different ones as there are features would fill the memory.
+_MOST_ERRORS = 1000
+_OTHERS = "(other errors)"
+
+
+def known_statuses(api: BatchApi) -> tuple[str, ...]:
+    """Name all statuses that a tile or feature of this API may have, as far as this version knows."""
+    return tuple(status.value for status in _KNOWN[api])
+
+
+class Tally:
+    """
+    Takes in tiles one by one, and keeps them by status.
+
+    :param api: whose tiles they are; says which statuses are always there.
+    :param statuses: only tiles in these statuses; empty: all.
+    :param limit: keep at most so many of each status; all are counted. ``None``: keep all.
+    :param keep: whether to keep tiles at all.
+    """
+
+    def __init__(
+        self, api: BatchApi, *, statuses: Collection[str] = (), limit: int | None = None, keep: bool = True
+    ) -> None:
+        self._statuses = frozenset(statuses)
+        self._limit = limit
+        self._keep = keep
+        self._left_out = False
+        self._errors: Counter[tuple[str, str]] = Counter()
+        self._counts = {status: 0 for status in known_statuses(api) if self._wants(status)}
+        self.tiles: dict[str, list[dict[str, Any]]] = {status: [] for status in known_statuses(api)}
+
+    def add(self, status: str, tile: dict[str, Any]) -> bool:
+        """
+        Take in a tile.
+
+        :param status: its status; one that this version does not know becomes a key of its own.
+        :param tile: the tile, plain JSON.
+        :return: whether its status is wanted.
+        """
+        if not self._wants(status):
+            return False
+        self._counts[status] = self._counts.get(status, 0) + 1
+        for error in _errors_of(tile):
+            known = (status, error) in self._errors or len(self._errors) < _MOST_ERRORS
+            self._errors[status, error if known else _OTHERS] += 1
+        if self._keep:
+            kept = self.tiles.setdefault(status, [])
+            if self._limit is None or len(kept) < self._limit:
+                kept.append(tile)
+            else:
+                self._left_out = True
+        return True
+
+    @property
+    def total(self) -> int:
+        """How many tiles there are of the wanted statuses."""
+        return sum(self._counts.values())
+
+    @property
+    def kept(self) -> int:
+        """How many tiles are kept."""
+        return sum(map(len, self.tiles.values()))
+
+    def counts(self) -> dict[str, Any]:
+        """
+        Count the tiles of each status, those beyond the limit included.
+
+        Statuses that were not asked for are no keys: nothing is known of them. With a limit, ``truncated`` says
+        whether it left anything out.
+        """
+        return self._counts | ({} if self._limit is None else {"truncated": self._left_out})
+
+    def in_words(self) -> str:
+        """Sum up for a log: the statuses that occur."""
+        return ", ".join(f"{count:,} {status}" for status, count in self._counts.items() if count) or "none"
+
+    def errors(self, most: int) -> list[str]:
+        """
+        Give the commonest errors, each with its status and how often it occurs.
+
+        :param most: how many lines at most; the last one counts the rest.
+        """
+        ranked = self._errors.most_common()
+        lines = [f"{count:,} {status}: {_short(error)}" for (status, error), count in ranked[:most]]
+        if rest := ranked[most:]:
+            lines.append(f"{sum(count for _, count in rest):,} more, with {len(rest):,} other errors")
+        return lines
+
+    def _wants(self, status: str) -> bool:
+        return not self._statuses or status in self._statuses
+
+
+def _errors_of(tile: Mapping[str, Any]) -> Iterator[str]:
+    """The different errors of a tile; a feature of Batch Statistical may have one for each interval."""
+    errors = [tile.get("error"), *(each.get("error") for each in tile.get("failed_intervals") or ())]
+    return iter(dict.fromkeys(str(error) for error in errors if error))
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 300 else line[:297] + "..."

@@ -102,6 +102,7 @@ class Cycle:
                 try:
                     page = await common.asker.ask(_read_page, walk, jobs, common.watched)
                 except SentinelHubError as error:
+                    search.failed()
                     self._list_failed(error)
                     return search.pages + 1
                 if page is None:
@@ -120,7 +121,6 @@ class Cycle:
 
     def _list_failed(self, error: SentinelHubError) -> None:
         common = self._common
-        common.places.drop_trial()
         if is_weather(error) and common.weather.failed("the list", error, len(common.watched)):
             self._give_up(error)
         elif isinstance(error, RateLimited):

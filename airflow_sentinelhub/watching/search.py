@@ -20,9 +20,6 @@ LOOK_AGAIN_AFTER = 600.0
 LONGEST_UNTIL_LOOK_AGAIN = 7200.0
 """The same at most; it doubles each time."""
 
-MOST_PAGES_IN_VAIN = 20
-"""Pages that one cycle may read in vain, where so many jobs are looked for that it will hardly matter."""
-
 FIRST_BAR = 60.0
 LONGEST_BAR = 3600.0
 
@@ -51,8 +48,7 @@ class Whereabouts:
         self._watched = watched
         self._page: dict[str, int] = {}
         self._in_vain: dict[str, float] = {}
-        self._trial: Walk | None = None
-        self._trial_reader: Search | None = None
+        self._paused: Walk | None = None
         self._look_again_at = math.inf
         self._look_again_after = LOOK_AGAIN_AFTER
         self._barred_until = -math.inf
@@ -89,10 +85,6 @@ class Whereabouts:
         """Read the list again: nothing could be read, so it is not the list's fault."""
         self._barred_until, self._bar = -math.inf, FIRST_BAR
 
-    def drop_trial(self) -> None:
-        """Begin anew to look for jobs, as a walk that failed cannot go on."""
-        self._trial = None
-
 
 class Search:
     """
@@ -105,7 +97,7 @@ class Search:
         self._places = places
         self._now = now
         self._deepest = max(1, len(places._watched) // 2)
-        self._in_vain = max(1, min(MOST_PAGES_IN_VAIN, len(jobs) // 10))
+        self._in_vain = max(1, len(jobs) // 10)
         self.pages = 0
         self._found = 0
         self._over = False
@@ -114,6 +106,7 @@ class Search:
         self._expected = {job for job, page in pages.items() if page <= self._depth}
         self._guesses = {job for job in jobs - pages.keys() if places._in_vain.get(job, 0) < math.inf}
         self._sweep: Walk | None = None
+        self._trial: Walk | None = None
 
     def next(self) -> Walk | None:
         """Give the walk whose next page is to be read, or ``None`` to ask for each job that is left."""
@@ -125,9 +118,9 @@ class Search:
             return self._sweep
         if self.pages >= self._found + self._in_vain:
             return None
-        if read >= self._depth and self._sweep and len(self._expected) + self._not_yet_passed(read) > 1:
+        if self._sweep and read >= self._depth and len(self._expected) + self._not_yet_passed(read) > 1:
             return self._sweep  # jobs have moved on by a page, or are new to us
-        return self._trial() if len(self._guesses) > 1 else None
+        return self._try() if len(self._guesses) > 1 else None
 
     def saw(self, walk: Walk, jobs: Iterable[str]) -> None:
         """
@@ -138,60 +131,64 @@ class Search:
         """
         walk.read += 1
         self.pages += 1
-        self._places._bar = FIRST_BAR
+        places = self._places
+        places._bar = FIRST_BAR
         for job in jobs:
-            if job not in self._places._watched:  # since the page was read
+            if job not in places._watched:  # since the page was read
                 continue
-            self._places._page[job] = walk.read
-            self._places._in_vain.pop(job, None)
-            self._places._look_again_after = LOOK_AGAIN_AFTER
+            places._page[job] = walk.read
+            places._in_vain.pop(job, None)
+            places._look_again_after = LOOK_AGAIN_AFTER
             if job in self._expected or job in self._guesses:
                 self._found += 1
                 self._expected.discard(job)
                 self._guesses.discard(job)
-        if walk is self._places._trial and walk.read >= self._deepest:
-            self._give_up()
         for job in self._guesses:
-            if self._places._in_vain.get(job, 0) == walk.read - 1:
-                self._places._in_vain[job] = walk.read
+            if places._in_vain.get(job, 0) == walk.read - 1:
+                places._in_vain[job] = walk.read
+        if walk is self._trial and walk.read >= self._deepest:
+            self._give_up()
 
     def reached_end(self) -> None:
         """Take note that the list has no further page."""
         self._over = True
         self._give_up()
 
+    def failed(self) -> None:
+        """Take note that a page could not be read: its walk cannot go on."""
+        self._over = True
+        self._trial = None
+
     def finish(self) -> None:
         """Learn from what was not found."""
-        if self._places._trial_reader is self:
-            self._places._trial_reader = None
+        places = self._places
+        places._paused = self._trial or places._paused
         if self._sweep is not None:
-            for job in self._expected & self._places._page.keys():
-                if self._places._page[job] <= self._sweep.read:
-                    self._places._page[job] = self._sweep.read + 1
+            for job in self._expected & places._page.keys():
+                if places._page[job] <= self._sweep.read:
+                    places._page[job] = self._sweep.read + 1
         for job in self._guesses:
-            if job not in self._places._watched:
-                self._places.forget(job)
+            if job not in places._watched:
+                places.forget(job)
 
     def _not_yet_passed(self, read: int) -> int:
         return sum(self._places._in_vain.get(job, 0) <= read for job in self._guesses)
 
-    def _trial(self) -> Walk | None:
-        """Give a walk that goes on where earlier ones gave up, a page in each cycle."""
-        places = self._places
-        if places._trial_reader not in (None, self):
-            return None  # of two cycles at the same time, one is enough to try
-        places._trial_reader = self
-        fresh = sum(not places._in_vain.get(job) for job in self._guesses)
-        if places._trial is None or fresh > 1:
-            places._trial = self._sweep or Walk()
-        elif self._sweep is not None and self._sweep.read > places._trial.read:
-            places._trial = self._sweep
-        self._sweep = self._sweep or (places._trial if not places._trial.read else None)
-        return places._trial
+    def _try(self) -> Walk:
+        """Give a walk that looks for jobs where they may be: from where an earlier cycle paused, or from the start."""
+        if self._trial is None:
+            places = self._places
+            fresh = sum(not places._in_vain.get(job) for job in self._guesses)
+            # Taken, so that no other cycle goes on with it at the same time.
+            paused, places._paused = places._paused, None
+            if 2 * fresh > len(self._guesses) or paused is None:
+                paused = self._sweep = self._sweep or Walk()
+            self._trial = paused
+        return self._trial
 
     def _give_up(self) -> None:
         places = self._places
-        places._trial = None
+        self._trial = None
         if self._guesses and places._look_again_at == math.inf:
             places._look_again_at = self._now + places._look_again_after
             places._look_again_after = min(LONGEST_UNTIL_LOOK_AGAIN, places._look_again_after * 2)

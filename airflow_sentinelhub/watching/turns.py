@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from airflow_sentinelhub.watching.look import NextLook
 
-EARLY = 0.2
-"""Part of its interval by which a wait may be served too early."""
+LEEWAY = 0.2
+"""Part of its interval by which a wait may be served too early or too late."""
 
 
 class Turn(NamedTuple):
@@ -27,8 +27,8 @@ def next_turn(look: NextLook, asked_at: float, now: float, *, alone: bool) -> Tu
     """
     Give the turn for a look.
 
-    Waits of the same interval move to common moments (the multiples of the interval) by coming a little early
-    each time, as a list of jobs answers all of them at once.
+    Waits of the same interval move to common moments (the multiples of the interval) by coming a little early or
+    late each time, as a list of jobs answers all of them at once.
 
     :param look: what is wanted.
     :param asked_at: when the request for the previous look was begun.
@@ -41,5 +41,6 @@ def next_turn(look: NextLook, asked_at: float, now: float, *, alone: bool) -> Tu
     # The answer may have taken long; counting from there, those that are served late in a cycle would fall behind
     # those that are served early. But at least half an interval is left in peace.
     wanted = max(asked_at, now - after / 2) + after
-    earliest = wanted - EARLY * after
-    return Turn(earliest, max(earliest, math.floor(wanted / after) * after))
+    earliest, latest = wanted - LEEWAY * after, wanted + LEEWAY * after
+    common = math.floor(wanted / after + 0.5) * after
+    return Turn(earliest, min(max(earliest, common), latest))

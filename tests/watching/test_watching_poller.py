@@ -118,6 +118,13 @@ def test_newcomers_are_waited_for_while_they_keep_coming_but_not_for_ever():
     assert account.count() < 30
 
 
+def test_a_restart_with_the_oldest_jobs_first_costs_a_few_sweeps_of_the_list():
+    account = account_with(1000)
+    watched(account, 60, ids(1000)[::-1], stagger=0.02)
+    assert account.count("list") <= 60
+    assert account.count("get") <= 5
+
+
 def test_a_newcomer_that_is_in_a_hurry_does_not_wait_for_others():
     account = account_with(1)
     assert watched(account, 10, interval=0.5)["job-0"].looks[0][0] < 0.5 + 0.3 < GATHERING

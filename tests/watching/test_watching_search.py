@@ -157,13 +157,25 @@ def test_a_list_that_failed_with_all_the_rest_is_read_again_at_once():
     assert places.bar(0.0) == FIRST_BAR
 
 
-def test_of_two_cycles_at_the_same_time_one_searches_for_deep_jobs():
-    places = Whereabouts(dict.fromkeys(ids(5)).keys())
-    first, second = places.search(ids(5), 0.0), places.search(ids(5), 0.0)
-    assert first.next() is not None
-    assert second.next() is None
-    first.finish()
-    assert second.next() is not None
+def test_two_cycles_at_the_same_time_never_go_on_with_the_same_walk():
+    places = Whereabouts(dict.fromkeys(ids(9)).keys())
+    before = places.search(ids(9), 0.0)
+    paused = before.next()
+    before.saw(paused, [])
+    before.finish()
+    first, second = places.search(ids(9), 0.0), places.search(ids(9), 0.0)
+    assert first.next() is paused
+    assert second.next() is not paused
+
+
+def test_a_walk_that_failed_is_not_gone_on_with():
+    places = Whereabouts(dict.fromkeys(ids(9)).keys())
+    search = places.search(ids(9), 0.0)
+    walk = search.next()
+    search.failed()
+    assert search.next() is None
+    search.finish()
+    assert places.search(ids(9), 0.0).next() is not walk
 
 
 def test_what_is_not_watched_any_more_leaves_nothing_behind():

@@ -67,7 +67,7 @@ def polling(account, *, lane=None, random=lambda: 1.0):
             yield poller
         finally:
             poller.close()
-    assert not CountedCycle.broken
+    assert not CountedCycle.broken, CountedCycle.broken
 
 
 async def wait_for(poller, job_id, *, interval=60.0, lasts=7 * 86_400.0, log=None, api=BatchApi.PROCESS, **policy):

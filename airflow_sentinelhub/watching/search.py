@@ -175,7 +175,7 @@ class Search:
         return sum(self._places._in_vain.get(job, 0) <= read for job in self._guesses)
 
     def _try(self) -> Walk:
-        """Give a walk that looks for jobs where they may be: from where an earlier cycle paused, or from the start."""
+        """Give a walk to where jobs may be: on from where an earlier cycle paused, or from the beginning."""
         if self._trial is None:
             places = self._places
             fresh = sum(not places._in_vain.get(job) for job in self._guesses)

@@ -1,5 +1,5 @@
 """
-Measures one case: waits begin, an interval passes, some are measured, jobs end.
+Measures one case: waits begin, a few intervals pass, some are measured, jobs end.
 
 Requests and processor time are counted while no job ends and nothing else is looked at. After that jobs end for
 the length of an interval, so that they meet the polls at every phase, and the ends may take three more to be seen.
@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.conversation import Command
 from benchmarks.figures import Detection, Duration, Figures
 from benchmarks.options import Options
-from benchmarks.plan import Case
+from benchmarks.plan import SETTLING, Case
 from benchmarks.processes import ANSWERED_WITHIN, WaitingProcess, environment
 from benchmarks.service import Counts, Service
 from benchmarks.spec import Spec
@@ -120,7 +120,7 @@ class _Measurement:
         case, interval = self._case, self._options.interval
         with _Later(self._service, _FIRST_MINUTE) as first_minute:
             began = min(answer["began"] for answer in self._ask(Command.BEGIN))
-            self._sleep(interval)
+            self._sleep(SETTLING * interval)
 
             self._ask(Command.WINDOW_BEGINS)
             before, load, since = self._service.counts(), self._service.processor_time(), time.monotonic()

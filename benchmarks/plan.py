@@ -54,6 +54,10 @@ def cases(options: Options) -> list[Case]:
     return list(dict.fromkeys(found))
 
 
+SETTLING = 3
+"""Intervals before anything is counted: waits that share requests meet after three turns at the latest."""
+
+
 def idle_sizes(planned: list[Case]) -> list[int]:
     """How many idle triggers there are to compare with."""
     return sorted({case.waits for case in planned if case.variant != "sdk"})
@@ -65,7 +69,7 @@ def estimate(planned: list[Case], options: Options) -> tuple[float, float]:
     for case in planned:
         arrival = options.arrival_of(case.waits) if case.variant != "sdk" else 0.0
         fixed = _START[case.variant] + case.waits * _ADD_A_JOB + arrival
-        steady = options.interval * (1 + options.intervals)
+        steady = options.interval * (SETTLING + options.intervals)
         usual += fixed + steady + _USUAL_DETECTION * options.interval
         longest += fixed + steady + _LONGEST_DETECTION * options.interval
     for waits in idle_sizes(planned):

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from benchmarks.figures import Duration, Row
 from benchmarks.options import PLAIN, Options
-from benchmarks.plan import MOST_PROCESSES
+from benchmarks.plan import MOST_PROCESSES, SETTLING
 from benchmarks.probes import Lag
 
 _NOTHING, _GAP = "-", "  "
@@ -128,7 +128,7 @@ def _notes(rows: Sequence[Row], options: Options, facts: Mapping[str, Any]) -> l
         "KiB: growth of resident memory. With few waits it is mostly what the first of them needs (threads, "
         "connections). Over idle: what is left without the needs of a trigger that does nothing.",
         "Loop lag: by how much sleeps of 20 ms on the event loop of the waits were too long. At start: the most "
-        "while waits began and in the interval after that.",
+        f"while waits began and in the {SETTLING} intervals after that.",
         "DONE seen after: from the end of a job until its wait ends. Seen: of how many ends.",
         "All known: from the beginning of the first wait until each had seen its job, as after a restart.",
         "Emulator: its processor time, in parts of one core.",

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
@@ -40,6 +39,8 @@ Airflow takes the end of the process that deferred for the end of the task if it
 has fired, and fails the task (apache/airflow #71580, #72716). The report takes up to
 ``[workers] min_heartbeat_interval`` (5 seconds), and then some.
 """
+
+Shared = TypeVar("Shared")
 
 _PAUSE_BEFORE_NEW_CREDENTIALS = 1.0
 _CREDENTIALS_ARE_KNOWN_AFTER = 300.0
@@ -103,14 +104,16 @@ class SentinelHubBatchTrigger(BaseTrigger):
         self.goal = Goal(goal)
         self.request_id = request_id
         self.sentinelhub_conn_id = sentinelhub_conn_id
-        self.policy = Policy(
-            poll_interval=poke_interval,
-            analysis_poll_interval=analysis_poke_interval,
-            allow_partial=allow_partial,
-            start_grace=start_grace,
-            stall_timeout=stall_timeout,
-            outage_tolerance=outage_tolerance,
-            slowest_poll_interval=slowest_poke_interval,
+        self.policy = _one_of_each(
+            Policy(
+                poll_interval=poke_interval,
+                analysis_poll_interval=analysis_poke_interval,
+                allow_partial=allow_partial,
+                start_grace=start_grace,
+                stall_timeout=stall_timeout,
+                outage_tolerance=outage_tolerance,
+                slowest_poll_interval=slowest_poke_interval,
+            )
         )
         self.deadlines = Deadlines(started_at, timeout_at, execution_timeout_at)
         self.first_look_after = first_look_after
@@ -188,61 +191,74 @@ class SentinelHubBatchTrigger(BaseTrigger):
         return verdict
 
     async def _watch(self, wait: Wait) -> Verdict:
-        hook = SentinelHubHook(self.sentinelhub_conn_id)
         first = NextLook(self.first_look_after)
         while True:
             try:
-                config = await hook.aget_config()
+                config = await self._read_connection()
             except SentinelHubError as error:
                 verdict = wait.see(error, time.time())
                 if verdict.is_final:
                     return verdict
                 await asyncio.sleep(wait.pause(time.time()))
                 continue
-            final = await self._watch_with(config, hook, wait, first)
+            final = await self._watch_with(config, wait, first)
             if final is not None:
                 return final
             first = NextLook(_PAUSE_BEFORE_NEW_CREDENTIALS)
 
-    async def _watch_with(
-        self, config: ClientConfig, hook: SentinelHubHook, wait: Wait, wanted: NextLook
-    ) -> Verdict | None:
+    async def _watch_with(self, config: ClientConfig, wait: Wait, wanted: NextLook) -> Verdict | None:
         """Watch until the end; ``None``: until the connection has other credentials than ``config``."""
-        with self._subscribe(config, self.api) as subscription:
+        subscription = self._subscribe(config, self.api)
+        try:
             while True:
                 look = await subscription.next(wanted)
-                if isinstance(look, InvalidCredentials) and await _changed(hook, config):
+                if isinstance(look, InvalidCredentials) and await self._has_changed(config):
                     return None
                 verdict = wait.see(look, time.time())
                 if verdict.is_final:
                     break
                 wanted = wait.next_look(time.time())
+        finally:
+            self._leave(subscription, config)
         if may_be_elsewhere(verdict):
-            with self._subscribe(config, BatchApi.PROCESS) as subscription:
+            subscription = self._subscribe(config, BatchApi.PROCESS)
+            try:
                 return found_elsewhere(verdict, await subscription.next(NextLook(0.0)))
+            finally:
+                self._leave(subscription, config)
         return verdict
 
-    @contextmanager
-    def _subscribe(self, config: ClientConfig, api: BatchApi) -> Iterator[Subscription]:
-        limit = GateKey(config.client_id, config.auth_url)
-        account = Account((config.base_url, config.url_layout, *config.account), limit)
-        make_client = functools.partial(_client, config, api)
-        shortest = min(self.policy.poll_interval, self.policy.analysis_poll_interval)
+    def _subscribe(self, config: ClientConfig, api: BatchApi) -> Subscription:
         # Connections that differ only in their limit share a poller, whose client knows the limit of one of them.
-        PROCESS_GATE.declare(limit, config.requests_per_minute)
+        PROCESS_GATE.declare(_limit_of(config), config.requests_per_minute)
+        account = Account((config.base_url, config.url_layout, *config.account), _limit_of(config))
+        shortest = min(self.policy.poll_interval, self.policy.analysis_poll_interval)
+        return subscribe(account, api, functools.partial(_client, config, api), self.request_id, patience=shortest)
+
+    def _leave(self, subscription: Subscription, config: ClientConfig) -> None:
+        subscription.leave()
+        PROCESS_GATE.withdraw(_limit_of(config), config.requests_per_minute)
+
+    async def _read_connection(self) -> ClientConfig:
+        config: ClientConfig = _one_of_each(await SentinelHubHook(self.sentinelhub_conn_id).aget_config())
+        return config
+
+    async def _has_changed(self, config: ClientConfig) -> bool:
+        """Whether somebody has mended the connection since it was read."""
         try:
-            with subscribe(account, api, make_client, self.request_id, patience=shortest) as subscription:
-                yield subscription
-        finally:
-            PROCESS_GATE.withdraw(limit, config.requests_per_minute)
+            return await self._read_connection() != config
+        except SentinelHubError:
+            return False
 
 
-async def _changed(hook: SentinelHubHook, config: ClientConfig) -> bool:
-    """Whether somebody has mended the connection since it was read."""
-    try:
-        return await hook.aget_config() != config
-    except SentinelHubError:
-        return False
+@functools.lru_cache(maxsize=64)
+def _one_of_each(value: Shared) -> Shared:
+    """Let the many waits that have an equal value share one of them."""
+    return value
+
+
+def _limit_of(config: ClientConfig) -> GateKey:
+    return GateKey(config.client_id, config.auth_url)
 
 
 def _client(config: ClientConfig, api: BatchApi) -> BatchClient:

@@ -38,12 +38,19 @@ class Poller:
     Serves the waits of one account, API and event loop.
 
     :param asker: sends requests.
+    :param deserted: called when the last wait has left.
     :param random: gives numbers from 0 to 1.
     """
 
-    def __init__(self, asker: Asker, random: Callable[[], float] = _random.random) -> None:
+    def __init__(
+        self,
+        asker: Asker,
+        deserted: Callable[[], object] = lambda: None,
+        random: Callable[[], float] = _random.random,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._asker = asker
+        self._deserted = deserted
         self._common = Circumstances(asker, Weather(random))
         self._waiting: dict[Subscription, None] = {}
         self._newest = -math.inf
@@ -60,16 +67,12 @@ class Poller:
         :param patience: seconds for which its first look may wait for other newcomers, at most.
         """
         self._newest = self._loop.time()
-        subscription = Subscription(job_id, self._expect, patience)
+        subscription = Subscription(job_id, self, patience)
         self._common.watched.setdefault(subscription.job, set()).add(subscription)
         return subscription
 
-    def leave(self, subscription: Subscription) -> bool:
-        """
-        Stop watching a job.
-
-        :return: whether nobody is left, so that the poller is to be closed.
-        """
+    def leave(self, subscription: Subscription) -> None:
+        """Stop watching a job for one wait."""
         watched = self._common.watched
         self._waiting.pop(subscription, None)
         others = watched.get(subscription.job)
@@ -78,7 +81,8 @@ class Poller:
             if not others:
                 del watched[subscription.job]
                 self._common.places.forget(subscription.job)
-        return not watched
+                if not watched:
+                    self._deserted()
 
     def close(self) -> None:
         """Stop asking, at once; nothing is awaited, so that nobody who leaves can be held up."""
@@ -91,14 +95,16 @@ class Poller:
         # In a context of its own: its log lines must not land in the task log of whoever came first.
         return self._loop.create_task(work, context=contextvars.Context())
 
-    def _expect(self, subscription: Subscription) -> None:
+    def expect(self, subscription: Subscription) -> None:
+        """Take note that a look is wanted."""
         now = self._loop.time()
         if subscription.is_new:
             after = subscription.wanted.after
-            subscription.turn = Turn(now + after, now + after + min(GATHERING, subscription.patience))
+            turn = Turn(now + after, now + after + min(GATHERING, subscription.patience))
         else:
             alone = len(self._common.watched) == 1
-            subscription.turn = next_turn(subscription.wanted, subscription.asked_at, now, alone=alone)
+            turn = next_turn(subscription.wanted, subscription.asked_at, now, alone=alone)
+        subscription.earliest, subscription.due = turn
         self._put_back(subscription)
 
     def _put_back(self, subscription: Subscription) -> None:
@@ -140,7 +146,7 @@ class Poller:
 
     def _begins_at(self, subscription: Subscription) -> float:
         """When a cycle has to begin for a wait."""
-        due = subscription.turn.due
+        due = subscription.due
         if subscription.is_new and subscription.patience >= GATHERING:
             due = min(max(due, self._newest + GATHERING), due + GATHERING_AT_MOST - GATHERING)
         return due if subscription.wanted.last else max(due, self._common.weather.quiet_until)
@@ -151,7 +157,7 @@ class Poller:
         taken = [
             subscription
             for subscription in self._waiting
-            if subscription.turn.earliest <= now or (subscription.in_trouble and not subscription.wanted.last)
+            if subscription.earliest <= now or (subscription.in_trouble and not subscription.wanted.last)
         ]
         for subscription in taken:
             del self._waiting[subscription]

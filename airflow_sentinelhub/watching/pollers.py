@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
@@ -37,14 +36,14 @@ _POLLERS: dict[_Key, Poller] = {}
 _LANES: WeakValueDictionary[tuple[asyncio.AbstractEventLoop, Hashable], Lane] = WeakValueDictionary()
 
 
-@contextmanager
 def subscribe(
     account: Account, api: BatchApi, make_reader: Callable[[], ListReader], job_id: str, *, patience: float
-) -> Iterator[Subscription]:
+) -> Subscription:
     """
-    Watch a job. The first wait of an account and API starts the poller that all of them share, the last stops it.
+    Watch a job, until :meth:`Subscription.leave` is called.
 
-    Nothing in here awaits, so no other wait can come in between.
+    The first wait of an account and API starts the poller that all of them share, the last one stops it. Nothing
+    in here awaits, so no other wait can come in between.
 
     :param account: who asks whom.
     :param api: which API.
@@ -57,19 +56,18 @@ def subscribe(
     if poller is None:
         _drop_pollers_of_closed_loops()
         lane = _LANES.setdefault((key.loop, account.limit), Lane())
-        poller = _POLLERS[key] = Poller(Asker(make_reader, lane))
-    subscription = poller.join(job_id, patience)
-    try:
-        yield subscription
-    finally:
-        if poller.leave(subscription):
-            if _POLLERS.get(key) is poller:
-                del _POLLERS[key]
-            poller.close()
+        poller = _POLLERS[key] = Poller(Asker(make_reader, lane), lambda: _close(key))
+    return poller.join(job_id, patience)
+
+
+def _close(key: _Key) -> None:
+    poller = _POLLERS.pop(key, None)
+    if poller is not None:
+        poller.close()
 
 
 def _drop_pollers_of_closed_loops() -> None:
     """Forget what ``dag.test()`` and tests leave behind, which run each trigger on a loop of its own."""
-    for key, poller in list(_POLLERS.items()):
-        if key.loop.is_closed() and _POLLERS.pop(key, None) is poller:
-            poller.close()
+    for key in list(_POLLERS):
+        if key.loop.is_closed():
+            _close(key)

@@ -4,49 +4,60 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from typing import Protocol
 
 from airflow_sentinelhub.watching.look import Look, NextLook
-from airflow_sentinelhub.watching.turns import Turn
 
-_NOW = Turn(-math.inf, -math.inf)
+_AT_ONCE = NextLook(0.0)
+
+
+class Expecting(Protocol):
+    """What serves subscriptions."""
+
+    def expect(self, subscription: Subscription) -> None:
+        """Take note that a look is wanted."""
+
+    def leave(self, subscription: Subscription) -> None:
+        """Take note that no look is wanted any more."""
 
 
 class Subscription:
     """
-    Looks at one job.
+    Looks at one job. There may be thousands: what one keeps is little.
 
     :param job_id: the job.
-    :param expect: tells the poller that a look is wanted.
+    :param poller: serves it.
     :param patience: seconds for which the first look may wait for other newcomers.
     """
 
     __slots__ = (
-        "_expect",
         "_look",
+        "_poller",
         "answered_at",
         "asked_at",
+        "due",
+        "earliest",
         "in_trouble",
         "job",
         "job_id",
         "patience",
-        "turn",
         "wanted",
     )
 
-    def __init__(self, job_id: str, expect: Callable[[Subscription], None], patience: float) -> None:
+    def __init__(self, job_id: str, poller: Expecting, patience: float) -> None:
         self.job_id = job_id
         self.job = job_id.lower()
         self.patience = patience
-        self.wanted = NextLook(0.0)
-        self.turn = _NOW
+        self.wanted = _AT_ONCE
+        self.earliest = self.due = -math.inf
+        """Its turn, see :class:`~airflow_sentinelhub.watching.turns.Turn`."""
         self.asked_at = -math.inf
         """When the request for its latest look was begun."""
         self.answered_at = -math.inf
         """When the service last said something about the job."""
         self.in_trouble = False
         """Its latest look was everybody's trouble: it comes along with whoever asks next."""
-        self._expect = expect
+        self._poller = poller
         self._look: asyncio.Future[Look] | None = None
 
     @property
@@ -64,11 +75,15 @@ class Subscription:
         """
         self.wanted = wanted
         self._look = asyncio.get_running_loop().create_future()
-        self._expect(self)
+        self._poller.expect(self)
         try:
             return await self._look
         finally:
             self._look = None
+
+    def leave(self) -> None:
+        """End the subscription; the last one stops the poller."""
+        self._poller.leave(self)
 
     @property
     def is_waiting(self) -> bool:

@@ -63,8 +63,11 @@ def threads_of_ours():
 
 
 async def look(reader, job_id="a", *, account=ACCOUNT, api=BatchApi.PROCESS, patience=0.05):
-    with subscribe(account, api, reader, job_id, patience=patience) as subscription:
+    subscription = subscribe(account, api, reader, job_id, patience=patience)
+    try:
         return await subscription.next(AT_ONCE)
+    finally:
+        subscription.leave()
 
 
 def test_waits_of_one_account_and_api_share_requests():
@@ -105,10 +108,12 @@ def test_a_client_that_cannot_be_made_is_trouble_and_is_tried_again():
         return Reader()
 
     async def scene():
-        with subscribe(ACCOUNT, BatchApi.PROCESS, make, "a", patience=0.05) as subscription:
-            trouble = await subscription.next(AT_ONCE)
-            assert "no such module" in str(trouble)
-            return await subscription.next(NextLook(0.01))
+        subscription = subscribe(ACCOUNT, BatchApi.PROCESS, make, "a", patience=0.05)
+        trouble = await subscription.next(AT_ONCE)
+        assert "no such module" in str(trouble)
+        job = await subscription.next(NextLook(0.01))
+        subscription.leave()
+        return job
 
     assert isinstance(asyncio.run(scene()), BatchJob)
 
@@ -148,19 +153,18 @@ def test_the_next_wait_after_the_last_one_finds_a_new_poller():
 def test_a_loop_that_was_closed_in_the_middle_leaves_nothing_in_the_way():
     """``dag.test()`` runs each trigger on a loop of its own, and does not clean up."""
     reader, loop = Reader(), asyncio.new_event_loop()
-    subscription = subscribe(ACCOUNT, BatchApi.PROCESS, reader, "a", patience=0.05)
 
     async def begin():
-        return subscription.__enter__()
+        return subscribe(ACCOUNT, BatchApi.PROCESS, reader, "a", patience=0.05)
 
-    loop.run_until_complete(begin())
+    subscription = loop.run_until_complete(begin())
     for task in asyncio.all_tasks(loop):
         task.cancel()
     loop.run_until_complete(asyncio.sleep(0))
     loop.close()
     assert asyncio.run(look(reader)).id == "a"
     assert {key.loop for key in pollers._POLLERS} == set()
-    subscription.__exit__(None, None, None)
+    subscription.leave()
 
 
 def test_loops_in_several_threads_each_have_their_own():

@@ -62,7 +62,7 @@ def polling(account, *, lane=None, random=lambda: 1.0):
     """A poller whose cycles are counted."""
     CountedCycle.broken.clear()
     with mock.patch("airflow_sentinelhub.watching.poller.Cycle", CountedCycle):
-        poller = Poller(CountingAsker(lambda: account, lane or Lane()), random)
+        poller = Poller(CountingAsker(lambda: account, lane or Lane()), random=random)
         try:
             yield poller
         finally:
@@ -92,7 +92,7 @@ async def wait_for(poller, job_id, *, interval=60.0, lasts=7 * 86_400.0, log=Non
                 return log
             wanted = wait.next_look(now)
     finally:
-        poller.leave(subscription)
+        subscription.leave()
 
 
 async def watch_for(duration, poller, job_ids, *, stagger=0.0, **given):

@@ -146,6 +146,17 @@ def test_jobs_that_vanish_from_the_list_all_at_once_cost_no_cycle_more_than_a_pa
     assert account.count(since=120, until=180) == 4
 
 
+def test_newcomers_in_a_hurry_gather_for_one_of_their_intervals():
+    account = account_with(2)
+
+    async def scene():
+        with polling(account) as poller:
+            return await watch_for(1.9, poller, ids(2), stagger=0.5, interval=1.0)
+
+    run(scene())
+    assert account.asked[0][1] == "list"
+
+
 def test_two_waits_for_one_job_cost_one_request():
     account = account_with(1)
 

@@ -119,6 +119,13 @@ def test_jobs_that_new_ones_push_to_the_next_page_are_found_there():
     assert jobs.cycle() == ([1, 2], 0)
 
 
+def test_one_job_that_is_left_for_the_last_page_is_asked_for():
+    jobs = List(ids(23))
+    jobs.cycle()
+    del jobs.jobs[:2], jobs.watched["job 0"], jobs.watched["job 1"]
+    assert jobs.cycle() == ([1, 2], 1), "only one of three is still on the third page"
+
+
 def test_newcomers_are_found_by_the_pages_that_are_read_anyway():
     jobs = List(ids(20))
     jobs.cycle()

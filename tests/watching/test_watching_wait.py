@@ -264,3 +264,45 @@ def test_a_quiet_job_gives_a_sign_of_life_every_ten_minutes():
     for at in range(0, 3601, 120):
         scene.see(at, scene.job("PROCESSING"))
     assert len(scene.lines) == 7
+
+
+@pytest.mark.parametrize(
+    ("looks", "lasts", "wanted"),
+    [
+        (["PROCESSING"], 3600, {}),
+        (["STOPPED"], 3600, {"exact": True, "certain": True}),
+        (["PROCESSING", MissingJob(BatchApi.PROCESS, JOB_ID)], 3600, {"exact": True, "certain": True}),
+        (["PROCESSING", Forbidden("no")], 3600, {"exact": True, "certain": True}),
+        (["PROCESSING", InvalidCredentials("no")], 3600, {"exact": True}),
+        (["PROCESSING", ServiceUnavailable("503")], 3600, {}),
+        (["PROCESSING"], 60, {"exact": True, "last": True}),
+        (["STOPPED"], 60, {"exact": True, "last": True, "certain": True}),
+    ],
+)
+def test_which_look_is_wanted_next(looks, lasts, wanted):
+    scene = Scene(lasts=lasts)
+    for look in looks:
+        scene.see(0, scene.job(look) if isinstance(look, str) else look)
+    look = scene.wait.next_look(T0)
+    assert look.after == scene.wait.pause(T0)
+    said = {"exact": look.exact, "last": look.last, "certain": look.certain, "light": look.light}
+    assert said == {"exact": False, "last": False, "certain": False, "light": False, **wanted}
+
+
+@pytest.mark.parametrize(("unchanged", "pause"), [(0, 120), (1199, 120), (1200, 240), (3599, 240), (3600, 360)])
+def test_a_job_that_hardly_moves_is_looked_at_less_often(unchanged, pause):
+    scene = Scene(slowest_poll_interval=360.0)
+    scene.see(0, scene.job("PROCESSING", completionPercentage=42))
+    scene.see(unchanged, scene.job("PROCESSING", completionPercentage=42))
+    assert scene.wait.pause(T0 + unchanged) == pause
+    scene.see(unchanged + 1, scene.job("PROCESSING", completionPercentage=43))
+    assert scene.wait.pause(T0 + unchanged + 1) == 120
+
+
+def test_never_less_often_than_the_user_wants():
+    scene = Scene()
+    for at in (0, 100_000):
+        scene.see(at, scene.job("PROCESSING"))
+    assert scene.wait.pause(T0 + 100_000) == 120
+    assert Policy(120.0, 10.0, slowest_poll_interval=180.0).interval(scene.job("PROCESSING"), 1e6) == 180
+    assert Policy(120.0, 10.0, slowest_poll_interval=60.0).interval(scene.job("PROCESSING"), 1e6) == 120

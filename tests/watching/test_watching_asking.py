@@ -1,0 +1,49 @@
+"""Those that share a limit ask one after another."""
+
+from __future__ import annotations
+
+import asyncio
+
+from airflow_sentinelhub.client.gate import Gate
+from airflow_sentinelhub.watching.asking import Lane
+from tests.watching.virtual_time import run
+
+
+def test_who_asks_without_a_pause_keeps_nobody_else_waiting():
+    async def scene():
+        gate, lane, order = Gate(), Lane(), []
+        gate.declare("account", 1)
+
+        async def ask(name):
+            while True:
+                await lane.admitted(lambda: gate.admit("account", asyncio.get_running_loop().time()))
+                order.append(name)
+
+        tasks = [asyncio.create_task(ask(name)) for name in "abc"]
+        await asyncio.sleep(10 * 61)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return "".join(order)
+
+    first_when_nobody_else_was_there, *in_turn = run(scene())
+    assert first_when_nobody_else_was_there == "a"
+    assert in_turn[:9] == [*"abcabcabc"]
+
+
+def test_who_is_cancelled_in_the_lane_holds_up_nobody():
+    async def scene():
+        gate, lane = Gate(), Lane()
+        gate.declare("account", 1)
+
+        def admit():
+            return gate.admit("account", asyncio.get_running_loop().time())
+
+        await lane.admitted(admit)
+        first, second = (asyncio.create_task(lane.admitted(admit)) for _ in range(2))
+        await asyncio.sleep(10)
+        first.cancel()
+        await second
+        return asyncio.get_running_loop().time()
+
+    assert 61 <= run(scene()) < 62

@@ -9,6 +9,7 @@ import threading
 import time
 from types import SimpleNamespace
 
+import psutil
 import pytest
 import structlog
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent
@@ -310,6 +311,34 @@ def test_the_triggers_of_an_account_share_requests_and_a_token(emulator):
     assert [event["request_id"] for event in events] == jobs
     assert polls(emulator) <= 6
     assert emulator.requests()["by_api"].get("token", 0) <= 1
+
+
+def test_when_all_have_ended_nothing_is_left(emulator):
+    """No thread and no connection, neither of waits that ended nor of one that was cancelled."""
+
+    def kept():
+        connections = psutil.Process().net_connections(kind="tcp")
+        established = sum(each.status == psutil.CONN_ESTABLISHED for each in connections)
+        return established, sum(thread.name.startswith("sentinelhub") for thread in threading.enumerate())
+
+    before = kept()
+    jobs = [emulator.add_job("process", steps=[{"status": status}]) for status in ["DONE"] * 5 + ["PROCESSING"]]
+
+    async def scene():
+        waits = [
+            asyncio.create_task(anext(SentinelHubBatchTrigger(**arguments(request_id=job)).run())) for job in jobs
+        ]
+        await asyncio.wait(waits[:5])
+        assert kept() != before
+        waits[5].cancel()
+        await asyncio.wait(waits[5:])
+
+    with structlog.testing.capture_logs():
+        asyncio.run(scene())
+    deadline = time.monotonic() + 10
+    while kept() != before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert kept() == before
 
 
 def test_a_secret_that_is_rotated_moves_all_waits_to_the_new_one(emulator, monkeypatch):

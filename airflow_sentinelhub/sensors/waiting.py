@@ -60,8 +60,8 @@ class SentinelHubBatchWaitSensor(BaseSensorOperator):
     :param deferrable: wait in the triggerer, without a worker slot. Unlike in Airflow's own sensors this is the
         default, since jobs run for hours; a triggerer has to be running. ``mode`` matters only without it.
     :param poke_interval: between two looks at the job, in seconds or as a ``timedelta``. Deferred waits of one
-        account share their requests, and come up to a fifth of it early or late for that. Without it, a job at which
-        nothing has changed for a long time is looked at up to three times less often than by default.
+        account share their requests, and come up to a fifth of it early or late for that. Without it, a job at
+        which nothing has changed for a long time is looked at up to three times less often than by default.
     :param start_grace: how long to wait for somebody to start the job before
         :class:`~airflow_sentinelhub.exceptions.BatchNotStarted` is raised (default: 1 hour); ``None``: until
         the timeout.

@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator
+from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
-from airflow_sentinelhub.client.gate import PROCESS_GATE, GateKey
-from airflow_sentinelhub.exceptions import InvalidCredentials, SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi, Deadlines, Goal, Outcome, Policy, Verdict
 from airflow_sentinelhub.triggers.result import push_result
-from airflow_sentinelhub.watching import (
-    Account,
-    NextLook,
-    Subscription,
-    Terms,
-    Wait,
-    found_elsewhere,
-    may_be_elsewhere,
-    subscribe,
-)
-
-if TYPE_CHECKING:
-    from airflow_sentinelhub.client.batch import BatchClient
-    from airflow_sentinelhub.client.config import ClientConfig
-
+from airflow_sentinelhub.triggers.watch import remembered, watch
+from airflow_sentinelhub.watching import Terms, Wait
 
 SETTLING_TIME = 10.0
 """
@@ -41,8 +24,6 @@ has fired, and fails the task (apache/airflow #71580, #72716). The report takes 
 ``[workers] min_heartbeat_interval`` (5 seconds), and then some.
 """
 
-_PAUSE_BEFORE_NEW_CREDENTIALS = 1.0
-_CREDENTIALS_ARE_KNOWN_AFTER = 300.0
 _LAST_LOOK = 30.0
 
 
@@ -175,78 +156,13 @@ class SentinelHubBatchTrigger(BaseTrigger):
 
     async def _wait(self) -> Verdict:
         terms = Terms(self.api, self.request_id, self.goal, self.policy, self.deadlines)
-        # A restarted triggerer cannot know that the credentials worked; a wait this old would be over if not.
-        worked = time.time() - self.deadlines.started_at > _CREDENTIALS_ARE_KNOWN_AFTER
-        wait = Wait(terms, self.log.log, stored={"memory": {"worked": worked}})
+        wait = Wait(terms, self.log.log, stored=remembered(self.deadlines.started_at))
         try:
             # A look may hang, or queue for a thread: the deadline does not wait for it.
             async with asyncio.timeout(max(0.0, self.deadlines.first - time.time()) + _LAST_LOOK):
-                verdict = await self._watch(wait)
+                hook = SentinelHubHook(self.sentinelhub_conn_id)
+                verdict = await watch(wait, hook.aget_config, self.first_look_after)
         except TimeoutError:
             verdict = wait.overdue()
         wait.tell_end(verdict, time.time())
         return verdict
-
-    async def _watch(self, wait: Wait) -> Verdict:
-        hook = SentinelHubHook(self.sentinelhub_conn_id)
-        first = NextLook(self.first_look_after)
-        while True:
-            try:
-                config = await hook.aget_config()
-            except SentinelHubError as error:
-                verdict = wait.see(error, time.time())
-                if verdict.is_final:
-                    return verdict
-                await asyncio.sleep(wait.pause(time.time()))
-                continue
-            final = await self._watch_with(config, hook, wait, first)
-            if final is not None:
-                return final
-            first = NextLook(_PAUSE_BEFORE_NEW_CREDENTIALS)
-
-    async def _watch_with(
-        self, config: ClientConfig, hook: SentinelHubHook, wait: Wait, wanted: NextLook
-    ) -> Verdict | None:
-        """Watch until the end; ``None``: until the connection has other credentials than ``config``."""
-        with self._subscribe(config, self.api) as subscription:
-            while True:
-                look = await subscription.next(wanted)
-                if isinstance(look, InvalidCredentials) and await _changed(hook, config):
-                    return None
-                verdict = wait.see(look, time.time())
-                if verdict.is_final:
-                    break
-                wanted = wait.next_look(time.time())
-        if may_be_elsewhere(verdict):
-            with self._subscribe(config, BatchApi.PROCESS) as subscription:
-                return found_elsewhere(verdict, await subscription.next(NextLook(0.0)))
-        return verdict
-
-    @contextmanager
-    def _subscribe(self, config: ClientConfig, api: BatchApi) -> Iterator[Subscription]:
-        limit = GateKey(config.client_id, config.auth_url)
-        account = Account((config.base_url, config.url_layout, *config.account), limit)
-        make_client = functools.partial(_client, config, api)
-        shortest = min(self.policy.poll_interval, self.policy.analysis_poll_interval)
-        # Connections that differ only in their limit share a poller, whose client knows the limit of one of them.
-        PROCESS_GATE.declare(limit, config.requests_per_minute)
-        try:
-            with subscribe(account, api, make_client, self.request_id, patience=shortest) as subscription:
-                yield subscription
-        finally:
-            PROCESS_GATE.withdraw(limit, config.requests_per_minute)
-
-
-async def _changed(hook: SentinelHubHook, config: ClientConfig) -> bool:
-    """Whether somebody has mended the connection since it was read."""
-    try:
-        return await hook.aget_config() != config
-    except SentinelHubError:
-        return False
-
-
-def _client(config: ClientConfig, api: BatchApi) -> BatchClient:
-    # The import takes long enough to be noticed on the event loop, so it happens in a thread as well.
-    from airflow_sentinelhub.client.batch import BatchClient
-
-    return BatchClient(config, api, admitted=True)

@@ -1,0 +1,120 @@
+"""How a trigger watches one job: through the poller that it shares with all others of the account."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from airflow_sentinelhub.client.gate import PROCESS_GATE, GateKey
+from airflow_sentinelhub.exceptions import InvalidCredentials, SentinelHubError
+from airflow_sentinelhub.jobs import BatchApi, Verdict
+from airflow_sentinelhub.watching import (
+    Account,
+    NextLook,
+    Subscription,
+    Wait,
+    found_elsewhere,
+    may_be_elsewhere,
+    subscribe,
+)
+
+if TYPE_CHECKING:
+    from airflow_sentinelhub.client.batch import BatchClient
+    from airflow_sentinelhub.client.config import ClientConfig
+
+    ReadConfig = Callable[[], Awaitable[ClientConfig]]
+
+_PAUSE_BEFORE_NEW_CREDENTIALS = 1.0
+_CREDENTIALS_ARE_KNOWN_AFTER = 300.0
+
+
+def remembered(started_at: float) -> dict[str, object]:
+    """
+    Give what a wait knows at its beginning in this triggerer.
+
+    A restarted triggerer cannot know that the credentials worked; a wait that is old would be over if not.
+
+    :param started_at: when the wait began, in seconds since 1970.
+    """
+    return {"memory": {"worked": time.time() - started_at > _CREDENTIALS_ARE_KNOWN_AFTER}}
+
+
+async def watch(wait: Wait, read_config: ReadConfig, first_look_after: float) -> Verdict:
+    """
+    Watch a job to the end of its wait.
+
+    Cancelling it is safe at any moment, and leaves nothing behind.
+
+    :param wait: what is waited for.
+    :param read_config: reads the Airflow connection, anew each time.
+    :param first_look_after: when to look for the first time, in seconds from now.
+    :return: the final verdict.
+    """
+    first = NextLook(first_look_after)
+    while True:
+        try:
+            config = await read_config()
+        except SentinelHubError as error:
+            verdict = wait.see(error, time.time())
+            if verdict.is_final:
+                return verdict
+            await asyncio.sleep(wait.pause(time.time()))
+            continue
+        final = await _watch_with(config, read_config, wait, first)
+        if final is not None:
+            return final
+        first = NextLook(_PAUSE_BEFORE_NEW_CREDENTIALS)
+
+
+async def _watch_with(
+    config: ClientConfig, read_config: ReadConfig, wait: Wait, wanted: NextLook
+) -> Verdict | None:
+    """Watch until the end; ``None``: until the connection has other credentials than ``config``."""
+    with _subscribe(config, wait.terms.api, wait) as subscription:
+        while True:
+            look = await subscription.next(wanted)
+            if isinstance(look, InvalidCredentials) and await _changed(read_config, config):
+                return None
+            verdict = wait.see(look, time.time())
+            if verdict.is_final:
+                break
+            wanted = wait.next_look(time.time())
+    if may_be_elsewhere(verdict):
+        with _subscribe(config, BatchApi.PROCESS, wait) as subscription:
+            return found_elsewhere(verdict, await subscription.next(NextLook(0.0)))
+    return verdict
+
+
+@contextmanager
+def _subscribe(config: ClientConfig, api: BatchApi, wait: Wait) -> Iterator[Subscription]:
+    limit = GateKey(config.client_id, config.auth_url)
+    account = Account((config.base_url, config.url_layout, *config.account), limit)
+    make_client = functools.partial(_client, config, api)
+    policy = wait.terms.policy
+    shortest = min(policy.poll_interval, policy.analysis_poll_interval)
+    # Connections that differ only in their limit share a poller, whose client knows the limit of one of them.
+    PROCESS_GATE.declare(limit, config.requests_per_minute)
+    try:
+        with subscribe(account, api, make_client, wait.terms.job_id, patience=shortest) as subscription:
+            yield subscription
+    finally:
+        PROCESS_GATE.withdraw(limit, config.requests_per_minute)
+
+
+async def _changed(read_config: ReadConfig, config: ClientConfig) -> bool:
+    """Whether somebody has mended the connection since it was read."""
+    try:
+        return await read_config() != config
+    except SentinelHubError:
+        return False
+
+
+def _client(config: ClientConfig, api: BatchApi) -> BatchClient:
+    # The import takes long enough to be noticed on the event loop, so it happens in a thread as well.
+    from airflow_sentinelhub.client.batch import BatchClient
+
+    return BatchClient(config, api, admitted=True)

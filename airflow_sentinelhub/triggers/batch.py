@@ -12,7 +12,7 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi, Deadlines, Goal, Outcome, Policy, Verdict
 from airflow_sentinelhub.triggers.result import push_result
-from airflow_sentinelhub.triggers.watch import remembered, watch
+from airflow_sentinelhub.triggers.watch import crashed, remembered, watch
 from airflow_sentinelhub.watching import Terms, Wait
 
 SETTLING_TIME = 10.0
@@ -134,13 +134,7 @@ class SentinelHubBatchTrigger(BaseTrigger):
         except Exception as error:
             # A trigger that crashes would be taken for a timeout by Airflow's soft_fail and skip the task.
             self.log.exception("Waiting for %s job %s failed.", self.api.display_name, self.request_id)
-            verdict = Verdict(
-                Outcome.ERROR,
-                self.api,
-                self.request_id,
-                f"Waiting for {self.api.display_name} job {self.request_id} failed ({type(error).__name__}: "
-                f"{error}). This is an error of the provider or its environment; the job was left alone.",
-            )
+            verdict = crashed(self.api, self.request_id, error)
         await asyncio.sleep(min(max(0.0, self.fire_not_before - time.time()), SETTLING_TIME))
         event = await self._event(verdict)
         # Nothing may be awaited after the event: Airflow would cancel it as if by a user.

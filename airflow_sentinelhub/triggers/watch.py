@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from airflow_sentinelhub.client.gate import PROCESS_GATE, GateKey
 from airflow_sentinelhub.exceptions import InvalidCredentials, SentinelHubError
-from airflow_sentinelhub.jobs import BatchApi, Verdict
+from airflow_sentinelhub.jobs import BatchApi, Outcome, Verdict
 from airflow_sentinelhub.watching import (
     Account,
     NextLook,
@@ -41,6 +41,21 @@ def remembered(started_at: float) -> dict[str, object]:
     :param started_at: when the wait began, in seconds since 1970.
     """
     return {"memory": {"worked": time.time() - started_at > _CREDENTIALS_ARE_KNOWN_AFTER}}
+
+
+def crashed(api: BatchApi, job_id: str, error: Exception) -> Verdict:
+    """
+    Give the verdict on a job that cannot be watched because of an error of ours.
+
+    :param api: the job's API.
+    :param job_id: its id.
+    :param error: what went wrong.
+    """
+    message = (
+        f"Waiting for {api.display_name} job {job_id} failed ({type(error).__name__}: {error}). This is an error of "
+        "the provider or its environment; the job was left alone."
+    )
+    return Verdict(Outcome.ERROR, api, job_id, message)
 
 
 async def watch(wait: Wait, read_config: ReadConfig, first_look_after: float) -> Verdict:

@@ -260,17 +260,15 @@ def _failed(members: Members, standing: Standing, quorum: Quorum, api: BatchApi)
         message = f"It cannot be that {goal}: there are too few. Did a task give fewer ids than usual?"
         return GroupVerdict(Outcome.GROUP_FAILED, api, message, members)
     left = len(standing.waiting) + len(standing.late)
-    parts = [
-        f"It cannot be any more that {goal}; {standing.in_words()}.",
-        bad[0].message,
-    ]
+    parts = [bad[0].message]
     if others := bad[1:]:
         named = [f"{verdict.job_id} ({verdict.outcome.replace('_', ' ')})" for verdict in others[:_NAMED]]
         if len(others) > _NAMED:
             named.append(f"{len(others) - _NAMED} more, which the log names")
-        parts.append(f"So did not end well: {', '.join(named)}.")
+        parts.append(f"Nor is there a good end for {', '.join(named)}.")
+    parts.append(f"With that, it is out of reach that {goal}: {standing.in_words()}.")
     if left:
-        parts.append(f"The {left} pending {'one was' if left == 1 else 'ones were'} left alone.")
+        parts.append("What is pending was left alone and goes on.")
     agree = len({verdict.outcome for verdict in bad}) == 1
     outcome = bad[0].outcome if agree else Outcome.GROUP_FAILED
     return GroupVerdict(outcome, api, " ".join(parts), members, cause=bad[0])

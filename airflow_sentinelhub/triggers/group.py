@@ -17,6 +17,7 @@ from airflow_sentinelhub.jobs import (
     GroupVerdict,
     Policy,
     Quorum,
+    Until,
     group_error,
 )
 from airflow_sentinelhub.triggers.batch import SETTLING_TIME
@@ -172,7 +173,8 @@ class SentinelHubBatchGroupTrigger(BaseTrigger):
                 patience = _LONGEST_SILENCE
                 # Those that come with the same page of the list count as well.
                 await asyncio.sleep(TOGETHER)
-                group.tell(time.time())
+                if not group.verdict().is_final:  # else the verdict says it
+                    group.tell(time.time())
         finally:
             for task in watching:
                 task.cancel()

@@ -52,8 +52,8 @@ def crashed(api: BatchApi, job_id: str, error: Exception) -> Verdict:
     :param error: what went wrong.
     """
     message = (
-        f"Waiting for {api.display_name} job {job_id} failed ({type(error).__name__}: {error}). This is an error of "
-        "the provider or its environment; the job was left alone."
+        f"Waiting for {api.display_name} job {job_id} failed ({type(error).__name__}: {error}). This is an error "
+        "of the provider or its environment; the job was left alone."
     )
     return Verdict(Outcome.ERROR, api, job_id, message)
 

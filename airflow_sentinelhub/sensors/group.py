@@ -135,12 +135,14 @@ class SentinelHubBatchGroupSensor(SentinelHubPatientSensor):
         is_local = SentinelHubHook(self.sentinelhub_conn_id).get_config().is_local
         terms = self._terms(job_ids, is_local, time.time())
         if repeated:
-            self.log.info("%d of the ids were given before: each job is waited for once.", repeated)
+            self.log.info("Ids that were given before: %d. Each job is waited for once.", repeated)
         at_once = GroupWait(terms, self.log.log).verdict()
         if at_once.is_final:
             return self._settle(context, at_once, terms.deadlines, jobs={})
         self._tell_beginning(self.quorum.in_words(self.api, len(job_ids)), terms.policy, terms.deadlines)
         if not self.deferrable:
+            if self.exponential_backoff or self.max_wait:
+                self.log.warning("exponential_backoff and max_wait have no effect on a group.")
             return self._wait_on_worker(context, terms)
         trigger = self._trigger(terms)
         if not is_local:
@@ -275,7 +277,7 @@ class SentinelHubBatchGroupSensor(SentinelHubPatientSensor):
             raise errors[0]
         if errors:
             # It must not hide why the wait failed.
-            self.log.warning("%d jobs could not be read: %s", len(errors), errors[0])
+            self.log.warning("Jobs that could not be read: %d. %s", len(errors), errors[0])
         return {job_id: look for job_id, look in looks.items() if isinstance(look, BatchJob)}
 
 

@@ -215,11 +215,12 @@ class _Connection:
         wanted = loop.time()
         async with self._reading:
             if self._read is None or self._began < wanted:
-                self._began = loop.time()
+                began = loop.time()
                 try:
                     self._read = await self._hook.aget_config()
                 except SentinelHubError as error:
                     self._read = error
+                self._began = began  # now that it was read: whoever is cancelled meanwhile leaves what was there
             read = self._read
         if isinstance(read, SentinelHubError):
             raise read

@@ -274,6 +274,20 @@ def test_ids_that_are_none(given, says):
     assert says in str(raised.value)
 
 
+def test_the_output_of_a_mapped_task_is_read_at_once():
+    """Item by item, each would be a request to Airflow's API."""
+
+    class Output(UserList):
+        def __getitem__(self, key):
+            assert isinstance(key, slice)
+            return self.data[key]
+
+        def __iter__(self):
+            raise AssertionError("item by item")
+
+    assert parse_request_ids(Output([A, B])) == ([A, B], 0)
+
+
 def test_a_template_is_left_alone():
     for template in ("{{ params.ids }}", "[{{ params.ids }}]"):
         assert reduce_to_ids(template) == template

@@ -76,7 +76,7 @@ def test_all_are_done(emulator, mode, api):
         assert (job["status"], job["costPU"]) == ("DONE", 5)
         assert not {"request", "processRequest"} & set(job)
     assert f"Waiting until all of 4 {api.display_name} jobs are done: looking every 0 s" in ended.log
-    assert "1 of the ids were given before" in ended.log
+    assert "Ids that were given before: 1." in ended.log
     assert ended.log.count("4 of 4 done; 20 PU. Waited") == (2 if mode == "deferred" else 1)
     assert not any(emulator.requests()["actions"].values()), "a sensor only watches"
 
@@ -251,7 +251,7 @@ def test_jobs_that_cannot_be_read_do_not_hide_why_the_wait_failed(emulator, monk
     ended = wait("deferred", [bad])
     assert type(ended.error) is exceptions.BatchFailed
     assert ended.returned == {"done": [], "failed": [{"id": bad, "status": "FAILED"}], "pending": []}
-    assert "1 jobs could not be read" in ended.log
+    assert "Jobs that could not be read: 1." in ended.log
 
 
 def test_jobs_that_are_refused_fail_the_task(emulator, monkeypatch):
@@ -386,6 +386,13 @@ def test_it_works_when_the_arguments_of_the_deferral_are_lost(emulator):
 def test_bad_arguments_fail_when_the_dag_is_parsed(arguments, says):
     with pytest.raises(ValueError, match=says):
         sensor(**arguments)
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_settings_without_effect_are_warned_about(emulator, deferrable):
+    job = emulator.add_job("process", steps=[DONE])
+    given = {"deferrable": deferrable, "exponential_backoff": True, "sentinelhub_conn_id": "sh"}
+    assert "max_wait have no effect" in run(sensor(request_ids=[job], **given)).log
 
 
 def test_deferred_the_mode_does_not_matter():

@@ -147,10 +147,10 @@ def test_with_the_first_failure_the_others_are_left_alone(emulator):
 
 
 def test_jobs_that_come_with_the_same_page_count_as_well(emulator):
-    bad = [emulator.add_job("process", steps=[{"status": "FAILED"}]) for _ in range(2)]
-    good = [emulator.add_job("process", steps=[DONE]) for _ in range(60)]
-    event, _ = fire(request_ids=[bad[0], *good, bad[1]])
-    assert outcomes(event) == ["failed", *["done"] * 60, "failed"]
+    good = [emulator.add_job("process", steps=[DONE]) for _ in range(150)]
+    bad = emulator.add_job("process", steps=[{"status": "FAILED"}])  # the newest, on top of the list
+    event, _ = fire(request_ids=[bad, *good])
+    assert outcomes(event) == ["failed", *["done"] * 150]
 
 
 def test_time_is_up_for_all_at_once_after_a_last_look(emulator):

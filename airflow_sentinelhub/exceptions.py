@@ -132,6 +132,14 @@ class BatchNotFound(BatchError):
     """There is no such job, or the service deleted it after its retention period."""
 
 
+class BatchGroupFailed(BatchError):
+    """
+    Too few jobs of a group are done, and no single reason says why.
+
+    Where all jobs that ended badly did so in the same way, the exception of that is raised instead.
+    """
+
+
 class BatchActionImpossible(BatchError):
     """The job is in a state that does not allow what was asked of it, and waiting would not help."""
 

@@ -27,11 +27,20 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["airflow_sentinelhub.operators.batch", "airflow_sentinelhub.operators.tiles"],
             }
         ],
-        "sensors": [{"integration-name": "Sentinel Hub", "python-modules": ["airflow_sentinelhub.sensors.batch"]}],
+        "sensors": [
+            {
+                "integration-name": "Sentinel Hub",
+                "python-modules": ["airflow_sentinelhub.sensors.batch", "airflow_sentinelhub.sensors.group"],
+            }
+        ],
         "triggers": [
             {
                 "integration-name": "Sentinel Hub",
-                "python-modules": ["airflow_sentinelhub.triggers.batch", "airflow_sentinelhub.triggers.pause"],
+                "python-modules": [
+                    "airflow_sentinelhub.triggers.batch",
+                    "airflow_sentinelhub.triggers.group",
+                    "airflow_sentinelhub.triggers.pause",
+                ],
             }
         ],
         "connection-types": [

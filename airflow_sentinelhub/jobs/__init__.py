@@ -5,11 +5,20 @@ from airflow_sentinelhub.jobs.actions import Action, Already, Do, Impossible, Se
 from airflow_sentinelhub.jobs.api import BatchApi, UrlLayout
 from airflow_sentinelhub.jobs.assessment import assess
 from airflow_sentinelhub.jobs.deadlines import Deadlines
+from airflow_sentinelhub.jobs.group import (
+    GroupVerdict,
+    Members,
+    Quorum,
+    Standing,
+    Until,
+    assess_group,
+    group_error,
+)
 from airflow_sentinelhub.jobs.job import BatchJob, MissingJob
 from airflow_sentinelhub.jobs.memory import Memory
 from airflow_sentinelhub.jobs.policy import Goal, Policy
 from airflow_sentinelhub.jobs.refusals import ActionMemory, decide
-from airflow_sentinelhub.jobs.request_id import parse_request_id, reduce_to_id
+from airflow_sentinelhub.jobs.request_id import parse_request_id, parse_request_ids, reduce_to_id, reduce_to_ids
 from airflow_sentinelhub.jobs.statuses import (
     FeatureStatus,
     JobStatus,
@@ -24,6 +33,15 @@ from airflow_sentinelhub.jobs.trouble import assess_trouble, pause_after
 from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
 
 __all__ = [
+    "reduce_to_ids",
+    "parse_request_ids",
+    "group_error",
+    "assess_group",
+    "Until",
+    "Standing",
+    "Quorum",
+    "Members",
+    "GroupVerdict",
     "Action",
     "ActionMemory",
     "Already",

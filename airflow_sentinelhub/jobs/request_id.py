@@ -1,11 +1,11 @@
-"""The id of a batch request, in whatever form a DAG has it."""
+"""The id of a batch request, or many of them, in whatever form a DAG has them."""
 
 from __future__ import annotations
 
 import ast
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_sentinelhub.exceptions import InvalidRequestId
@@ -56,6 +56,51 @@ def parse_request_id(value: Any) -> str:
         "0a1b2c3d-0000-4000-8000-000000000000). Give an id, a job as a dictionary or JSON text with 'id', or "
         "an object with 'request_id'; from another task, what that task returned."
     )
+
+
+def reduce_to_ids(value: Any) -> Any:
+    """
+    Take the ids out of many jobs, see :func:`reduce_to_id`.
+
+    A list, the results of a mapped task, or the text of a list gives a list; everything else is handed back as
+    :func:`reduce_to_id` does it.
+
+    :param value: whatever the user gave.
+    """
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        for read in (json.loads, ast.literal_eval):  # the latter: a list that Jinja wrote into a text
+            try:
+                return reduce_to_ids(read(value.strip()))
+            except (ValueError, SyntaxError, MemoryError, RecursionError):
+                continue
+        return value
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        # As a slice: the results of a mapped task are read from Airflow's API, else one by one.
+        return [reduce_to_id(each) for each in value[:]]
+    if isinstance(value, set | frozenset):
+        return [reduce_to_id(each) for each in sorted(value, key=str)]
+    return reduce_to_id(value)
+
+
+def parse_request_ids(value: Any) -> tuple[list[str], int]:
+    """
+    Give the ids of batch requests in their canonical form, each once, in the order given.
+
+    :param value: a list, the results of a mapped task, or the text of a list, of whatever
+        :func:`parse_request_id` takes. Just one of these is a list of one.
+    :return: the ids, and how many were left out because they were there already.
+    :raises InvalidRequestId: one of them is no id; the message says which.
+    """
+    reduced = reduce_to_ids(value)
+    given = reduced if isinstance(reduced, list) else [reduced]
+    ids: dict[str, None] = {}
+    for number, each in enumerate(given, start=1):
+        try:
+            ids[parse_request_id(each)] = None
+        except InvalidRequestId as error:
+            place = f"number {number} of {len(given)}" if given is reduced else "no list"
+            raise InvalidRequestId(f"request_ids, {place}: {error}") from None
+    return list(ids), len(given) - len(ids)
 
 
 def _shown(value: Any) -> str:

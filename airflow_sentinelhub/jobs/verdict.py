@@ -26,6 +26,7 @@ class Outcome(StrEnum):
     STALLED = "stalled"
     UNKNOWN_STATUS = "unknown_status"
     NOT_FOUND = "not_found"
+    GROUP_FAILED = "group_failed"
     TIMEOUT = "timeout"
     EXECUTION_TIMEOUT = "execution_timeout"
     UNAVAILABLE = "unavailable"
@@ -45,6 +46,7 @@ _EXCEPTIONS: dict[Outcome, type[SentinelHubError]] = {
     Outcome.STALLED: exceptions.BatchStalled,
     Outcome.UNKNOWN_STATUS: exceptions.BatchUnknownStatus,
     Outcome.NOT_FOUND: exceptions.BatchNotFound,
+    Outcome.GROUP_FAILED: exceptions.BatchGroupFailed,
     Outcome.TIMEOUT: exceptions.BatchTimeout,
     Outcome.EXECUTION_TIMEOUT: exceptions.BatchTimeout,
     Outcome.UNAVAILABLE: exceptions.ServiceUnavailable,

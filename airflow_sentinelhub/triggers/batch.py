@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import time
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
-from airflow_sentinelhub.client.gate import PROCESS_GATE, GateKey
-from airflow_sentinelhub.exceptions import InvalidCredentials, SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi, Deadlines, Goal, Outcome, Policy, Verdict
 from airflow_sentinelhub.triggers.result import push_result
-from airflow_sentinelhub.watching import (
-    Account,
-    NextLook,
-    Subscription,
-    Terms,
-    Wait,
-    found_elsewhere,
-    may_be_elsewhere,
-    subscribe,
-)
+from airflow_sentinelhub.triggers.watch import crashed, one_of_each, remembered, watch
+from airflow_sentinelhub.watching import Terms, Wait
 
 if TYPE_CHECKING:
-    from airflow_sentinelhub.client.batch import BatchClient
     from airflow_sentinelhub.client.config import ClientConfig
-
 
 SETTLING_TIME = 10.0
 """
@@ -40,10 +27,6 @@ has fired, and fails the task (apache/airflow #71580, #72716). The report takes 
 ``[workers] min_heartbeat_interval`` (5 seconds), and then some.
 """
 
-Shared = TypeVar("Shared")
-
-_PAUSE_BEFORE_NEW_CREDENTIALS = 1.0
-_CREDENTIALS_ARE_KNOWN_AFTER = 300.0
 _LAST_LOOK = 30.0
 
 
@@ -104,7 +87,7 @@ class SentinelHubBatchTrigger(BaseTrigger):
         self.goal = Goal(goal)
         self.request_id = request_id
         self.sentinelhub_conn_id = sentinelhub_conn_id
-        self.policy = _one_of_each(
+        self.policy = one_of_each(
             Policy(
                 poll_interval=poke_interval,
                 analysis_poll_interval=analysis_poke_interval,
@@ -156,13 +139,7 @@ class SentinelHubBatchTrigger(BaseTrigger):
         except Exception as error:
             # A trigger that crashes would be taken for a timeout by Airflow's soft_fail and skip the task.
             self.log.exception("Waiting for %s job %s failed.", self.api.display_name, self.request_id)
-            verdict = Verdict(
-                Outcome.ERROR,
-                self.api,
-                self.request_id,
-                f"Waiting for {self.api.display_name} job {self.request_id} failed ({type(error).__name__}: "
-                f"{error}). This is an error of the provider or its environment; the job was left alone.",
-            )
+            verdict = crashed(self.api, self.request_id, error)
         await asyncio.sleep(min(max(0.0, self.fire_not_before - time.time()), SETTLING_TIME))
         event = await self._event(verdict)
         # Nothing may be awaited after the event: Airflow would cancel it as if by a user.
@@ -178,91 +155,16 @@ class SentinelHubBatchTrigger(BaseTrigger):
 
     async def _wait(self) -> Verdict:
         terms = Terms(self.api, self.request_id, self.goal, self.policy, self.deadlines)
-        # A restarted triggerer cannot know that the credentials worked; a wait this old would be over if not.
-        worked = time.time() - self.deadlines.started_at > _CREDENTIALS_ARE_KNOWN_AFTER
-        wait = Wait(terms, self.log.log, stored={"memory": {"worked": worked}})
+        wait = Wait(terms, self.log.log, stored=remembered(self.deadlines.started_at))
         try:
             # A look may hang, or queue for a thread: the deadline does not wait for it.
             async with asyncio.timeout(max(0.0, self.deadlines.first - time.time()) + _LAST_LOOK):
-                verdict = await self._watch(wait)
+                verdict = await watch(wait, self._read_connection, self.first_look_after)
         except TimeoutError:
             verdict = wait.overdue()
         wait.tell_end(verdict, time.time())
         return verdict
 
-    async def _watch(self, wait: Wait) -> Verdict:
-        first = NextLook(self.first_look_after)
-        while True:
-            try:
-                config = await self._read_connection()
-            except SentinelHubError as error:
-                verdict = wait.see(error, time.time())
-                if verdict.is_final:
-                    return verdict
-                await asyncio.sleep(wait.pause(time.time()))
-                continue
-            final = await self._watch_with(config, wait, first)
-            if final is not None:
-                return final
-            first = NextLook(_PAUSE_BEFORE_NEW_CREDENTIALS)
-
-    async def _watch_with(self, config: ClientConfig, wait: Wait, wanted: NextLook) -> Verdict | None:
-        """Watch until the end; ``None``: until the connection has other credentials than ``config``."""
-        subscription = self._subscribe(config, self.api)
-        try:
-            while True:
-                look = await subscription.next(wanted)
-                if isinstance(look, InvalidCredentials) and await self._has_changed(config):
-                    return None
-                verdict = wait.see(look, time.time())
-                if verdict.is_final:
-                    break
-                wanted = wait.next_look(time.time())
-        finally:
-            self._leave(subscription, config)
-        if may_be_elsewhere(verdict):
-            subscription = self._subscribe(config, BatchApi.PROCESS)
-            try:
-                return found_elsewhere(verdict, await subscription.next(NextLook(0.0)))
-            finally:
-                self._leave(subscription, config)
-        return verdict
-
-    def _subscribe(self, config: ClientConfig, api: BatchApi) -> Subscription:
-        # Connections that differ only in their limit share a poller, whose client knows the limit of one of them.
-        PROCESS_GATE.declare(_limit_of(config), config.requests_per_minute)
-        account = Account((config.base_url, config.url_layout, *config.account), _limit_of(config))
-        shortest = min(self.policy.poll_interval, self.policy.analysis_poll_interval)
-        return subscribe(account, api, functools.partial(_client, config, api), self.request_id, patience=shortest)
-
-    def _leave(self, subscription: Subscription, config: ClientConfig) -> None:
-        subscription.leave()
-        PROCESS_GATE.withdraw(_limit_of(config), config.requests_per_minute)
-
     async def _read_connection(self) -> ClientConfig:
-        config: ClientConfig = _one_of_each(await SentinelHubHook(self.sentinelhub_conn_id).aget_config())
-        return config
-
-    async def _has_changed(self, config: ClientConfig) -> bool:
-        """Whether somebody has mended the connection since it was read."""
-        try:
-            return await self._read_connection() != config
-        except SentinelHubError:
-            return False
-
-
-@functools.lru_cache(maxsize=64)
-def _one_of_each(value: Shared) -> Shared:
-    """Let the many waits that have an equal value share one of them."""
-    return value
-
-
-def _limit_of(config: ClientConfig) -> GateKey:
-    return GateKey(config.client_id, config.auth_url)
-
-
-def _client(config: ClientConfig, api: BatchApi) -> BatchClient:
-    # The import takes long enough to be noticed on the event loop, so it happens in a thread as well.
-    from airflow_sentinelhub.client.batch import BatchClient
-
-    return BatchClient(config, api, admitted=True)
+        # By a hook that is made for it: thousands of waits need none most of the time.
+        return await SentinelHubHook(self.sentinelhub_conn_id).aget_config()

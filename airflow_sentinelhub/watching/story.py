@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, JobStatus, Outcome, UserAction, Verdict
+from airflow_sentinelhub.jobs.cost import in_units
 from airflow_sentinelhub.jobs.durations import in_words
 from airflow_sentinelhub.jobs.stored import StoredRecord
 
@@ -109,7 +110,7 @@ class Story:
         elif due:
             lasted = f"not seen for {in_words(now - since)} now. " if told.trouble_since else ""
             until_when = f"Waiting on, until {clock(until, now)} at most."
-            self._say(logging.WARNING, f"{self._name}: {lasted}{_plain(error)} {until_when}")
+            self._say(logging.WARNING, f"{self._name}: {lasted}{plain(error)} {until_when}")
         else:
             return
         self.told = replace(told, trouble_since=since, trouble_at=now)
@@ -148,7 +149,7 @@ def verdict_line(verdict: Verdict, lasted: float | None = None) -> str:
         return f"{verdict.message} {waited.capitalize()}.".removesuffix(" .")
     said = [verdict.job.word if verdict.job else "done"]
     if verdict.job and verdict.job.cost_pu:
-        said.append(_cost(verdict.job.cost_pu))
+        said.append(in_units(verdict.job.cost_pu))
     if waited:
         said.append(waited)
     return f"{verdict.api.display_name} job {verdict.job_id}: {', '.join(said)}."
@@ -174,7 +175,7 @@ def _state_line(job: BatchJob, told: Told, now: float) -> str:
     if job.status is JobStatus.CREATED and job.user_action not in (None, UserAction.NONE):
         parts.append(f"{job.user_action} was asked for")
     if job.cost_pu:
-        parts.append(_cost(job.cost_pu))
+        parts.append(in_units(job.cost_pu))
     rate, left = _pace(job, told, now)
     if rate is not None:
         a_minute = rate * 60
@@ -195,11 +196,7 @@ def _pace(job: BatchJob, told: Told, now: float) -> tuple[float | None, float | 
     return rate, max(0.0, 100.0 - job.completion_percentage) / rate
 
 
-def _cost(processing_units: float) -> str:
-    # Small jobs cost a few units, large ones many thousands.
-    return f"{processing_units:,.0f} PU" if processing_units >= 100 else f"{processing_units:.3g} PU"
-
-
-def _plain(error: SentinelHubError) -> str:
+def plain(error: SentinelHubError) -> str:
+    """Give an error's text as a sentence."""
     text = str(error).strip()
     return text if text.endswith((".", "!", "?")) else text + "."

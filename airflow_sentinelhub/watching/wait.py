@@ -61,15 +61,21 @@ class Wait:
     :param say: writes a line into the task log.
     :param stored: what :meth:`to_json` gave in an earlier process of the same wait.
     :param jitter: gives random numbers from 0 to 1.
+    :param story: tells this wait, where it is not told by itself; ``say`` is not used then.
     """
 
     def __init__(
-        self, terms: Terms, say: Say, stored: object = None, jitter: Callable[[], float] = random.random
+        self,
+        terms: Terms,
+        say: Say,
+        stored: object = None,
+        jitter: Callable[[], float] = random.random,
+        story: Story | None = None,
     ) -> None:
         stored = stored if isinstance(stored, dict) else {}
         self.terms = terms
         self._memory = Memory.from_json(stored.get("memory"))
-        self._story = Story(terms.api, terms.job_id, say, Told.from_json(stored.get("told")))
+        self._story = story or Story(terms.api, terms.job_id, say, Told.from_json(stored.get("told")))
         self._jitter = jitter
         self._job: BatchJob | None = None
         self._pause = 0.0
@@ -77,6 +83,11 @@ class Wait:
     def to_json(self) -> dict[str, Any]:
         """Give what has to be remembered when the wait goes on in another process."""
         return {"memory": self._memory.to_json(), "told": self._story.told.to_json()}
+
+    @property
+    def job(self) -> BatchJob | None:
+        """The job as last seen."""
+        return self._job
 
     @property
     def awaits_confirmation(self) -> bool:

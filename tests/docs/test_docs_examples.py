@@ -89,3 +89,13 @@ def test_the_gate(tiles_dag, counted, failed, branch, says):
         return
     assert gate(counts, tiles_dag.params.dump()) == branch
     assert tiles_dag.get_task(branch).python_callable(tiles) == says
+
+
+def test_the_group_gathers_the_jobs_of_the_mapped_task(dags):
+    dag = dags["example_batch_group"]
+    gather = dag.get_task("gather")
+    assert gather.upstream_task_ids == {"create_job"}
+    assert gather.downstream_task_ids == {"report"}
+    report = dag.get_task("report").python_callable
+    jobs = {"done": [{"costPU": 1000}, {"costPU": 250}, {}], "failed": [], "pending": []}
+    assert report(jobs) == "3 jobs are done and cost 1,250 PU."

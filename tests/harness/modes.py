@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import time
 from typing import Any
 
-from airflow_sentinelhub.triggers.batch import SentinelHubBatchTrigger
 from tests.harness.task_runner import Ended, ExecutionApi, deferred_to, run, utcnow
 from tests.harness.versions import AIRFLOW
 
@@ -54,10 +54,12 @@ def fire(ended: Ended) -> tuple[Any, list[dict[str, Any]]]:
     import structlog
 
     classpath, kwargs, _ = deferred_to(ended)
-    assert classpath == "airflow_sentinelhub.triggers.batch.SentinelHubBatchTrigger"
+    assert classpath.startswith("airflow_sentinelhub.triggers.")
+    module, _, name = classpath.rpartition(".")
+    trigger = getattr(importlib.import_module(module), name)(**kwargs)
 
     async def first_event() -> Any:
-        events = [event async for event in SentinelHubBatchTrigger(**kwargs).run()]
+        events = [event async for event in trigger.run()]
         assert len(events) == 1
         return events[0].payload
 

@@ -89,7 +89,7 @@ def test_no_storage_library_is_imported(layer):
         assert not {name.partition(".")[0] for name in imports(file)} & STORAGE, file
 
 
-@pytest.mark.parametrize("module", ["sensors.batch", "operators.batch", "operators.tiles"])
+@pytest.mark.parametrize("module", ["sensors.batch", "sensors.group", "operators.batch", "operators.tiles"])
 def test_importing_what_a_dag_imports_adds_no_http_library_and_no_extra(module):
     unwanted = (
         *HTTP,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from airflow_sentinelhub.jobs import BatchApi, Goal, assessment
 from airflow_sentinelhub.jobs.durations import in_words
-from airflow_sentinelhub.sensors.waiting import SentinelHubBatchWaitSensor
+from airflow_sentinelhub.sensors.patience import SentinelHubPatientSensor
 from tests.real_client.endings import SENSORS, Ending
 from tests.real_client.library import MONITORS, VERSION
 from tests.real_client.situations import HANGS, RETURNS, SUCCESS, Situation
@@ -66,7 +66,7 @@ def page(monitor: Run, sensor: Run) -> str:
     :param monitor: tells how a function ends.
     :param sensor: tells how a sensor ends.
     """
-    arguments = inspect.signature(SentinelHubBatchWaitSensor.__init__).parameters
+    arguments = inspect.signature(SentinelHubPatientSensor.__init__).parameters
     parts = [
         _INTRODUCTION.format(
             version=VERSION,

@@ -115,5 +115,31 @@ def test_a_failed_job_is_a_failed_task_with_the_services_own_words(service, airf
     assert "BatchFailed" in json.dumps(lines)
 
 
+def test_a_group_of_jobs_is_gathered_by_one_task(service, airflow, runs):
+    run_id = airflow.trigger("example_batch_group")
+    assert airflow.wait_for_run("example_batch_group", run_id) == "success"
+    gathered = airflow.xcom("example_batch_group", run_id, "gather")
+    assert [len(gathered[kind]) for kind in ("done", "failed", "pending")] == [4, 0, 0]
+    assert airflow.xcom("example_batch_group", run_id, "report").startswith("4 jobs are done and cost")
+    story = ours(airflow, "example_batch_group", run_id, "gather")
+    assert "Waiting until all of 4 Batch Process jobs are done" in story[0]
+    assert sum("4 of 4 done" in line and "Waited" in line for line in story) == 2, "the worker repeats it"
+    [table] = [line for line in story if line.startswith("Jobs:")]
+    assert all(job["id"] in table for job in gathered["done"])
+    assert len(story) < 20
+
+
+def test_a_group_names_the_job_that_failed(service, airflow, runs):
+    good = service.add_job("process", fate={"processing_seconds": 60})
+    bad = service.add_job(
+        "process", fate={"end": "FAILED", "error": "Evalscript broken", "processing_seconds": 20}
+    )
+    run_id = airflow.trigger("example_batch_group", {"request_ids": [good, bad]})
+    assert airflow.wait_for_run("example_batch_group", run_id) == "failed"
+    known = airflow.xcom("example_batch_group", run_id, "gather")
+    assert [job["id"] for job in known["failed"]] == [bad]
+    assert "BatchFailed" in json.dumps(airflow.log_lines("example_batch_group", run_id, "gather"))
+
+
 def test_nothing_is_written_outside_of_its_home(airflow, runs):
     assert not (Path(os.environ["AIRFLOW_HOME"]) / "airflow.db").exists()

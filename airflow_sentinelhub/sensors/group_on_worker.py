@@ -1,0 +1,84 @@
+"""Waiting for a group of jobs on a worker, in one process."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from airflow_sentinelhub.exceptions import SentinelHubError
+from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.jobs import GroupVerdict
+from airflow_sentinelhub.watching import (
+    GroupTerms,
+    GroupWait,
+    Look,
+    NextLook,
+    look_at_many,
+    look_elsewhere,
+)
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseSensorOperator
+
+_LEEWAY = 0.2
+"""Part of its pause by which a job is looked at too early, so that many are looked at together."""
+
+
+class WorkerGroupWait:
+    """
+    A wait that looks at the jobs itself, and sleeps in between.
+
+    :param sensor: the sensor that waits.
+    :param sentinelhub_conn_id: its Airflow connection.
+    :param terms: what is waited for.
+    """
+
+    def __init__(self, sensor: BaseSensorOperator, sentinelhub_conn_id: str, terms: GroupTerms) -> None:
+        self._hook = SentinelHubHook(sentinelhub_conn_id)
+        self._group = GroupWait(terms, sensor.log.log)
+        self._next: dict[str, tuple[float, NextLook]] = {}
+
+    def verdict(self) -> GroupVerdict:
+        """Look at the jobs until the wait is over."""
+        group = self._group
+        while not (verdict := group.verdict()).is_final:
+            group.tell(time.time())
+            self._sleep_until_one_is_due()
+            self._look(self._due())
+        group.tell_end(verdict, time.time())
+        return verdict
+
+    def _sleep_until_one_is_due(self) -> None:
+        dues = [self._next[job_id][0] if job_id in self._next else 0.0 for job_id in self._group.pending]
+        pause = min(dues) - time.time()
+        if pause > 0:
+            time.sleep(pause)
+
+    def _due(self) -> list[str]:
+        """Give the jobs whose turn it is, and those that may come along."""
+        now, due = time.time(), []
+        for job_id in self._group.pending:
+            at, wanted = self._next.get(job_id, (0.0, NextLook(0.0)))
+            if at - (0.0 if wanted.exact else _LEEWAY * wanted.after) <= now:
+                due.append(job_id)
+        return due
+
+    def _look(self, due: list[str]) -> None:
+        group = self._group
+        certain = [job_id for job_id in due if job_id in self._next and self._next[job_id][1].certain]
+        for job_id, look in self._looks(due, certain).items():
+            wait, now = group.waits[job_id], time.time()
+            verdict = wait.see(look, now)
+            if verdict.is_final:
+                group.end(look_elsewhere(verdict, self._hook.get_conn), now)
+            else:
+                wanted = wait.next_look(now)
+                self._next[job_id] = (now + wanted.after, wanted)
+
+    def _looks(self, due: list[str], certain: list[str]) -> dict[str, Look]:
+        try:
+            # Read each time, so that a secret that was rotated meanwhile is found.
+            with self._hook.get_conn(self._group.terms.api) as client:
+                return look_at_many(client, due, certain=certain)
+        except SentinelHubError as error:
+            return dict.fromkeys(due, error)

@@ -1,0 +1,227 @@
+"""The trigger that waits for many batch jobs without holding a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_sentinelhub.exceptions import SentinelHubError
+from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.jobs import (
+    BatchApi,
+    Deadlines,
+    GroupVerdict,
+    Policy,
+    Quorum,
+    Until,
+    group_error,
+)
+from airflow_sentinelhub.triggers.batch import SETTLING_TIME
+from airflow_sentinelhub.triggers.watch import crashed, remembered, watch
+from airflow_sentinelhub.watching import GroupTerms, GroupWait
+
+if TYPE_CHECKING:
+    from airflow_sentinelhub.client.config import ClientConfig
+
+TOGETHER = 1.0
+"""Seconds for which what comes of one page of the list is taken in together."""
+
+_LAST_LOOK = 30.0
+_FIRST_WORD = 10.0
+_LONGEST_SILENCE = 60.0
+
+
+class SentinelHubBatchGroupTrigger(BaseTrigger):
+    """
+    Waits until all, any or so many of some batch jobs are done, and fires one event with the verdict.
+
+    Each job is watched as :class:`~airflow_sentinelhub.triggers.batch.SentinelHubBatchTrigger` does it, through
+    the poller that all waits of the account share. The event carries ids and statuses, and no job.
+
+    All arguments are plain JSON without a secret, since Airflow stores them in clear. All times are seconds.
+    Deadlines are absolute (seconds since 1970), so that a restart of the triggerer does not postpone them.
+    It only watches: whatever happens to the trigger, the jobs are left alone.
+
+    :param api: ``process``, ``statistical`` or ``process_v1``.
+    :param request_ids: ids of the jobs, each once.
+    :param until: ``all``, ``any``, or how many have to be done.
+    :param fail_fast: with ``all``, give up with the first job that ends badly.
+    :param sentinelhub_conn_id: the Airflow connection, read anew in the triggerer.
+    :param poke_interval: between two looks at a job.
+    :param analysis_poke_interval: the same during its analysis.
+    :param slowest_poke_interval: the same at most, while the job hardly moves; ``None``: ``poke_interval``.
+    :param started_at: when the wait began.
+    :param timeout_at: when to give up, for good.
+    :param execution_timeout_at: when to give up this attempt; ``None``: never.
+    :param allow_partial: a PARTIAL job is good enough.
+    :param start_grace: how long nobody needs to have started a job; ``None``: as long as it takes.
+    :param stall_timeout: how long a job may show no change; ``None``: as long as it takes.
+    :param outage_tolerance: for how long the service may give no usable answer.
+    :param fire_not_before: when the event may be fired at the earliest, in seconds since 1970.
+    :param unknown: arguments of a newer version, which a row in the database may hold after a downgrade.
+    """
+
+    def __init__(
+        self,
+        *,
+        api: str,
+        request_ids: list[str],
+        sentinelhub_conn_id: str,
+        poke_interval: float,
+        analysis_poke_interval: float,
+        started_at: float,
+        timeout_at: float,
+        until: Until = "all",
+        fail_fast: bool = True,
+        execution_timeout_at: float | None = None,
+        allow_partial: bool = False,
+        start_grace: float | None = 3600.0,
+        stall_timeout: float | None = None,
+        outage_tolerance: float = 6 * 3600.0,
+        slowest_poke_interval: float | None = None,
+        fire_not_before: float = 0.0,
+        **unknown: Any,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.api = BatchApi(api)
+        self.request_ids = list(request_ids)
+        self.quorum = Quorum(until, fail_fast)
+        self.sentinelhub_conn_id = sentinelhub_conn_id
+        self.policy = Policy(
+            poll_interval=poke_interval,
+            analysis_poll_interval=analysis_poke_interval,
+            allow_partial=allow_partial,
+            start_grace=start_grace,
+            stall_timeout=stall_timeout,
+            outage_tolerance=outage_tolerance,
+            slowest_poll_interval=slowest_poke_interval,
+        )
+        self.deadlines = Deadlines(started_at, timeout_at, execution_timeout_at)
+        self.fire_not_before = fire_not_before
+        if unknown:
+            self.log.debug("Arguments of another version are ignored: %s", ", ".join(unknown))
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Give what the triggerer needs to make this trigger again."""
+        return (
+            "airflow_sentinelhub.triggers.group.SentinelHubBatchGroupTrigger",
+            {
+                "api": self.api.value,
+                "request_ids": list(self.request_ids),
+                "until": self.quorum.until,
+                "fail_fast": self.quorum.fail_fast,
+                "sentinelhub_conn_id": self.sentinelhub_conn_id,
+                "poke_interval": self.policy.poll_interval,
+                "analysis_poke_interval": self.policy.analysis_poll_interval,
+                "slowest_poke_interval": self.policy.slowest_poll_interval,
+                "started_at": self.deadlines.started_at,
+                "timeout_at": self.deadlines.timeout_at,
+                "execution_timeout_at": self.deadlines.execution_timeout_at,
+                "allow_partial": self.policy.allow_partial,
+                "start_grace": self.policy.start_grace,
+                "stall_timeout": self.policy.stall_timeout,
+                "outage_tolerance": self.policy.outage_tolerance,
+                "fire_not_before": self.fire_not_before,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and fire the verdict."""
+        try:
+            verdict = await self._wait()
+        except Exception as error:
+            # A trigger that crashes would be taken for a timeout by Airflow's soft_fail and skip the task.
+            self.log.exception("Waiting for %d %s jobs failed.", len(self.request_ids), self.api.display_name)
+            verdict = group_error(self.request_ids, self.api, f"{type(error).__name__}: {error}")
+        await asyncio.sleep(min(max(0.0, self.fire_not_before - time.time()), SETTLING_TIME))
+        # Nothing may be awaited after the event: Airflow would cancel it as if by a user.
+        yield TriggerEvent(verdict.to_json())  # type: ignore[no-untyped-call]
+
+    async def _wait(self) -> GroupVerdict:
+        terms = GroupTerms(self.api, self.request_ids, self.quorum, self.policy, self.deadlines)
+        group = GroupWait(terms, self.log.log, stored=remembered(self.deadlines.started_at))
+        try:
+            # A look may hang, or queue for a thread: the deadline does not wait for it.
+            async with asyncio.timeout(max(0.0, self.deadlines.first - time.time()) + _LAST_LOOK):
+                await self._watch(group)
+        except TimeoutError:
+            group.overdue(time.time())
+        verdict = group.verdict()
+        group.tell_end(verdict, time.time())
+        return verdict
+
+    async def _watch(self, group: GroupWait) -> None:
+        """Watch all jobs until enough is known of them."""
+        connection = _Connection(SentinelHubHook(self.sentinelhub_conn_id))
+        one_ended = asyncio.Event()
+        watching = [
+            asyncio.create_task(self._watch_one(group, job_id, connection, one_ended)) for job_id in group.pending
+        ]
+        patience = _FIRST_WORD
+        try:
+            while not group.verdict().is_final:
+                try:
+                    async with asyncio.timeout(patience):
+                        await one_ended.wait()
+                except TimeoutError:
+                    pass
+                one_ended.clear()
+                patience = _LONGEST_SILENCE
+                # Those that come with the same page of the list count as well.
+                await asyncio.sleep(TOGETHER)
+                if not group.verdict().is_final:  # else the verdict says it
+                    group.tell(time.time())
+        finally:
+            for task in watching:
+                task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
+
+    async def _watch_one(
+        self, group: GroupWait, job_id: str, connection: _Connection, ended: asyncio.Event
+    ) -> None:
+        try:
+            verdict = await watch(group.waits[job_id], connection.read, 0.0)
+        except Exception as error:
+            self.log.exception("Waiting for %s job %s failed.", self.api.display_name, job_id)
+            verdict = crashed(self.api, job_id, error)
+        group.end(verdict, time.time())
+        ended.set()
+
+
+class _Connection:
+    """
+    Reads an Airflow connection once for all that want it at about the same time.
+
+    :param hook: the hook of the connection.
+    """
+
+    def __init__(self, hook: SentinelHubHook) -> None:
+        self._hook = hook
+        self._reading = asyncio.Lock()
+        self._began = float("-inf")
+        self._read: ClientConfig | SentinelHubError | None = None
+
+    async def read(self) -> ClientConfig:
+        """
+        Give the connection as it is now: read after this was called.
+
+        :raises SentinelHubError: it cannot be read, or makes no sense.
+        """
+        loop = asyncio.get_running_loop()
+        wanted = loop.time()
+        async with self._reading:
+            if self._read is None or self._began < wanted:
+                began = loop.time()
+                try:
+                    self._read = await self._hook.aget_config()
+                except SentinelHubError as error:
+                    self._read = error
+                self._began = began  # now that it was read: whoever is cancelled meanwhile leaves what was there
+            read = self._read
+        if isinstance(read, SentinelHubError):
+            raise read
+        return read

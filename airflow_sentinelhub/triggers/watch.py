@@ -1,0 +1,155 @@
+"""How a trigger watches one job: through the poller that it shares with all others of the account."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from airflow_sentinelhub.client.gate import PROCESS_GATE, GateKey
+from airflow_sentinelhub.exceptions import InvalidCredentials, SentinelHubError
+from airflow_sentinelhub.jobs import BatchApi, Outcome, Verdict
+from airflow_sentinelhub.watching import (
+    Account,
+    NextLook,
+    Subscription,
+    Wait,
+    found_elsewhere,
+    may_be_elsewhere,
+    subscribe,
+)
+
+if TYPE_CHECKING:
+    from airflow_sentinelhub.client.batch import BatchClient
+    from airflow_sentinelhub.client.config import ClientConfig
+
+    ReadConfig = Callable[[], Awaitable[ClientConfig]]
+
+Shared = TypeVar("Shared")
+
+_PAUSE_BEFORE_NEW_CREDENTIALS = 1.0
+_CREDENTIALS_ARE_KNOWN_AFTER = 300.0
+
+
+def remembered(started_at: float) -> dict[str, object]:
+    """
+    Give what a wait knows at its beginning in this triggerer.
+
+    A restarted triggerer cannot know that the credentials worked; a wait that is old would be over if not.
+
+    :param started_at: when the wait began, in seconds since 1970.
+    """
+    return {"memory": {"worked": time.time() - started_at > _CREDENTIALS_ARE_KNOWN_AFTER}}
+
+
+def crashed(api: BatchApi, job_id: str, error: Exception) -> Verdict:
+    """
+    Give the verdict on a job that cannot be watched because of an error of ours.
+
+    :param api: the job's API.
+    :param job_id: its id.
+    :param error: what went wrong.
+    """
+    message = (
+        f"Waiting for {api.display_name} job {job_id} failed ({type(error).__name__}: {error}). This is an error "
+        "of the provider or its environment; the job was left alone."
+    )
+    return Verdict(Outcome.ERROR, api, job_id, message)
+
+
+async def watch(wait: Wait, read_config: ReadConfig, first_look_after: float) -> Verdict:
+    """
+    Watch a job to the end of its wait.
+
+    Cancelling it is safe at any moment, and leaves nothing behind.
+
+    :param wait: what is waited for.
+    :param read_config: reads the Airflow connection, anew each time.
+    :param first_look_after: when to look for the first time, in seconds from now.
+    :return: the final verdict.
+    """
+    first = NextLook(first_look_after)
+    while True:
+        try:
+            config: ClientConfig = one_of_each(await read_config())
+        except SentinelHubError as error:
+            verdict = wait.see(error, time.time())
+            if verdict.is_final:
+                return verdict
+            await asyncio.sleep(wait.pause(time.time()))
+            continue
+        final = await _watch_with(config, read_config, wait, first)
+        if final is not None:
+            return final
+        first = NextLook(_PAUSE_BEFORE_NEW_CREDENTIALS)
+
+
+async def _watch_with(
+    config: ClientConfig, read_config: ReadConfig, wait: Wait, wanted: NextLook
+) -> Verdict | None:
+    """Watch until the end; ``None``: until the connection has other credentials than ``config``."""
+    subscription = _subscribe(config, wait.terms.api, wait)
+    try:
+        while True:
+            look = await subscription.next(wanted)
+            if isinstance(look, InvalidCredentials) and await _changed(read_config, config):
+                return None
+            verdict = wait.see(look, time.time())
+            if verdict.is_final:
+                break
+            wanted = wait.next_look(time.time())
+    finally:
+        _leave(subscription, config)
+    if may_be_elsewhere(verdict):
+        subscription = _subscribe(config, BatchApi.PROCESS, wait)
+        try:
+            return found_elsewhere(verdict, await subscription.next(NextLook(0.0)))
+        finally:
+            _leave(subscription, config)
+    return verdict
+
+
+def _subscribe(config: ClientConfig, api: BatchApi, wait: Wait) -> Subscription:
+    # Connections that differ only in their limit share a poller, whose client knows the limit of one of them.
+    PROCESS_GATE.declare(_limit_of(config), config.requests_per_minute)
+    account = Account((config.base_url, config.url_layout, *config.account), _limit_of(config))
+    policy = wait.terms.policy
+    shortest = min(policy.poll_interval, policy.analysis_poll_interval)
+    make_client = functools.partial(_client, config, api)
+    return subscribe(account, api, make_client, wait.terms.job_id, patience=shortest)
+
+
+def _leave(subscription: Subscription, config: ClientConfig) -> None:
+    subscription.leave()
+    PROCESS_GATE.withdraw(_limit_of(config), config.requests_per_minute)
+
+
+def _limit_of(config: ClientConfig) -> GateKey:
+    return GateKey(config.client_id, config.auth_url)
+
+
+@functools.lru_cache(maxsize=64)
+def one_of_each(value: Shared) -> Shared:
+    """
+    Let the many waits that have an equal value share one of them.
+
+    :param value: it may be hashed, and does not change.
+    """
+    return value
+
+
+async def _changed(read_config: ReadConfig, config: ClientConfig) -> bool:
+    """Whether somebody has mended the connection since it was read."""
+    try:
+        return await read_config() != config
+    except SentinelHubError:
+        return False
+
+
+def _client(config: ClientConfig, api: BatchApi) -> BatchClient:
+    # The import takes long enough to be noticed on the event loop, so it happens in a thread as well.
+    from airflow_sentinelhub.client.batch import BatchClient
+
+    return BatchClient(config, api, admitted=True)

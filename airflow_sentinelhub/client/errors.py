@@ -169,9 +169,9 @@ def _kind(subject: Subject, status: int, auth_host: str) -> tuple[type[RequestRe
             )
         case HTTPStatus.FORBIDDEN if no_job:
             return Forbidden, (
-                "The account may not do this: batch processing needs a plan that includes it (on CDSE, a Copernicus "
-                "Service account), and a new job at least 1,000 processing units on the account. Check the "
-                "connection's client id and base URL."
+                "The account may not do this: batch processing needs a plan that includes it (on CDSE, a "
+                "Copernicus Service account), and a new job at least 1,000 processing units on the account. Check "
+                "the connection's client id and base URL."
             )
         case HTTPStatus.FORBIDDEN:
             return Forbidden, (

@@ -127,9 +127,10 @@ def test_the_digest_covers_what_the_job_does(request_, same):
     assert (digest_of(request_) == digest_of(REQUEST)) is same
 
 
-def test_what_is_no_json_has_no_digest():
+@pytest.mark.parametrize("value", [object(), float("nan"), {1}])
+def test_what_is_no_json_has_no_digest(value):
     with pytest.raises(InvalidRequest, match="cannot be written as JSON"):
-        digest_of({"when": object()})
+        digest_of({"when": value})
 
 
 def test_tasks():

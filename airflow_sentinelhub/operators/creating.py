@@ -102,6 +102,7 @@ class JobCreation:
         self._record = record.next_series()
         self._log.info("An earlier attempt has finished, with job %s; this one begins anew.", record.id)
         if record.id is None or record.digest == self._tag.digest:
+            self._log.info("That job is left as it is: stop it, if it runs and is not wanted any more.")
             return
         look = look_at(self._client, record.id, budget=None)
         if isinstance(look, SentinelHubError):

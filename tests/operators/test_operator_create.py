@@ -11,6 +11,7 @@ from airflow_sentinelhub import exceptions
 from airflow_sentinelhub.emulator.samples import sample_request
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.jobs.tag import tag_of
+from airflow_sentinelhub.operators import batch
 from airflow_sentinelhub.operators.ledger import Ledger
 from tests.harness.task_runner import ExecutionApi, run
 from tests.harness.versions import AIRFLOW, needs_airflow
@@ -242,11 +243,60 @@ def test_and_does_not_take_the_old_job_when_the_new_answer_is_lost(busy, clock):
     busy.configure(not_found_seconds=30)
     task = Task(busy)
     first = task.succeeds()
+    busy.advance(60)
     busy.fault(status=502, method="POST", api="process", carried_out=True)
     second = task.cleared().succeeds()
     assert second != first
     assert task.jobs == [first, second]
     assert posts(busy) == 2
+
+
+def test_without_a_store_neither_does_a_retry(busy, clock, without_store):
+    busy.configure(not_found_seconds=30)
+    task = Task(busy)
+    first = task.succeeds()
+    busy.set_fate(first, steps=[{"status": "DONE", "userAction": "START"}])
+    busy.advance(60)
+    busy.fault(status=502, method="POST", api="process", carried_out=True)
+    second = task.succeeds()
+    assert task.jobs == [first, second]
+    assert posts(busy) == 2
+
+
+@with_store
+def test_an_answer_that_is_lost_stays_uncertain_when_the_next_one_is_refused(busy, clock, monkeypatch):
+    """The job of the first request appears so late that it is asked for once more, which is refused."""
+    busy.configure(not_found_seconds=300)
+    task = Task(busy)
+    busy.fault(status=502, method="POST", api="process", carried_out=True)
+    busy.fault(status=400, method="POST", api="process")
+    ended = task.attempt()
+    assert type(ended.error) is exceptions.BadRequest
+    busy.advance(300)
+    assert [task.succeeds()] == task.jobs
+    assert posts(busy) == 2
+
+
+def test_mapped_tasks_and_the_output_of_another_task(emulator):
+    from airflow.sdk import DAG, task
+
+    from tests.harness.versions import through_the_database
+
+    with DAG("a_dag", schedule=None) as dag:
+
+        @task
+        def make_request():
+            return {}
+
+        made = make_request()
+        single = operator("Create", task_id="create", request=made)
+        mapped = batch.SentinelHubBatchCreateOperator.partial(task_id="mapped").expand(
+            request=[{"n": 1}, {"n": 2}]
+        )
+    assert single.upstream_task_ids == {"make_request"}
+    assert set(through_the_database(dag).task_ids) == {"make_request", "create", "mapped"}
+    unmapped = mapped.unmap({"request": {"n": 1, "accessKey": "A-KEY"}})
+    assert unmapped.request == {"n": 1, "accessKey": "***** (1)"}
 
 
 @with_store

@@ -148,7 +148,7 @@ def choose(
     others: dict[str, BatchJob] = {}
     for payload in payloads:
         found = tag_of(payload)
-        if found is None or not found.of_same_task(tag) or not payload.get("id"):
+        if found is None or not found.of_same_task(tag) or _text(payload.get("id")) is None:
             continue
         job = BatchJob.from_payload(api, payload)
         if found.digest != tag.digest:

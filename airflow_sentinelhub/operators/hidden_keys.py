@@ -26,6 +26,8 @@ class HiddenKeys:
     A key that is still a template is left: rendering it comes first.
     """
 
+    __slots__ = ("_keys",)  # whoever writes out an operator's attributes finds no more than the repr
+
     def __init__(self) -> None:
         self._keys: list[Any] = []
 
@@ -73,7 +75,8 @@ class HiddenKeys:
             key = ast.literal_eval(found[2]) if found[2].startswith("'") else json.loads(found[2], strict=False)
         except (ValueError, SyntaxError):
             key = found[2][1:-1]
-        return f"{found[1]}{json.dumps(self._stand_in(key))}"
+        stand_in = self._stand_in(key)
+        return found[0] if stand_in is key else f"{found[1]}{json.dumps(stand_in)}"
 
     def _stand_in(self, key: Any) -> Any:
         if not key or _is_template(key) or (isinstance(key, str) and self.reveal(key) is not key):

@@ -77,7 +77,7 @@ def test_what_costs_nothing(status, user_action, nothing):
          "1", ["2"], []),
         ([payload("spent", TAG), payload("1", TAG)], "1", [], []),
         ([payload("spent", TAG)], None, [], []),
-        ([{"id": None, "description": str(TAG)}], None, [], []),
+        ([{"id": None, "description": str(TAG)}, {"id": 7, "description": str(TAG)}], None, [], []),
     ],
 )  # fmt: skip
 def test_the_choice(listed, adopt, others, left):

@@ -363,15 +363,21 @@ def test_an_account_that_may_not(emulator, clock, units):
 
 @every_api
 @with_store
-@pytest.mark.parametrize("known", [True, False])
-def test_a_job_from_another_request_is_stopped_first(busy, clock, monkeypatch, api, known):
+@pytest.mark.parametrize(
+    "before", ["it finished", "its worker died with the id", "its worker died without the id"]
+)
+def test_a_job_from_another_request_is_stopped_first(busy, clock, monkeypatch, api, before):
     task = Task(busy, api)
-    if known:
-        first = task.succeeds()
+    if before == "it finished":
+        task.succeeds()
         task.cleared()
+    elif before == "its worker died with the id":
+        with monkeypatch.context() as patch:
+            patch.setattr("airflow_sentinelhub.operators.creating.JobCreation.finish", _killed)
+            task.attempt()
     else:
         died(monkeypatch, task)
-        [first] = task.jobs
+    [first] = task.jobs
     busy.set_fate(first, steps=[{"status": "PROCESSING", "userAction": "START"}])
     second = task.succeeds(request=changed(api))
     assert task.jobs == [first, second]

@@ -7,6 +7,7 @@ import json
 import traceback
 
 import pytest
+from airflow.providers.common.compat.sdk import redact
 from airflow.sdk import DAG
 
 from airflow_sentinelhub import exceptions
@@ -120,6 +121,7 @@ def test_inline_keys_arrive_and_are_never_shown(create, sent, form):
     # Airflow knows by its name that the other is a secret.
     assert shown == {**S3, "accessKey": "***** (1)", "secretAccessKey": "***"}
     assert "***** (2)" in str(ended.task.request)
+    assert redact(f"x {KEY} {SECRET} x") == "x *** *** x", "whatever logs them"
 
 
 @pytest.mark.parametrize("api", ["process", "statistical"])
@@ -209,6 +211,7 @@ def test_keys_of_a_google_connection(create, sent, monkeypatch, tmp_path, place)
     credentials = sent[0]["output"]["delivery"]["gs"]["credentials"]
     assert json.loads(base64.b64decode(credentials)) == keyfile
     nothing_is_shown(ended, credentials, "MIIEsecretsecret")
+    assert redact(f"x {credentials} x") == "x *** x", "whatever logs it"
 
 
 @pytest.mark.parametrize(

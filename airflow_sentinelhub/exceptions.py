@@ -63,6 +63,10 @@ class InvalidRequestId(SentinelHubError):
     """What was given to a sensor is no batch request id, nor anything that holds one."""
 
 
+class InvalidRequest(SentinelHubError):
+    """What was given as the request of a new job is none. Nothing was sent."""
+
+
 class UnsupportedOperation(SentinelHubError):
     """The batch API has no such operation. The message says what to use instead."""
 

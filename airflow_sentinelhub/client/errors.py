@@ -167,6 +167,12 @@ def _kind(subject: Subject, status: int, auth_host: str) -> tuple[type[RequestRe
                 "The token was issued a moment ago, so it belongs to another deployment: check that the "
                 f"connection's auth_url ({auth_host}) belongs to its base URL."
             )
+        case HTTPStatus.FORBIDDEN if no_job:
+            return Forbidden, (
+                "The account may not do this: batch processing needs a plan that includes it (on CDSE, a "
+                "Copernicus Service account), and a new job at least 1,000 processing units on the account. Check "
+                "the connection's client id and base URL."
+            )
         case HTTPStatus.FORBIDDEN:
             return Forbidden, (
                 "The account may not do this: batch processing needs a plan that includes it, and a job is open "

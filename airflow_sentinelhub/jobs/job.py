@@ -11,7 +11,9 @@ from airflow_sentinelhub.jobs.api import BatchApi
 from airflow_sentinelhub.jobs.statuses import JobStatus, UserAction
 
 _REQUEST_FIELDS = frozenset({"request", "processRequest"})
-_SECRET_FIELDS = frozenset({"accesskey", "secretaccesskey", "sessiontoken", "credentials"})
+SECRET_FIELDS = frozenset({"accesskey", "secretaccesskey", "sessiontoken", "credentials"})
+"""Fields, in lower case, under which a request holds the keys of a bucket."""
+
 _COST_SPELLINGS = ("costPU", "costPu", "costpu", "cost_pu")
 
 
@@ -168,7 +170,7 @@ def _scrubbed(value: Any) -> Any:
     """Copy JSON without the keys of a bucket, wherever the service may put them."""
     if isinstance(value, Mapping):
         return {
-            str(key): "***" if str(key).lower() in _SECRET_FIELDS and item else _scrubbed(item)
+            str(key): "***" if str(key).lower() in SECRET_FIELDS and item else _scrubbed(item)
             for key, item in value.items()
         }
     if isinstance(value, list | tuple):

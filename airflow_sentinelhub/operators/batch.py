@@ -1,5 +1,5 @@
 """
-Operators that act on a batch job which exists (analyse, start, stop, restart), and that tell what came out of it.
+Operators that create a batch job, act on one (analyse, start, stop, restart), and tell what came out of it.
 
 Each asks the service only for what has not happened yet. None waits for the job: that is what the sensors are
 for.
@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from airflow_sentinelhub.jobs import Action
 from airflow_sentinelhub.operators.acting import SentinelHubBatchActionOperator
+from airflow_sentinelhub.operators.create import SentinelHubBatchCreateOperator
 from airflow_sentinelhub.operators.tiles import SentinelHubBatchTilesOperator
 
 __all__ = [
+    "SentinelHubBatchCreateOperator",
     "SentinelHubBatchAnalyseOperator",
     "SentinelHubBatchRestartOperator",
     "SentinelHubBatchStartOperator",

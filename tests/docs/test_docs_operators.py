@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+from airflow.sdk import DAG
 
 from airflow_sentinelhub import exceptions
-from airflow_sentinelhub.jobs import Action, Already, BatchApi, BatchJob, Do, Impossible, WaitUntil, plan
-from airflow_sentinelhub.operators import asking, batch
+from airflow_sentinelhub.jobs import Action, Already, BatchApi, BatchJob, Do, Impossible, WaitUntil, creation, plan
+from airflow_sentinelhub.jobs.tag import tag_of
+from airflow_sentinelhub.operators import asking, batch, creating
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "operators.md").read_text()
@@ -96,6 +98,33 @@ def test_its_numbers():
     assert f"a look every {asking.NOT_FOUND_PAUSE:g} s" in PAGE
 
 
-@pytest.mark.parametrize("name", ["Analyse", "Start", "Stop", "Restart"])
+def test_the_numbers_of_a_creation():
+    assert f"{creation.CLOCK_SLACK / 60:g} minutes are added" in PAGE
+    assert (
+        f"for {creation.NOT_FOUND_GRACE / 60:g} minutes; if it does not appear it is asked for once more" in PAGE
+    )
+    assert creating.ATTEMPTS == 2
+    looks, waited, pause = 0, 0.0, creating.FIRST_PAUSE
+    while waited < creation.NOT_FOUND_GRACE:
+        looks, waited, pause = looks + 1, waited + pause, min(2 * pause, creating.LONGEST_PAUSE)
+    assert f"up to {looks} times more" in PAGE
+
+
+def test_its_tag_is_one():
+    [line] = [line for line in PAGE.splitlines() if "[airflow dag=" in line]
+    tag = tag_of({"description": line})
+    assert str(tag) in line
+    assert (tag.dag_id, tag.task_id) == ("ndvi", "create")
+
+
+def test_the_dag_can_be_imported():
+    [source] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    namespace: dict = {}
+    with DAG("a_dag", schedule=None):
+        exec(compile(source, "operators.md", "exec"), namespace)
+    assert namespace["start"].upstream_task_ids == {"create"}
+
+
+@pytest.mark.parametrize("name", ["Create", "Analyse", "Start", "Stop", "Restart"])
 def test_the_readme_names_every_operator(name):
     assert f"`SentinelHubBatch{name}Operator`" in (ROOT / "README.md").read_text()

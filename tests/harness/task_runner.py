@@ -33,11 +33,13 @@ class ExecutionApi:
     :param next_method: resume the task with this method instead of executing it.
     :param next_kwargs: with these arguments.
     :param first_reschedule: when the task was first rescheduled.
+    :param max_tries: a user's clear makes it larger.
     """
 
     next_method: str | None = None
     next_kwargs: dict[str, Any] | None = None
     first_reschedule: datetime | None = None
+    max_tries: int = 0
     xcoms: dict[str, Any] = field(default_factory=dict)
     store: dict[str, Any] = field(default_factory=dict)
     rendered: dict[str, Any] = field(default_factory=dict)
@@ -86,7 +88,7 @@ class ExecutionApi:
         }
         context = {
             "dag_run": dag_run,
-            "max_tries": 0,
+            "max_tries": self.max_tries,
             "should_retry": False,
             "task_reschedule_count": 1 if self.first_reschedule else 0,
         }

@@ -9,7 +9,9 @@ import pytest
 
 from airflow_sentinelhub.client.tokens import PROCESS_TOKENS
 from airflow_sentinelhub.emulator import Emulator
+from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.operators import batch
+from airflow_sentinelhub.operators.ledger import Ledger
 from tests.harness.task_runner import Ended, ExecutionApi, deferred_to, run
 
 
@@ -55,9 +57,25 @@ def emulator(standing_emulator, monkeypatch):
 @pytest.fixture
 def clock(emulator, monkeypatch):
     clock = Clock(emulator)
-    for module in ("acting", "asking"):
+    for module in ("acting", "asking", "creating", "superseding"):
         monkeypatch.setattr(f"airflow_sentinelhub.operators.{module}.time", clock)
     return clock
+
+
+@pytest.fixture
+def busy(emulator):
+    """Other people's jobs before, between and after."""
+    for api in BatchApi:
+        emulator.add_foreign_jobs(api, 30, age=3600, every=200)
+    emulator.configure(page_size=10, foreign_jobs_per_page=3)
+    return emulator
+
+
+@pytest.fixture
+def without_store(monkeypatch):
+    """What Airflow has below 3.3."""
+    monkeypatch.setattr(Ledger, "read", lambda self: None)
+    monkeypatch.setattr(Ledger, "keep", lambda self, record: None)
 
 
 @pytest.fixture

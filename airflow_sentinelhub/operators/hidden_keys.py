@@ -1,0 +1,117 @@
+"""Keeping the keys of a bucket apart from the request in which a DAG's author wrote them."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_sentinelhub.jobs.job import SECRET_FIELDS
+
+_STAND_IN = "***** ({})"
+_IN_TEXT = re.compile(
+    rf"""(["'](?:{"|".join(sorted(SECRET_FIELDS))})["']\s*:\s*)("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""",
+    re.IGNORECASE,
+)
+
+
+class HiddenKeys:
+    """
+    Takes keys out of a request, and puts them back.
+
+    Airflow shows what a template field holds: in its UI, in the stored form of the DAG, and in the log when a
+    template cannot be rendered. So a request that is a template field has stand-ins for its keys.
+    A key that is still a template is left: rendering it comes first.
+    """
+
+    __slots__ = ("_keys",)  # whoever writes out an operator's attributes finds no more than the repr
+
+    def __init__(self) -> None:
+        self._keys: list[Any] = []
+
+    def __repr__(self) -> str:
+        return f"<HiddenKeys {len(self._keys)}>"
+
+    def hide(self, request: Any) -> Any:
+        """
+        Give a request with stand-ins instead of keys.
+
+        :param request: a request, its JSON text, a template of it, or what will give it. A text that is no
+            template any more becomes what it stands for.
+        """
+        if isinstance(request, str):
+            read = _read(request)
+            if read is None:
+                return _IN_TEXT.sub(self._hide_in_text, request)
+            request = read
+        return self._hide(request)
+
+    def reveal(self, request: Any) -> Any:
+        """Give a request with its keys."""
+        if isinstance(request, Mapping):
+            return {name: self.reveal(value) for name, value in request.items()}
+        if isinstance(request, list | tuple):
+            return [self.reveal(value) for value in request]
+        if isinstance(request, str):
+            for number, key in enumerate(self._keys, 1):
+                if request == _STAND_IN.format(number):
+                    return key
+        return request
+
+    def _hide(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {
+                name: self._stand_in(each) if str(name).lower() in SECRET_FIELDS else self._hide(each)
+                for name, each in value.items()
+            }
+        if isinstance(value, list | tuple):
+            return [self._hide(each) for each in value]
+        return value
+
+    def _hide_in_text(self, found: re.Match[str]) -> str:
+        try:
+            key = ast.literal_eval(found[2]) if found[2].startswith("'") else json.loads(found[2], strict=False)
+        except (ValueError, SyntaxError):
+            key = found[2][1:-1]
+        stand_in = self._stand_in(key)
+        return found[0] if stand_in is key else f"{found[1]}{json.dumps(stand_in)}"
+
+    def _stand_in(self, key: Any) -> Any:
+        if not key or _is_template(key) or (isinstance(key, str) and self.reveal(key) is not key):
+            return key
+        if key not in self._keys:
+            self._keys.append(key)
+            _mask(key)
+        return _STAND_IN.format(self._keys.index(key) + 1)
+
+
+def _read(text: str) -> Any:
+    """Read the text of a request; ``None`` if it is none (yet)."""
+    text = text.strip()
+    if not text.startswith("{") or text.startswith(("{{", "{%", "{#")):
+        return None
+    for read in (json.loads, ast.literal_eval):  # the latter: a dictionary that Jinja wrote into a text
+        try:
+            return read(text)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            continue
+    return None
+
+
+def _is_template(key: Any) -> bool:
+    if isinstance(key, str):
+        return "{{" in key or "{%" in key
+    return hasattr(key, "resolve")  # what another task will give
+
+
+def _mask(key: Any) -> None:
+    """Tell Airflow, so that it does not appear in a log either."""
+    if isinstance(key, Mapping):
+        for each in key.values():
+            _mask(each)
+    elif isinstance(key, str):
+        from airflow.providers.common.compat.sdk import mask_secret
+
+        mask_secret(key)

@@ -1,0 +1,52 @@
+"""What a task that creates a job knows of its earlier attempts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from airflow_sentinelhub.jobs.creation import CreationRecord
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+_KEY = "sentinelhub_job"
+
+
+@dataclass(slots=True)
+class Ledger:
+    """
+    The record of a task, in Airflow's task state store.
+
+    That came with Airflow 3.3, and survives retries and clears.
+
+    :param store: the store; ``None`` where Airflow has none.
+    :param try_number: number of the attempt.
+    :param max_tries: Airflow's; a clear changes it.
+    :param run_after: when the DAG run was due, in seconds since 1970: no attempt is older.
+    """
+
+    store: Any
+    try_number: int
+    max_tries: int
+    run_after: float
+
+    @classmethod
+    def of(cls, context: Context) -> Self:
+        """Open that of a running task."""
+        ti = context["ti"]
+        return cls(
+            context.get("task_state_store"),
+            ti.try_number,
+            ti.max_tries,
+            context["dag_run"].run_after.timestamp(),
+        )
+
+    def read(self) -> CreationRecord | None:
+        """Give what was kept, if anything was."""
+        return None if self.store is None else CreationRecord.from_json(self.store.get(_KEY))
+
+    def keep(self, record: CreationRecord) -> None:
+        """Keep a record, where Airflow can."""
+        if self.store is not None:
+            self.store.set(_KEY, record.to_json())

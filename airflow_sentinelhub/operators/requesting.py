@@ -1,0 +1,178 @@
+"""What every operator has that makes a job: its request, from the DAG to what is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import conf
+
+from airflow_sentinelhub.exceptions import InvalidConnection, InvalidRequest
+from airflow_sentinelhub.jobs import BatchApi
+from airflow_sentinelhub.jobs.storages import open_storages
+from airflow_sentinelhub.jobs.tag import Tag, digest_of, site_of, with_tag
+from airflow_sentinelhub.operators.batch_api import SentinelHubBatchOperator
+from airflow_sentinelhub.operators.hidden_keys import HiddenKeys
+
+if TYPE_CHECKING:
+    import jinja2
+    from airflow.sdk import Context
+
+_FILE = ".json"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """
+    A request, ready to be sent.
+
+    :param body: with the tag and the keys of the bucket; not part of the ``repr``.
+    :param tag: by which the job is found again.
+    :param untagged: why the request cannot carry the tag; ``None`` if it does.
+    """
+
+    body: dict[str, Any] = field(repr=False)
+    tag: Tag
+    untagged: str | None
+
+
+class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
+    """
+    Makes a job from a request.
+
+    :param request: the body that the API documents: a dictionary, the name of a ``.json`` file beside the DAG (or
+        in its ``template_searchpath``), JSON text, or the output of a task that gives one of these (templated, in
+        a file too). Keys of a bucket in it are taken out before Airflow shows or stores it; better is
+        ``delivery_conn_id`` or an ``iamRoleARN``.
+    :param description: description of the job instead of the request's own (templated). Batch Statistical has
+        none.
+    :param delivery_conn_id: the Airflow connection whose keys let the service into the bucket, of type ``aws`` or
+        ``google_cloud_platform`` (templated). They are put beside each bucket in the request that has none, just
+        before it is sent. ``None``: the request says it all.
+    :param kwargs: see :class:`~airflow_sentinelhub.operators.batch_api.SentinelHubBatchOperator`.
+    :raises ValueError: a description for Batch Statistical.
+    """
+
+    template_fields: Sequence[str] = (
+        "request",
+        "description",
+        "delivery_conn_id",
+        *SentinelHubBatchOperator.template_fields,
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"request": "json"}
+
+    def __init__(
+        self,
+        *,
+        request: Any,
+        description: str | None = None,
+        delivery_conn_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if description is not None and self.api is BatchApi.STATISTICAL:
+            raise ValueError("Batch Statistical has no descriptions: leave description out")
+        self._keys = HiddenKeys()
+        self.request = request
+        self.description = description
+        self.delivery_conn_id = delivery_conn_id
+
+    @property
+    def request(self) -> Any:
+        """The request, or what will give it, with stand-ins for the keys of a bucket."""
+        return self._request
+
+    @request.setter
+    def request(self, value: Any) -> None:
+        # Airflow shows rendered fields, and stores them with the DAG.
+        self._request = self._keys.hide(value)
+
+    def render_template(
+        self,
+        content: Any,
+        context: Context,
+        jinja_env: jinja2.Environment | None = None,
+        seen_oids: set[int] | None = None,
+    ) -> Any:
+        """
+        Render a template field, and read the request's file.
+
+        ``template_ext`` is not for this: Airflow would take each text that ends so for the name of a file, also
+        the URL of a delivery such as ``s3://bucket/<ID>.json``.
+        """
+        if isinstance(content, str) and content == self._request and content.endswith(_FILE):
+            content = self._source(content, jinja_env or self.get_template_env())
+        return super().render_template(content, context, jinja_env, seen_oids)
+
+    def order(self, context: Context) -> Order:
+        """
+        Make what is sent.
+
+        :raises InvalidRequest: ``request`` is none.
+        :raises InvalidConnection: ``delivery_conn_id`` names no connection with keys for this bucket.
+        """
+        request = self._keys.reveal(self.request)
+        if not isinstance(request, dict):
+            raise InvalidRequest(
+                f"request is {_shown(request)}, where a dictionary was expected. Nothing was sent."
+            )
+        if self.description is not None:
+            request["description"] = self.description
+        ti = context["ti"]
+        tag = Tag(
+            dag_id=ti.dag_id,
+            run_id=ti.run_id,
+            task_id=ti.task_id,
+            map_index=-1 if ti.map_index is None else ti.map_index,
+            site=site_of(conf.get("api", "base_url", fallback="") or ""),
+            digest=digest_of(request),
+        )
+        body, untagged = with_tag(self.api, request, tag)
+        return Order(self._opened(body), tag, untagged)
+
+    def _source(self, name: str, jinja_env: jinja2.Environment) -> str:
+        try:
+            if jinja_env.loader is not None:
+                return jinja_env.loader.get_source(jinja_env, name)[0]
+        except Exception as error:
+            reason = f" ({type(error).__name__})"
+        else:
+            reason = ""
+        raise InvalidRequest(
+            f"The file {name!r} that holds the request cannot be read{reason}: it is looked for in the folder of "
+            "the DAG's file and in the DAG's template_searchpath. Nothing was sent."
+        )
+
+    def _opened(self, body: dict[str, Any]) -> dict[str, Any]:
+        if not self.delivery_conn_id:
+            return body
+        from airflow_sentinelhub.hooks.delivery import read_delivery
+
+        keys = read_delivery(self.delivery_conn_id)
+        opened, put, missing = open_storages(self.api, body, keys)
+        if missing:
+            raise InvalidConnection(
+                f"Airflow connection {self.delivery_conn_id!r} has keys for {keys.kind}://, but {missing[0]} of "
+                "the request needs others: name a connection of the bucket's kind with delivery_conn_id"
+            )
+        if put:
+            self.log.info("%s: the keys come from connection %s.", ", ".join(put), self.delivery_conn_id)
+        else:
+            self.log.warning(
+                "delivery_conn_id=%r is not used: no bucket in the request lacks keys%s.",
+                self.delivery_conn_id,
+                " (Batch Process v1 takes none)" if self.api is BatchApi.PROCESS_V1 else "",
+            )
+        return opened
+
+
+def _shown(value: Any) -> str:
+    # Never the value: it may hold keys.
+    if value is None:
+        return "None (did the task that should give it return nothing?)"
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        return "a text that is no JSON object (look for a missing comma or quote)"
+    if isinstance(value, str) and value.strip().endswith(_FILE):
+        return "the name of a file, which came too late to be read (give it to the operator itself)"
+    return "a text that is no JSON object" if isinstance(value, str) else f"a {type(value).__name__}"

@@ -1,0 +1,56 @@
+"""Ending a job that a task has created before, from a request that has changed since."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from airflow_sentinelhub.exceptions import BatchActionImpossible, SentinelHubError
+from airflow_sentinelhub.jobs import Action, Already, BatchJob, MissingJob, ServiceCall, plan
+from airflow_sentinelhub.jobs import action_words as words
+from airflow_sentinelhub.jobs.creation import costs_nothing
+from airflow_sentinelhub.operators.asking import Asker
+
+
+def end_superseded(job: BatchJob, asker: Asker, log: logging.Logger) -> None:
+    """
+    Stop a job, if it costs anything.
+
+    :param job: the job as just read.
+    :param asker: asks about it.
+    :param log: the task's log.
+    :raises BatchActionImpossible: it could not be stopped.
+    :raises ServiceError: a subclass of it, when the service refuses that in any state, or gives no answer.
+    """
+    log.warning("%s This task has created it before, from another request.", words.now_is(job))
+    if costs_nothing(job):
+        # V1 would cancel it, but the others have no way to stop what nobody has asked for.
+        log.info("%s was not started and costs nothing, so it is left as it is.", job.label)
+        return
+    step = plan(Action.STOP, job, time.time())
+    log.info("%s", step.message)
+    if isinstance(step, Already):
+        return
+    refusal = asker.ask(ServiceCall.STOP)
+    if refusal is None:
+        shows, look = asker.confirm(Action.STOP, job)
+        stopped = isinstance(shows, Already)
+    else:
+        look = asker.look(seen=True)
+        stopped = isinstance(look, BatchJob) and isinstance(plan(Action.STOP, look, time.time()), Already)
+    if isinstance(look, MissingJob) or stopped:
+        log.info("%s", words.now_is(look) if isinstance(look, BatchJob) else f"{look.label} is gone.")
+        return
+    raise _still_there(look, refusal) from refusal
+
+
+def _still_there(job: BatchJob, refusal: SentinelHubError | None) -> BatchActionImpossible:
+    return BatchActionImpossible(
+        f"{words.now_is(job)} This task has created it before, from another request, and it could not be stopped: "
+        f"{refusal or 'the service accepted that, but the job does not show it.'} No other one was created, so "
+        "that not two run. Retry this task in a few minutes (a queued job can be stopped once it is analysed), or "
+        "stop the job yourself.",
+        job_id=job.id,
+        api=job.api.value,
+        status=job.word or None,
+    )

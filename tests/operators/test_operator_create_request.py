@@ -1,0 +1,324 @@
+"""Requests in every form, and that no key of a bucket is ever shown."""
+
+from __future__ import annotations
+
+import base64
+import json
+import traceback
+
+import pytest
+from airflow.providers.common.compat.sdk import redact
+from airflow.sdk import DAG
+
+from airflow_sentinelhub import exceptions
+from airflow_sentinelhub.client.batch import BatchClient
+from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.jobs import BatchApi
+from airflow_sentinelhub.operators.hidden_keys import HiddenKeys
+from tests.harness.task_runner import ExecutionApi, run
+from tests.harness.versions import through_the_database
+from tests.operators.conftest import operator
+
+KEY, SECRET = "AKIDEXAMPLEKEY000042", "wJalrXUtnFEMI/K7+x'y\"EXAMPLE&KEY"
+INLINE = {"accessKey": KEY, "secretAccessKey": SECRET}
+S3 = {"url": "s3://my-bucket/results"}
+
+
+def request(api="process", **storage):
+    made = sample_request(BatchApi(api))
+    if api != "process_v1":
+        place = made["output"]["delivery"] if api == "process" else made["output"]
+        place["s3"] = {**S3, **storage}
+    return made
+
+
+def delivery(body, api="process"):
+    return body["output"]["delivery"]["s3"] if api == "process" else body["output"]["s3"]
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """What goes to the service, before it masks it."""
+    sent, create = [], BatchClient.create
+
+    def create_and_keep(self, body):
+        sent.append(body)
+        return create(self, body)
+
+    monkeypatch.setattr(BatchClient, "create", create_and_keep)
+    return sent
+
+
+@pytest.fixture
+def create(emulator, clock, tmp_path):
+    def create(request, *, execution=None, try_number=1, **arguments):
+        arguments = {"task_id": "create", "sentinelhub_conn_id": "sh", **arguments}
+        with DAG("a_dag", schedule=None, template_searchpath=[str(tmp_path)]):
+            task = operator("Create", request=request, **arguments)
+        ended = run(task, execution, try_number=try_number)
+        ended.task = task
+        return ended
+
+    return create
+
+
+def everything_shown(ended):
+    """All that anybody can read of a task."""
+    error = ended.error
+    dag = through_the_database(ended.task.dag)
+    return "\n".join(
+        str(each)
+        for each in (
+            ended.api.rendered,
+            ended.api.xcoms,
+            ended.api.store,
+            ended.api.states,
+            ended.lines,
+            ended.message,
+            "".join(traceback.format_exception(error)) if error else "",
+            repr(error),
+            getattr(error, "__dict__", ""),
+            repr(ended.task),
+            ended.task.request,
+            repr(ended.task._keys),
+            vars(dag.get_task("create")) if hasattr(dag, "get_task") else dag,
+        )
+    )
+
+
+def nothing_is_shown(ended, *secrets):
+    shown = everything_shown(ended)
+    assert "my-bucket" in shown, "the rest is"
+    for secret in secrets or (KEY, SECRET):
+        for form in (secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], repr(json.dumps(secret))[2:-2]):
+            assert form not in shown
+
+
+FORMS = {
+    "dictionary": lambda made: made,
+    "json text": json.dumps,
+    "pretty text": lambda made: json.dumps(made, indent=2),
+    "text of a dictionary": str,
+    "template": lambda made: "{{ params.request }}",
+    "template to json": lambda made: "{{ params.request | tojson }}",
+    "text with a template": lambda made: json.dumps(made).replace("60.0", "{{ params.resolution }}"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_inline_keys_arrive_and_are_never_shown(create, sent, form):
+    made = request(**INLINE)
+    params = {"resolution": 60.0}
+    if form.startswith("template"):
+        params["request"] = made
+    ended = create(FORMS[form](made), params=params)
+    assert ended.state == "success", ended.error
+    assert delivery(sent[0]) == {**S3, **INLINE}
+    if form.startswith("template"):
+        return  # the DAG's params show them, which is its author's doing
+    nothing_is_shown(ended)
+    shown = ended.api.rendered["request"]["output"]["delivery"]["s3"]
+    # Airflow knows by its name that the other is a secret.
+    assert shown == {**S3, "accessKey": "***** (1)", "secretAccessKey": "***"}
+    assert "***** (2)" in str(ended.task.request)
+    assert redact(f"x {KEY} {SECRET} x") == "x *** *** x", "whatever logs them"
+
+
+@pytest.mark.parametrize("api", ["process", "statistical"])
+@pytest.mark.parametrize("answer", [
+    {"status": 400, "body": f"The keys {KEY} and {SECRET} are wrong."},
+    {"status": 400, "message": json.dumps(INLINE)},
+    {"status": 502, "body": SECRET},
+    {"status": 403, "message": KEY},
+])  # fmt: skip
+def test_inline_keys_that_the_service_repeats(emulator, create, api, answer):
+    emulator.fault(method="POST", api=api, times=None, **answer)
+    ended = create(request(api, **INLINE), api=api)
+    assert ended.state == "failed"
+    nothing_is_shown(ended)
+
+
+def test_inline_keys_that_a_template_gives(create, sent, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_S3", json.dumps({"conn_type": "aws", "login": KEY, "password": SECRET}))
+    keys = {"accessKey": "{{ conn.s3.login }}", "secretAccessKey": "{{ conn.s3.password }}"}
+    ended = create(request(**keys))
+    assert ended.state == "success", ended.error
+    assert delivery(sent[0]) == {**S3, **INLINE}
+    nothing_is_shown(ended)
+
+
+def test_inline_keys_beside_a_template_that_is_broken(emulator, create):
+    made = request(**INLINE)
+    made["description"] = "{{ 1 / 0 }}"
+    ended = create(made)
+    assert ended.state == "failed"
+    nothing_is_shown(ended)
+    assert not emulator.requests()["total"]
+
+
+def test_rotated_keys_are_no_other_request(emulator, create):
+    execution = ExecutionApi()
+    first = create(request(**INLINE), execution=execution)
+    execution.store.clear()  # as below Airflow 3.3
+    second = create(
+        request(accessKey="AKIDEXAMPLEKEY000043", secretAccessKey="x"), execution=execution, try_number=2
+    )
+    assert first.returned["id"] == second.returned["id"]
+    assert emulator.requests()["actions"]["create"] == 1
+
+
+@pytest.mark.parametrize("extra", [{}, {"region_name": "eu-west-1"}])
+@pytest.mark.parametrize("api", ["process", "statistical"])
+def test_keys_of_an_aws_connection(create, sent, monkeypatch, api, extra):
+    connection = {"conn_type": "aws", "login": KEY, "password": SECRET, "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_BUCKET", json.dumps(connection))
+    ended = create(request(api), api=api, delivery_conn_id="{{ params.bucket }}", params={"bucket": "bucket"})
+    assert ended.state == "success", ended.error
+    region = {"region": extra["region_name"]} if extra else {}
+    assert delivery(sent[0], api) == {**S3, **INLINE, **region}
+    if api == "statistical":
+        assert sent[0]["input"]["features"]["s3"] == {"url": "s3://my-bucket/features.gpkg", **INLINE, **region}
+    nothing_is_shown(ended)
+    assert "the keys come from connection bucket" in ended.log
+    assert not set(INLINE) & set(delivery(ended.api.rendered["request"], api))
+
+
+def test_the_role_of_an_aws_connection(create, sent, monkeypatch):
+    connection = {
+        "conn_type": "aws",
+        "login": KEY,
+        "password": SECRET,
+        "extra": {"role_arn": "arn:aws:iam::1:role/r"},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_BUCKET", json.dumps(connection))
+    create(request(), delivery_conn_id="bucket")
+    assert delivery(sent[0]) == {**S3, "iamRoleARN": "arn:aws:iam::1:role/r"}
+
+
+@pytest.mark.parametrize("place", ["keyfile_dict", "key_path"])
+def test_keys_of_a_google_connection(create, sent, monkeypatch, tmp_path, place):
+    keyfile = {"type": "service_account", "private_key": "-----BEGIN PRIVATE KEY-----\nMIIEsecretsecret\n"}
+    (tmp_path / "key").write_text(json.dumps(keyfile))
+    extra = (
+        {"keyfile_dict": json.dumps(keyfile)} if place == "keyfile_dict" else {"key_path": str(tmp_path / "key")}
+    )
+    connection = {"conn_type": "google_cloud_platform", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_BUCKET", json.dumps(connection))
+    made = request()
+    made["output"]["delivery"] = {"gs": {"url": "gs://my-bucket/results"}}
+    ended = create(made, delivery_conn_id="bucket")
+    assert ended.state == "success", ended.error
+    credentials = sent[0]["output"]["delivery"]["gs"]["credentials"]
+    assert json.loads(base64.b64decode(credentials)) == keyfile
+    nothing_is_shown(ended, credentials, "MIIEsecretsecret")
+    assert redact(f"x {credentials} x") == "x *** x", "whatever logs it"
+
+
+@pytest.mark.parametrize(
+    ("connection", "says"),
+    [
+        (None, "'bucket' does not exist"),
+        ({"conn_type": "http"}, "is of type 'http'"),
+        ({"conn_type": "aws"}, "no keys to hand to the service"),
+        ({"conn_type": "aws", "login": KEY}, "no keys to hand to the service"),
+        ({"conn_type": "aws", "login": KEY, "password": SECRET, "extra": {"aws_session_token": "t"}}, "temporary"),
+        ({"conn_type": "google_cloud_platform"}, "no service account key"),
+        ({"conn_type": "google_cloud_platform", "extra": {"keyfile_dict": "{"}}, "no service account key"),
+        ({"conn_type": "google_cloud_platform", "extra": {"key_path": "/nowhere"}}, "key_path cannot be read"),
+        ({"conn_type": "google_cloud_platform", "extra": {"keyfile_dict": '{"a": 1}'}}, "output.delivery.s3"),
+    ],
+)
+def test_a_connection_that_does_not_help(emulator, create, monkeypatch, connection, says):
+    if connection:
+        monkeypatch.setenv("AIRFLOW_CONN_BUCKET", json.dumps(connection))
+    ended = create(request(), delivery_conn_id="bucket")
+    assert type(ended.error) is exceptions.InvalidConnection
+    assert says in str(ended.error)
+    assert not emulator.requests()["total"]
+    nothing_is_shown(ended)
+
+
+@pytest.mark.parametrize("api", ["process", "process_v1"])
+def test_a_connection_that_is_not_needed(create, sent, monkeypatch, api):
+    monkeypatch.setenv("AIRFLOW_CONN_BUCKET", json.dumps({"conn_type": "aws", "login": KEY, "password": SECRET}))
+    ended = create(request(api, iamRoleARN="arn:x"), api=api, delivery_conn_id="bucket")
+    assert ended.state == "success", ended.error
+    assert "delivery_conn_id='bucket' is not used" in ended.log
+    assert KEY not in json.dumps(sent)
+
+
+def test_a_templated_file(create, sent, tmp_path):
+    made = json.dumps(request(**INLINE)).replace("60.0", "{{ params.resolution }}")
+    (tmp_path / "request.json").write_text(made.replace("Max NDVI", "Of {{ params.where }}"))
+    ended = create("request.json", params={"resolution": 20.0, "where": "Corsica"})
+    assert ended.state == "success", ended.error
+    assert sent[0]["input"]["resolution"] == 20.0
+    assert sent[0]["description"].startswith("Of Corsica [airflow ")
+    assert ended.api.rendered["request"]["input"]["resolution"] == 20.0
+    nothing_is_shown(ended)
+
+
+def test_the_url_of_a_delivery_is_no_file(create, sent):
+    made = request("statistical", url="s3://my-bucket/<REQUEST_ID>/<ID>.json")
+    ended = create(made, api="statistical")
+    assert ended.state == "success", ended.error
+    assert sent[0]["output"]["s3"]["url"] == "s3://my-bucket/<REQUEST_ID>/<ID>.json"
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (None, "None (did the task that should give it return nothing?)"),
+        ([], "a list"),
+        ("", "a text that is no JSON object"),
+        ("s3://my-bucket/x", "a text that is no JSON object"),
+        (f'{{"output": {{"accessKey": "{KEY}", }}', "no JSON object (look for a missing comma or quote)"),
+        ("broken.json", "no JSON object (look for a missing comma or quote)"),
+        ("list.json", "a text that is no JSON object"),
+        ("missing.json", "The file 'missing.json' that holds the request cannot be read (TemplateNotFound)"),
+        ("{{ params.name }}", "the name of a file, which came too late"),
+        ({"x": {1, 2}}, "cannot be written as JSON"),
+    ],
+)
+def test_what_is_no_request_fails_before_anything_is_asked(emulator, create, tmp_path, given, says):
+    (tmp_path / "broken.json").write_text(f'{{"output": {{"secretAccessKey": "{KEY}"')
+    (tmp_path / "list.json").write_text("[1]")
+    ended = create(given, params={"name": "late.json"})
+    assert type(ended.error) is exceptions.InvalidRequest
+    assert says in str(ended.error)
+    assert not emulator.requests()["total"]
+    assert KEY not in everything_shown(ended)
+
+
+TEXT = '{"accessKey": "A\\"1", "x": {{ y }}, \'secretAccessKey\': \'B\', "credentials": "{{ z }}"}'
+
+
+def test_keys_in_the_text_of_a_template():
+    keys = HiddenKeys()
+    hidden = keys.hide(TEXT)
+    assert hidden == (
+        '{"accessKey": "***** (1)", "x": {{ y }}, \'secretAccessKey\': "***** (2)", "credentials": "{{ z }}"}'
+    )
+    rendered = keys.hide({"accessKey": "***** (1)", "secretAccessKey": "***** (2)", "credentials": "Z"})
+    assert rendered["credentials"] == "***** (3)"
+    assert keys.reveal(rendered) == {"accessKey": 'A"1', "secretAccessKey": "B", "credentials": "Z"}
+    assert "A" not in repr(keys).replace("HiddenKeys", "")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, 7, "x.json", "{{ ti.xcom_pull('x') }}", "{% if x %}", {}, [], {"accessKey": None}, {"a": ["b"]}],
+)
+def test_what_has_no_keys_is_left(value):
+    assert HiddenKeys().hide(value) == value
+
+
+def test_equal_keys_have_one_stand_in_and_hiding_twice_changes_nothing():
+    keys = HiddenKeys()
+    once = keys.hide({"a": [{"accessKey": "A"}, {"ACCESSKEY": "A"}], "b": ({"credentials": {"k": "B"}},)})
+    assert once == {
+        "a": [{"accessKey": "***** (1)"}, {"ACCESSKEY": "***** (1)"}],
+        "b": [{"credentials": "***** (2)"}],
+    }
+    assert keys.hide(once) == once
+    assert keys.reveal(once)["b"] == [{"credentials": {"k": "B"}}]

@@ -1,0 +1,115 @@
+"""A real Airflow whose workers are killed while they create a job: in the end there is one, asked for once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+pytestmark = pytest.mark.system
+
+DAG, TASK = "create_once", "create_job"
+
+
+class Creation:
+    """A run that creates a job, among other people's."""
+
+    def __init__(self, service, airflow, folder, **conf):
+        self.service, self.airflow, self.folder = service, airflow, folder
+        self.name = folder.name
+        self.run_id = airflow.trigger(DAG, {"folder": str(folder), "name": self.name, **conf})
+
+    def until(self, happened, what, timeout=90):
+        deadline = time.monotonic() + timeout
+        while not happened():
+            self.airflow.check()
+            assert time.monotonic() < deadline, f"{what}: the task is {self.state}"
+            time.sleep(0.1)
+
+    def kill_worker(self, attempt=1):
+        """Kill the process of an attempt as the kernel does when memory runs out."""
+        os.kill(int((self.folder / f"attempt-{attempt}").read_text()), signal.SIGKILL)
+
+    @property
+    def state(self):
+        return self.airflow.task_state(DAG, self.run_id, TASK)
+
+    @property
+    def posts(self):
+        return self.service.requests()["actions"]["create"]
+
+    @property
+    def jobs(self):
+        mine = [job for job in self.service.jobs() if job["request"].get("description", "").startswith(self.name)]
+        return [job["id"] for job in mine]
+
+    def ended(self, timeout=180):
+        return self.airflow.wait_for_run(DAG, self.run_id, timeout=timeout)
+
+    @property
+    def returned(self):
+        return self.airflow.xcom(DAG, self.run_id, TASK)["id"]
+
+    def story(self, attempt):
+        lines = self.airflow.log_lines(DAG, self.run_id, TASK, try_number=attempt)
+        return "\n".join(str(line["event"]) for line in lines)
+
+
+@pytest.fixture
+def service_among_others(service):
+    service.add_foreign_jobs("process", 20)
+    service.configure(foreign_jobs_per_page=2)
+    service.forget_requests()
+    yield service
+    service.clear_faults()
+    service.configure(foreign_jobs_per_page=0)
+
+
+@pytest.fixture
+def create(service_among_others, airflow, tmp_path):
+    return lambda **conf: Creation(service_among_others, airflow, tmp_path, **conf)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        # The job is there at once, and its answer never comes.
+        {"kind": "hang", "carried_out": True},
+        # The job is there only when the next attempt has long begun to look for it.
+        {"kind": "slow", "seconds": 20},
+    ],
+    ids=["there at once", "there later"],
+)
+def test_the_worker_is_killed_in_the_middle_of_the_post(service_among_others, create, fault):
+    service_among_others.fault(method="POST", path="/process$", **fault)
+    creation = create()
+    creation.until(lambda: creation.posts == 1, "nothing was asked for")
+    time.sleep(0.5)
+    creation.kill_worker()
+    assert creation.ended() == "success"
+    assert creation.jobs == [creation.returned]
+    assert creation.posts == 1
+    assert "has created it before" in creation.story(attempt=2)
+
+
+def test_the_worker_is_killed_before_airflow_knows_of_the_success(create):
+    creation = create(linger=True)
+    creation.until((creation.folder / "lingers").exists, "it did not come to its end")
+    creation.kill_worker()
+    assert creation.ended() == "success"
+    assert creation.jobs == [creation.returned]
+    assert creation.posts == 1
+
+
+def test_a_task_that_is_cleared_after_its_success_begins_anew(airflow, create):
+    creation = create()
+    assert creation.ended() == "success"
+    first = creation.returned
+    airflow.clear(DAG, creation.run_id, [TASK])
+    creation.until((creation.folder / "attempt-2").exists, "it did not begin again")
+    assert creation.ended() == "success"
+    assert creation.jobs == [first, creation.returned]
+    assert creation.posts == 2
+    assert "begins anew" in creation.story(attempt=2)

@@ -99,6 +99,8 @@ class GroupStory:
             self._say(logging.ERROR, _cut(verdict.message))
         if not verdict.is_about_the_job:
             self._lost.add(verdict.outcome)  # what happens to the way to the jobs happens to all of them
+            if not self._unseen:
+                self._trouble_since = 0.0  # nobody is left to see, which is not that the service answers again
 
     def warned(self, verdict: Verdict) -> None:
         """Take in that something is odd about a job."""

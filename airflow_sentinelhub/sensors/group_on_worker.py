@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,9 @@ class WorkerGroupWait:
 
     def __init__(self, sensor: BaseSensorOperator, sentinelhub_conn_id: str, terms: GroupTerms) -> None:
         self._hook = SentinelHubHook(sentinelhub_conn_id)
-        self._group = GroupWait(terms, sensor.log.log)
+        # One number for all jobs, so that those whose looks failed together are looked at together again.
+        jitter = random.random()  # noqa: S311 - it only spreads requests
+        self._group = GroupWait(terms, sensor.log.log, jitter=lambda: jitter)
         self._next: dict[str, tuple[float, NextLook]] = {}
 
     def verdict(self) -> GroupVerdict:

@@ -71,6 +71,9 @@ class GroupStory:
         self._tell_warnings(now)
         if self._told_at == float("-inf") and not any(members.values()):
             return  # nothing is known yet
+        open_ones = sum(verdict is None or not verdict.is_final for verdict in members.values())
+        if len(self._unseen) == open_ones and not self._jobs_ended:
+            return  # there is nothing new about what nobody sees
         quiet = now - self._told_at
         if quiet >= QUIET_AT_MOST or (self._jobs_ended and quiet >= ENDS_APART):
             self._say(logging.INFO, f"{self._api.display_name}: {summary(members)}.")
@@ -99,6 +102,8 @@ class GroupStory:
             self._say(logging.ERROR, _cut(verdict.message))
         if not verdict.is_about_the_job:
             self._lost.add(verdict.outcome)  # what happens to the way to the jobs happens to all of them
+            if not self._unseen:
+                self._trouble_since = 0.0  # nobody is left to see, which is not that the service answers again
 
     def warned(self, verdict: Verdict) -> None:
         """Take in that something is odd about a job."""

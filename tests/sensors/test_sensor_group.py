@@ -6,7 +6,9 @@ import json
 import uuid
 from datetime import timedelta
 
+import httpx
 import pytest
+import responses
 from airflow.sdk import DAG, task
 
 from airflow_sentinelhub import exceptions
@@ -35,8 +37,6 @@ def nobody(monkeypatch):
     """A connection to a service that nobody may ask."""
     connection = {"conn_type": "sentinelhub", "login": "my-id", "password": "s3cr3t"}
     monkeypatch.setenv("AIRFLOW_CONN_SENTINELHUB_DEFAULT", json.dumps(connection))
-    import responses
-
     with responses.RequestsMock():
         yield
 
@@ -190,6 +190,14 @@ def test_a_worker_that_pokes_reads_the_list(emulator):
     assert requests(emulator)["GET /api/v2/batch/process"] <= 2 * 6
 
 
+def test_jobs_that_a_worker_pokes_stay_together_after_an_outage(emulator):
+    jobs = [emulator.add_job("process", steps=[{**PROCESSING, "seconds": 4}, DONE]) for _ in range(40)]
+    emulator.fault(status=503, method="GET", times=2, after=2)
+    ended = wait("poke", jobs, poke_interval=0.5)
+    assert ended.state == "success", ended.error
+    assert set(requests(emulator)) == {"GET /api/v2/batch/process"}
+
+
 def test_after_the_triggerer_a_worker_reads_the_list_once(emulator):
     jobs = [emulator.add_job("process", steps=[DONE]) for _ in range(200)]
     event = {"outcome": "done", "api": "process", "message": "", "jobs": {job: ["done", "DONE"] for job in jobs}}
@@ -261,6 +269,20 @@ def test_jobs_that_are_refused_fail_the_task(emulator, monkeypatch):
     assert type(ended.error) is exceptions.Forbidden
 
 
+class MappedResults(ExecutionApi):
+    """Airflow's API, with what a mapped task has returned."""
+
+    def __init__(self, results):
+        super().__init__()
+        self.results, self.slices = results, 0
+
+    def __call__(self, request):
+        if request.url.path.endswith("/slice"):
+            self.slices += 1
+            return httpx.Response(200, json=self.results)
+        return super().__call__(request)
+
+
 @pytest.mark.usefixtures("nobody")
 class TestWithoutARequest:
     def test_it_defers_with_plain_arguments(self):
@@ -317,6 +339,23 @@ class TestWithoutARequest:
             assert some.upstream_task_ids == {"one"}
             assert mapped.operator_class is SentinelHubBatchGroupSensor
         assert set(through_the_database(dag).task_ids) == {"create", "wait", "one", "some", "many"}
+
+    @pytest.mark.parametrize("jobs", [[{"id": A, "request": "AKIA"}, B], []])
+    def test_what_a_mapped_task_has_returned_is_read_with_one_request(self, jobs):
+        @task
+        def create(region):
+            return region
+
+        with DAG("a_dag", schedule=None):
+            gather = sensor(request_ids=create.expand(region=["a", "b"]))
+        api = MappedResults(jobs)
+        ended = run(gather, api)
+        assert api.slices == 1
+        assert "AKIA" not in str(ended.api.rendered)
+        if jobs:
+            assert deferred_to(ended)[1]["request_ids"] == [A, B]
+        else:
+            assert ended.returned == {"done": [], "failed": [], "pending": []}
 
     @pytest.mark.parametrize(("until", "state"), [("all", "success"), ("any", "failed"), (1, "failed")])
     def test_of_no_jobs_all_are_done(self, until, state):

@@ -140,6 +140,17 @@ def test_an_outage_is_told_when_it_begins_and_every_ten_minutes():
     assert "200 of 200 jobs not seen for 10 min now" in outage[1]
 
 
+def test_jobs_that_are_given_up_in_an_outage_are_no_sign_that_it_is_over():
+    group = Group(2, policy=Policy(poll_interval=60.0, analysis_poll_interval=60.0, outage_tolerance=120.0))
+    group.see(group.ids, job("PROCESSING"))
+    for _ in range(3):
+        group.see(["000"], ServiceUnavailable("The service answers 503."))
+        group.tell(after=60)
+    group.see(["000"], ServiceUnavailable("The service answers 503."))
+    assert group.wait.pending == ["001"]
+    assert "answers again" not in "".join(group.told() + group.tell(after=60))
+
+
 def test_another_kind_of_trouble_is_told_at_once():
     group = Group(3)
     group.see(group.ids, ServiceUnavailable("The service answers 503."))

@@ -1,0 +1,112 @@
+"""The trigger of a group over hours, in virtual time: what it asks, and how little it says."""
+
+from __future__ import annotations
+
+import asyncio
+import types
+import uuid
+
+import pytest
+import structlog
+
+from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.triggers import group, watch
+from airflow_sentinelhub.triggers.group import SentinelHubBatchGroupTrigger
+from airflow_sentinelhub.watching import pollers
+from tests.watching.scripted_account import NEVER, OUTAGE, ScriptedAccount, VirtualAsker
+from tests.watching.virtual_time import run
+
+HOUR = 3600.0
+JOBS = [str(uuid.UUID(int=number)) for number in range(200)]
+
+
+class Config:
+    base_url, url_layout, account, client_id, auth_url = (
+        "https://sh.example",
+        "legacy",
+        ("id",),
+        "id",
+        "https://auth",
+    )
+    requests_per_minute = None
+
+
+@pytest.fixture
+def account(monkeypatch):
+    account = ScriptedAccount()
+
+    async def config(hook):
+        return Config
+
+    clock = types.SimpleNamespace(time=lambda: 1_000_000.0 + asyncio.get_running_loop().time())
+    monkeypatch.setattr(SentinelHubHook, "aget_config", config)
+    monkeypatch.setattr(pollers, "Asker", VirtualAsker)
+    monkeypatch.setattr(watch, "_client", lambda config, api: account)
+    for module in (watch, group):
+        monkeypatch.setattr(module, "time", clock)
+    return account
+
+
+def fire(**given):
+    arguments = {
+        "api": "process",
+        "request_ids": JOBS,
+        "sentinelhub_conn_id": "sh",
+        "poke_interval": 120.0,
+        "analysis_poke_interval": 10.0,
+        "started_at": 1_000_000.0,
+        "timeout_at": 1_000_000.0 + 24 * HOUR,
+        **given,
+    }
+
+    async def event():
+        events = [event.payload async for event in SentinelHubBatchGroupTrigger(**arguments).run()]
+        assert len(events) == 1
+        return events[0]
+
+    with structlog.testing.capture_logs() as lines:
+        event = run(event())
+    return event, [line["event"] for line in lines]
+
+
+def test_two_hundred_jobs_cost_two_requests_a_cycle(account):
+    account.add(*JOBS)
+    event, lines = fire(timeout_at=1_000_000.0 + 6 * HOUR)
+    assert event["outcome"] == "timeout"
+    cycles = 6 * HOUR / 120
+    assert account.count("get") == 0
+    assert 2 * cycles * 0.8 <= account.count("list") <= 2 * (cycles * 1.25 + 2)
+    assert len(lines) <= 6 * 6 + 4, "a line in ten minutes, the verdict and the table"
+
+
+def test_jobs_that_end_one_after_another_over_hours_are_told_in_numbers(account):
+    for number, job in enumerate(JOBS):
+        account.add(job, life=[(-NEVER, "PROCESSING"), (60.0 * number, "DONE")])
+    event, lines = fire()
+    assert event["outcome"] == "done"
+    assert len(lines) <= 200 / 2 + 20
+    assert lines[0].startswith("Batch Process: ")
+    assert all(len(line) < 300 for line in lines[:-1])
+
+
+def test_an_outage_is_told_once_for_all_jobs(account):
+    account.add(*JOBS, life=[(-NEVER, "PROCESSING"), (3 * HOUR, "DONE")])
+    account.trouble = lambda now, what: OUTAGE if HOUR <= now < HOUR + 1790 else None
+    event, lines = fire()
+    assert event["outcome"] == "done"
+    assert sum("503" in line for line in lines) == 3
+    assert sum("answers again" in line for line in lines) == 1
+    outage = [number for number, line in enumerate(lines) if "503" in line]
+    assert outage == [*range(outage[0], outage[0] + 3)], "numbers that nobody has seen are no news"
+    assert account.count(since=HOUR, until=HOUR + 1790) <= 60
+
+
+def test_jobs_that_nobody_starts_fail_one_by_one_and_the_log_stays_readable(account):
+    account.add(*JOBS, life=[(-NEVER, "CREATED")])
+    for job in account.jobs.values():
+        job.at = lambda now, job=job: {"id": job.id, "status": "CREATED", "userAction": "NONE"}
+    event, lines = fire()
+    assert event["outcome"] == "not_started"
+    warnings = [line for line in lines if "nobody has" in line.lower() or "jobs to look at" in line]
+    assert len(warnings) <= 7 * 6 + 200
+    assert sum("jobs to look at are 195 more" in line for line in lines) >= 5

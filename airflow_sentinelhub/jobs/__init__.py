@@ -18,7 +18,13 @@ from airflow_sentinelhub.jobs.job import BatchJob, MissingJob
 from airflow_sentinelhub.jobs.memory import Memory
 from airflow_sentinelhub.jobs.policy import Goal, Policy
 from airflow_sentinelhub.jobs.refusals import ActionMemory, decide
-from airflow_sentinelhub.jobs.request_id import parse_request_id, parse_request_ids, reduce_to_id, reduce_to_ids
+from airflow_sentinelhub.jobs.request_id import (
+    Reduced,
+    parse_request_id,
+    parse_request_ids,
+    reduce_to_id,
+    reduce_to_ids,
+)
 from airflow_sentinelhub.jobs.statuses import (
     FeatureStatus,
     JobStatus,
@@ -57,6 +63,7 @@ __all__ = [
     "MissingJob",
     "Outcome",
     "Policy",
+    "Reduced",
     "ServiceCall",
     "StatisticsStatus",
     "StopReason",

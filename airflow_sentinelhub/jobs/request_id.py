@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from airflow_sentinelhub.exceptions import InvalidRequestId
@@ -34,6 +34,28 @@ def reduce_to_id(value: Any) -> Any:
     if not isinstance(value, str) and isinstance(getattr(value, "request_id", None), str):
         return value.request_id
     return value
+
+
+class Reduced:
+    """
+    An attribute that keeps ids instead of jobs, from the moment when it is set.
+
+    Airflow shows rendered fields, and a job's payload carries its request.
+
+    :param reduce: :func:`reduce_to_id` or :func:`reduce_to_ids`.
+    """
+
+    def __init__(self, reduce: Callable[[Any], Any]) -> None:
+        self._reduce = reduce
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = f"_{name}"
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        return self if instance is None else getattr(instance, self._name)
+
+    def __set__(self, instance: object, value: Any) -> None:
+        setattr(instance, self._name, self._reduce(value))
 
 
 def parse_request_id(value: Any) -> str:

@@ -19,6 +19,7 @@ from airflow_sentinelhub.jobs import (
     Impossible,
     MissingJob,
     Outcome,
+    Reduced,
     ServiceCall,
     Verdict,
     WaitUntil,
@@ -87,20 +88,12 @@ class SentinelHubBatchActionOperator(SentinelHubBatchOperator):
 
     action: ClassVar[Action]
 
+    request_id = Reduced(reduce_to_id)
+
     def __init__(self, *, request_id: Any, deferrable: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.request_id = request_id
         self.deferrable = deferrable
-
-    @property
-    def request_id(self) -> Any:
-        """The job's id, or what will give it. A whole job is reduced to its id as soon as it is known."""
-        return self._request_id
-
-    @request_id.setter
-    def request_id(self, value: Any) -> None:
-        # Airflow shows rendered fields, and a job's payload carries its request.
-        self._request_id = reduce_to_id(value)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """

@@ -7,23 +7,22 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
-from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import (
     BatchApi,
     BatchJob,
+    Reduced,
     Tally,
     known_statuses,
     parse_request_id,
     reduce_to_id,
 )
+from airflow_sentinelhub.operators.batch_api import SentinelHubBatchOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class SentinelHubBatchTilesOperator(BaseOperator):
+class SentinelHubBatchTilesOperator(SentinelHubBatchOperator):
     """
     Tells what became of each tile (Batch Process v1) or feature (Batch Process, Batch Statistical) of a job.
 
@@ -41,10 +40,8 @@ class SentinelHubBatchTilesOperator(BaseOperator):
     key ``counts``. It runs on the worker and does not wait for the job: put a sensor before it. It never fails
     because of what it finds.
 
-    :param api: ``process`` (the default), ``statistical`` or ``process_v1``.
     :param request_id: id of the job, a job as a dictionary or JSON text with ``id``, an object with
         ``request_id``, or the output of a task that gives one of these (templated).
-    :param sentinelhub_conn_id: the Airflow connection (templated).
     :param storage_conn_id: the Airflow connection that reads the job's bucket, and writes ``output_path``
         (templated). ``None``: the worker's own credentials. Not used for v1 without ``output_path``.
     :param statuses: return, count and write only tiles in these statuses (default: all). Lists of the others are
@@ -56,21 +53,26 @@ class SentinelHubBatchTilesOperator(BaseOperator):
         another connection). The task then returns ``{"path": output_path, "counts": counts}`` instead of the
         tiles.
     :param include_geometry: v1: keep ``geometry`` and ``origin`` of each tile (default: no).
-    :param kwargs: everything else that ``BaseOperator`` takes.
+    :param kwargs: see :class:`~airflow_sentinelhub.operators.batch_api.SentinelHubBatchOperator`.
     :raises ValueError: for a status that the API does not have, a limit below 1, or a limit with ``output_path``.
     """
 
-    template_fields: Sequence[str] = ("request_id", "sentinelhub_conn_id", "storage_conn_id", "output_path")
+    template_fields: Sequence[str] = (
+        "request_id",
+        *SentinelHubBatchOperator.template_fields,
+        "storage_conn_id",
+        "output_path",
+    )
     ui_color = "#dff3e4"
 
     _sleep: Callable[[float], None] = staticmethod(time.sleep)
+
+    request_id = Reduced(reduce_to_id)
 
     def __init__(
         self,
         *,
         request_id: Any,
-        api: BatchApi | str = BatchApi.PROCESS,
-        sentinelhub_conn_id: str = SentinelHubHook.default_conn_name,
         storage_conn_id: str | None = None,
         statuses: Collection[str] | None = None,
         limit: int | None = None,
@@ -79,9 +81,7 @@ class SentinelHubBatchTilesOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.api = BatchApi(api)
         self.request_id = request_id
-        self.sentinelhub_conn_id = sentinelhub_conn_id
         self.storage_conn_id = storage_conn_id
         self.statuses = _checked(self.api, statuses)
         if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
@@ -91,16 +91,6 @@ class SentinelHubBatchTilesOperator(BaseOperator):
         self.limit = limit
         self.output_path = output_path
         self.include_geometry = include_geometry
-
-    @property
-    def request_id(self) -> Any:
-        """The job's id, or what will give it. A whole job is reduced to its id as soon as it is known."""
-        return self._request_id
-
-    @request_id.setter
-    def request_id(self, value: Any) -> None:
-        # Airflow shows rendered fields, and a job's payload carries its request.
-        self._request_id = reduce_to_id(value)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """
@@ -113,7 +103,7 @@ class SentinelHubBatchTilesOperator(BaseOperator):
         :raises ServiceError: a subclass of it, when the service does not tell of the job.
         """
         job_id = parse_request_id(self.request_id)
-        with SentinelHubHook(self.sentinelhub_conn_id).get_conn(self.api) as client:
+        with self.client() as client:
             payload = client.get(job_id)
             job = BatchJob.from_payload(self.api, payload)
             tally = self._read(client, job, payload)

@@ -18,6 +18,7 @@ from airflow_sentinelhub.jobs import (
     Outcome,
     Policy,
     Quorum,
+    Reduced,
     Until,
     Verdict,
     parse_request_ids,
@@ -79,6 +80,8 @@ class SentinelHubBatchGroupSensor(SentinelHubPatientSensor):
 
     template_fields: Sequence[str] = ("request_ids", "sentinelhub_conn_id")
 
+    request_ids = Reduced(reduce_to_ids)
+
     def __init__(
         self,
         *,
@@ -110,16 +113,6 @@ class SentinelHubBatchGroupSensor(SentinelHubPatientSensor):
                 "SentinelHubBatchGroupSensor cannot wait in mode='reschedule': leave deferrable=True, which holds "
                 "no worker either, or use mode='poke'"
             )
-
-    @property
-    def request_ids(self) -> Any:
-        """The ids, or what will give them. Whole jobs are reduced to their ids as soon as they are known."""
-        return self._request_ids
-
-    @request_ids.setter
-    def request_ids(self, value: Any) -> None:
-        # Airflow shows rendered fields, and a job's payload carries its request.
-        self._request_ids = reduce_to_ids(value)
 
     def execute(self, context: Context) -> dict[str, list[dict[str, Any]]]:
         """

@@ -13,6 +13,7 @@ from airflow_sentinelhub.jobs import (
     Deadlines,
     Goal,
     Outcome,
+    Reduced,
     Verdict,
     parse_request_id,
     reduce_to_id,
@@ -45,22 +46,14 @@ class SentinelHubBatchWaitSensor(SentinelHubPatientSensor):
     api: ClassVar[BatchApi]
     goal: ClassVar[Goal]
 
+    request_id = Reduced(reduce_to_id)
+
     def __init__(self, *, request_id: Any, end_from_trigger: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.end_from_trigger = end_from_trigger
         if end_from_trigger and self.outlets:
             raise ValueError("end_from_trigger=True would lose the events of outlets: leave out one of the two")
         self.request_id = request_id
-
-    @property
-    def request_id(self) -> Any:
-        """The job's id, or what will give it. A whole job is reduced to its id as soon as it is known."""
-        return self._request_id
-
-    @request_id.setter
-    def request_id(self, value: Any) -> None:
-        # Airflow shows rendered fields, and a job's payload carries its request.
-        self._request_id = reduce_to_id(value)
 
     def execute(self, context: Context) -> Any:
         """

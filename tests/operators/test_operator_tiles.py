@@ -391,7 +391,7 @@ def test_what_it_costs(hub, add, api):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"api": "v2"}, "'v2' is not a valid BatchApi"),
+        ({"api": "v2"}, "it is 'v2'"),
         ({"statuses": ["FAILED"]}, "Batch Process has no FAILED; it has DONE, FATAL, PENDING"),
         ({"statuses": []}, "needs at least one status"),
         ({"limit": 0}, "at least 1"),

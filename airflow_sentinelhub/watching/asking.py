@@ -53,7 +53,7 @@ class Asker:
         self._lane = lane
         self._closed = False
         self._free = asyncio.Semaphore(THREADS)
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sentinelhub")
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sentinelhub-poll")
 
     async def admitted(self) -> None:
         """

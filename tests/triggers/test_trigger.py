@@ -319,7 +319,7 @@ def test_when_all_have_ended_nothing_is_left(emulator):
     def kept():
         connections = psutil.Process().net_connections(kind="tcp")
         established = sum(each.status == psutil.CONN_ESTABLISHED for each in connections)
-        return established, sum(thread.name.startswith("sentinelhub") for thread in threading.enumerate())
+        return established, sum(thread.name.startswith("sentinelhub-poll") for thread in threading.enumerate())
 
     before = kept()
     jobs = [emulator.add_job("process", steps=[{"status": status}]) for status in ["DONE"] * 5 + ["PROCESSING"]]
@@ -385,6 +385,7 @@ def test_of_two_connections_to_one_account_the_lower_limit_wins(emulator, monkey
         extra = {**json.loads(connection["extra"]), "requests_per_minute": limit}
         monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps({**connection, "extra": json.dumps(extra)}))
     emulator.fault(status=403, method="GET", path="/batch/process$", times=None)
+    monkeypatch.setattr("airflow_sentinelhub.triggers.batch._LAST_LOOK", 0.5)  # the limit allows none in time
     jobs = [emulator.add_job("process", steps=[{"status": "PROCESSING"}]) for _ in range(10)]
     given = [
         arguments(request_id=job, sentinelhub_conn_id=name, timeout_at=time.time() + 2)

@@ -59,7 +59,7 @@ def _nothing_is_left():
 
 
 def threads_of_ours():
-    return [thread for thread in threading.enumerate() if thread.name.startswith("sentinelhub")]
+    return [thread for thread in threading.enumerate() if thread.name.startswith("sentinelhub-poll")]
 
 
 async def look(reader, job_id="a", *, account=ACCOUNT, api=BatchApi.PROCESS, patience=0.05):

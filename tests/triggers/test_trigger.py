@@ -415,7 +415,7 @@ def end(emulator, monkeypatch, xcom, **given):
     """Fire as a triggerer does, which knows the task, and give the event itself."""
     job = emulator.add_job("process", steps=[{"status": "DONE"}])
     trigger = SentinelHubBatchTrigger(**arguments(request_id=job, end_from_trigger=True, **given))
-    trigger._task_instance = TASK
+    trigger.task_instance = TASK
     monkeypatch.setattr("airflow_sentinelhub.triggers.result.XCom", xcom)
 
     async def first():
@@ -449,5 +449,5 @@ def test_it_leaves_to_a_worker_what_failed_and_all_that_dag_test_runs(emulator, 
     job = emulator.add_job("process", steps=[{"status": status}])
     trigger = SentinelHubBatchTrigger(**arguments(request_id=job, end_from_trigger=True))
     if status == "FAILED":
-        trigger._task_instance = TASK
+        trigger.task_instance = TASK
     assert fire(trigger)[0]["outcome"] == status.lower()

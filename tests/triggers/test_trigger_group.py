@@ -112,8 +112,8 @@ def test_two_hundred_jobs_cost_two_requests_a_cycle(emulator):
     assert outcomes(event) == ["timeout"] * 200
     requests = polls(emulator)
     assert set(requests) == {"GET /api/v2/batch/process"}, "the list alone"
-    # Six seconds, a look each second, and the last one.
-    assert 2 * 3 <= sum(requests.values()) <= 2 * 8
+    # In six seconds: the first look, then one each second, which may come a fifth early (7 of them), and the last.
+    assert 2 * 3 <= sum(requests.values()) <= 2 * (1 + 7 + 1)
     assert emulator.requests()["by_api"].get("token", 0) <= 1
     assert len(lines) <= 5
 

@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.system
 
 COUNT = int(os.environ.get("WAITS", "100"))
-"""``WAITS=1000 make test JOBS=0 ARGS="-s tests/system/test_system_many.py"`` is what docs/performance.md tells of."""
+"""docs/performance.md tells of ``WAITS=1000 make test JOBS=0 ARGS="-s tests/system/test_system_many.py"``."""
 
 
 def test_many_mapped_waits_cost_a_few_requests(service, airflow):

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, assert_never
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_sentinelhub.exceptions import BatchActionIgnored, BatchTimeout, SentinelHubError, ServiceUnavailable
+from airflow_sentinelhub.exceptions import BatchTimeout, SentinelHubError
 from airflow_sentinelhub.jobs import (
     Action,
     ActionMemory,
-    Already,
     BatchJob,
-    Do,
-    Impossible,
-    MissingJob,
-    Outcome,
     Reduced,
-    ServiceCall,
-    Verdict,
-    WaitUntil,
-    advice,
-    decide,
     parse_request_id,
     reduce_to_id,
 )
-from airflow_sentinelhub.jobs import action_words as words
-from airflow_sentinelhub.operators.asking import CONFIRMATION_PAUSES, Asker
 from airflow_sentinelhub.operators.batch_api import SentinelHubBatchOperator
+from airflow_sentinelhub.operators.doing import Doing, Helpers
 from airflow_sentinelhub.triggers.pause import SentinelHubPauseTrigger
-from airflow_sentinelhub.watching import clock, look_elsewhere
+from airflow_sentinelhub.watching import clock
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -145,63 +133,15 @@ class SentinelHubBatchActionOperator(SentinelHubBatchOperator):
         return super().resume_execution(next_method, next_kwargs, context)
 
     def _run(self, context: Context, errand: _Errand) -> dict[str, Any]:
-        refusal: SentinelHubError | None = None
-        with self.client() as client:
-            asker = Asker(client, errand.job_id, lambda duration: self._sleep(duration, errand), self.log.warning)
-            while True:
-                job = self._found(asker.look(seen=errand.memory.seen), errand)
-                step, memory = decide(self.action, job, time.time(), errand.memory, refusal)
-                errand = replace(errand, memory=memory)
-                match step:
-                    case Already():
-                        self.log.info("%s", step.message)
-                        return job.to_json()
-                    case Impossible():
-                        self._push(context, job)
-                        if isinstance(refusal, ServiceUnavailable):
-                            raise refusal  # an outage is no verdict on the job
-                        raise step.exception(job) from refusal
-                    case WaitUntil():
-                        self.log.log(logging.WARNING if step.warn else logging.INFO, "%s", step.message)
-                        refusal = None
-                        self._wait(step.until, errand)
-                    case Do():
-                        self.log.info("%s", step.message)
-                        refusal = asker.ask(step.call)
-                        if refusal is None:
-                            return self._confirmed(context, asker, step.call, job, errand)
-                    case _:
-                        assert_never(step)
-
-    def _found(self, look: BatchJob | MissingJob, errand: _Errand) -> BatchJob:
-        if isinstance(look, BatchJob):
-            return look
-        message = advice.gone(look) if errand.memory.seen else advice.never_found(look)
-        verdict = Verdict(Outcome.NOT_FOUND, self.api, look.id, message)
-        raise look_elsewhere(verdict, self.hook.get_conn).exception()
-
-    def _confirmed(
-        self, context: Context, asker: Asker, call: ServiceCall, before: BatchJob, errand: _Errand
-    ) -> dict[str, Any]:
-        """Look that the service took what it accepted."""
-        shows, look = asker.confirm(self.action, before)
-        job = self._found(look, errand)
-        if isinstance(shows, Already):
-            self.log.info("%s", words.took_it(job))
-        elif shows is None and call is ServiceCall.RESTART_PARTIAL:
-            self.log.warning("%s", words.lingers(job))
-        else:
-            self._push(context, job)
-            raise self._ignored(job) if shows is None else shows.exception(job)
-        return job.to_json()
-
-    def _ignored(self, job: BatchJob) -> BatchActionIgnored:
-        return BatchActionIgnored(
-            words.ignored(job, self.action.value, sum(CONFIRMATION_PAUSES)),
-            job_id=job.id,
-            api=self.api.value,
-            status=job.word or None,
+        helpers = Helpers(
+            log=self.log,
+            connect=self.hook.get_conn,
+            wait=lambda until, memory: self._wait(until, replace(errand, memory=memory)),
+            sleep=lambda duration: self._sleep(duration, errand),
+            keep=lambda job: self._push(context, job),
         )
+        with self.client() as client:
+            return Doing(client, self.action, errand.job_id, errand.memory, helpers).job().to_json()
 
     def _push(self, context: Context, job: BatchJob) -> None:
         # A failed task returns nothing; what is known of the job is useful all the same.

@@ -57,7 +57,7 @@ def emulator(standing_emulator, monkeypatch):
 @pytest.fixture
 def clock(emulator, monkeypatch):
     clock = Clock(emulator)
-    for module in ("acting", "asking", "creating", "superseding"):
+    for module in ("acting", "asking", "creating", "doing", "superseding"):
         monkeypatch.setattr(f"airflow_sentinelhub.operators.{module}.time", clock)
     return clock
 

@@ -156,8 +156,38 @@ class BatchActionIgnored(BatchError):
     """The service accepted an action, but the job does not show it."""
 
 
+class BatchCostExceeded(BatchError):
+    """
+    The job has cost more than was allowed, and was stopped.
+
+    :param spent: processing units charged so far.
+    :param limit: what was allowed.
+    """
+
+    def __init__(
+        self, message: str, *, spent: float | None = None, limit: float | None = None, **attributes: Any
+    ) -> None:
+        super().__init__(message, **attributes)
+        self.spent = spent
+        self.limit = limit
+
+
+class BatchIncomplete(BatchError):
+    """
+    The job is over, but more of its tiles or features failed than was allowed.
+
+    :param failed: how many did not come out.
+    :param total: how many there are.
+    """
+
+    def __init__(self, message: str, *, failed: int = 0, total: int = 0, **attributes: Any) -> None:
+        super().__init__(message, **attributes)
+        self.failed = failed
+        self.total = total
+
+
 class BatchTimeout(BatchError):
-    """The task's ``execution_timeout`` has passed. The job itself was left alone."""
+    """Time is up before the job was. The message says whether the job was left alone or stopped."""
 
 
 class ServiceError(SentinelHubError):

@@ -15,6 +15,7 @@ from airflow_sentinelhub.client.errors import Subject, about
 from airflow_sentinelhub.client.gate import PROCESS_GATE, Gate
 from airflow_sentinelhub.client.pages import Page, Payload, pages
 from airflow_sentinelhub.client.scrub import Scrubber, credentials_in
+from airflow_sentinelhub.client.session import CONNECT_TIMEOUT, READ_TIMEOUT
 from airflow_sentinelhub.client.tokens import PROCESS_TOKENS, TokenCache
 from airflow_sentinelhub.client.transport import Transport
 from airflow_sentinelhub.exceptions import BadRequest, InvalidRequestId, UnsupportedOperation
@@ -46,6 +47,7 @@ class BatchClient:
     :param random: a number from 0 to 1, which spreads attempts.
     :param admitted: the caller asks :meth:`admit` before every request, as asynchronous code does that must not
         wait in a thread. Otherwise the client does so itself, within the budget.
+    :param timeout: seconds until a connection stands, and until the next byte of an answer.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class BatchClient:
         sleep: Callable[[float], None] = time.sleep,
         random: Callable[[], float] = _random.random,
         admitted: bool = False,
+        timeout: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT),
     ) -> None:
         self.config = config
         self.api = api
@@ -68,7 +71,14 @@ class BatchClient:
         self._subject = Subject(api.display_name, "", urlsplit(config.base_url).netloc, "base URL", api)
         self._scrub = Scrubber(config.client_secret)
         self._transport = Transport(
-            config, tokens=tokens, gate=gate, clock=clock, sleep=sleep, random=random, admitted=admitted
+            config,
+            tokens=tokens,
+            gate=gate,
+            clock=clock,
+            sleep=sleep,
+            random=random,
+            admitted=admitted,
+            timeout=timeout,
         )
 
     def __repr__(self) -> str:

@@ -42,9 +42,12 @@ class SentinelHubSession(OAuth2Session):
     * No cookies: one account's must not meet another's, and threads share the session.
     """
 
-    def __init__(self, config: ClientConfig) -> None:
+    def __init__(
+        self, config: ClientConfig, timeout: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT)
+    ) -> None:
         super().__init__(client=BackendApplicationClient(config.client_id))
         self._allow_http = config.allow_http
+        self._timeout = timeout
         self.headers["User-Agent"] = USER_AGENT
         self.headers["Accept"] = "application/json"
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -74,7 +77,7 @@ class SentinelHubSession(OAuth2Session):
                 "on the way: use https://, or set 'allow_http' to true in the connection's extra"
             )
         kwargs["allow_redirects"] = False
-        kwargs.setdefault("timeout", (CONNECT_TIMEOUT, READ_TIMEOUT))
+        kwargs.setdefault("timeout", self._timeout)
         return requests.Session.request(self, method, url, *args, **kwargs)
 
     def merge_environment_settings(self, url: Any, *args: Any, **kwargs: Any) -> Any:

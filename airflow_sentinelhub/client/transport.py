@@ -68,6 +68,7 @@ class Transport:
     :param sleep: waits between two attempts.
     :param random: a number from 0 to 1, which spreads attempts.
     :param admitted: the caller has called :meth:`admit` for every call that it makes.
+    :param timeout: seconds until a connection stands, and until the next byte of an answer.
     """
 
     def __init__(
@@ -80,10 +81,11 @@ class Transport:
         sleep: Callable[[float], None],
         random: Callable[[], float],
         admitted: bool,
+        timeout: tuple[float, float],
     ) -> None:
         self._account = config.account
         self._auth_host = urlsplit(config.auth_url).netloc
-        self._session = SentinelHubSession(config)
+        self._session = SentinelHubSession(config, timeout)
         self._endpoint = TokenEndpoint(config, self._session, gate=gate, clock=clock)
         self._tokens = tokens
         self._gate = gate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from airflow_sentinelhub.jobs.api import BatchApi
+from airflow_sentinelhub.jobs.cost import in_units
 from airflow_sentinelhub.jobs.durations import in_words
 from airflow_sentinelhub.jobs.job import BatchJob, MissingJob
 from airflow_sentinelhub.jobs.policy import Goal
@@ -97,6 +98,21 @@ def stalled(job: BatchJob, unchanged: float) -> str:
         f"{job.label} is {job.word}, but its progress, cost and time stamp have not changed for "
         f"{in_words(unchanged)} (stall_timeout). It was left as it is: look at it in the service's "
         "dashboard, then stop it or wait for it again."
+    )
+
+
+def too_dear(job: BatchJob, max_cost_pu: float) -> str:
+    """Say that a job has cost more than it may, and how to go on with it."""
+    progress = "" if job.completion_percentage is None else f" {job.completion_percentage:.0f} %"
+    go_on = (
+        "clear this task to create a new job"
+        if job.api is BatchApi.PROCESS_V1
+        else "clear this task to go on with the same job, when the service allows it"
+    )
+    return (
+        f"{job.label} has cost {in_units(job.cost_pu or 0.0)}, more than the {in_units(max_cost_pu)} of "
+        f"max_cost_pu, and is {job.word or 'without a status'}{progress}. It may not spend more. Look whether it "
+        f"is worth it; then raise max_cost_pu and {go_on}."
     )
 
 

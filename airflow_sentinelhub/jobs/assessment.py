@@ -49,10 +49,14 @@ def assess(
     if isinstance(job, MissingJob):
         return _assess_missing(job, policy, now, memory)
     memory = _seen(job, now, memory)
+    over = _after_analysis if goal is Goal.ANALYSIS else _after_processing
+    outcome = None if job.status is None else over(job.status)
+    if outcome is None and policy.max_cost_pu is not None and is_too_dear(job, policy.max_cost_pu):
+        # What is over costs nothing more. A cost is charged for good, so it is read only once.
+        message = advice.too_dear(job, policy.max_cost_pu)
+        return _verdict(Outcome.COST_EXCEEDED, job, message), _unconfirmed(_not_resting(memory))
     if job.status is None:
         return _assess_unknown_status(job, now, _unconfirmed(_not_resting(memory)))
-    over = _after_analysis if goal is Goal.ANALYSIS else _after_processing
-    outcome = over(job.status)
     if outcome is None and _rests(job, goal):
         return _assess_resting(job, goal, policy, now, memory)
     memory = _not_resting(memory)
@@ -76,6 +80,11 @@ def assess(
             return _confirm(outcome, job, advice.partial(job), policy, now, memory)
         case _:
             raise AssertionError(f"no status means {outcome}")
+
+
+def is_too_dear(job: BatchJob, max_cost_pu: float) -> bool:
+    """Tell whether a job has cost more processing units than it may."""
+    return job.cost_pu is not None and job.cost_pu > max_cost_pu
 
 
 def _after_processing(status: JobStatus) -> Outcome | None:

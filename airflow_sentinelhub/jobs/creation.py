@@ -116,15 +116,16 @@ class Found:
     left: tuple[BatchJob, ...] = ()
 
 
-def adoptable(job: BatchJob, *, remembered: bool) -> bool:
+def adoptable(job: BatchJob, *, remembered: bool, restarts: bool = False) -> bool:
     """
     Tell whether an attempt goes on with a job.
 
     :param remembered: Airflow keeps what attempts leave (3.3), so that a job of an attempt that finished is told
         from one of an attempt that did not. Otherwise only a job that is not over can be meant.
+    :param restarts: the task knows how to start a job again that was stopped.
     """
     if job.user_action in (UserAction.STOP, UserAction.CANCEL) and job.status not in _OVER:
-        return False  # it is about to end
+        return remembered and restarts and job.user_action is UserAction.STOP  # it is about to end
     return job.status not in (_USELESS if remembered else _OVER)
 
 
@@ -134,6 +135,7 @@ def choose(
     tag: Tag,
     *,
     remembered: bool,
+    restarts: bool = False,
     spent: Collection[str] = (),
 ) -> Found:
     """
@@ -142,6 +144,7 @@ def choose(
     :param payloads: jobs as a list of the service shows them, newest first.
     :param tag: of the job that is wanted.
     :param remembered: see :func:`adoptable`.
+    :param restarts: see :func:`adoptable`.
     :param spent: ids of jobs of earlier series.
     """
     mine: dict[str, BatchJob] = {}
@@ -155,7 +158,7 @@ def choose(
             others.setdefault(job.id, job)
         elif job.id not in spent:
             mine.setdefault(job.id, job)
-    good = [job for job in mine.values() if adoptable(job, remembered=remembered)]
+    good = [job for job in mine.values() if adoptable(job, remembered=remembered, restarts=restarts)]
     # Of two, the one that somebody has begun to use.
     good.sort(key=lambda job: job.status is JobStatus.CREATED and job.user_action is UserAction.NONE)
     adopt = good[0] if good else None

@@ -18,11 +18,20 @@ class Deadlines:
     :param started_at: when the wait began.
     :param timeout_at: end of the sensor's ``timeout``, after which Airflow does not retry.
     :param execution_timeout_at: end of the task's ``execution_timeout``, after which it may; ``None``: none.
+    :param stops_job: whether the job is then stopped, and not left alone.
     """
 
     started_at: float
     timeout_at: float
     execution_timeout_at: float | None = None
+    stops_job: bool = False
+
+    @property
+    def name(self) -> str:
+        """The argument that sets the earlier of the two ends."""
+        if self.execution_timeout_at is not None and self.execution_timeout_at <= self.timeout_at:
+            return "execution_timeout"
+        return "timeout"
 
     @property
     def first(self) -> float:
@@ -50,13 +59,16 @@ class Deadlines:
         :param job_id: its id.
         :param job: the job as last seen, which the message names.
         """
-        execution = self.execution_timeout_at is not None and self.execution_timeout_at <= self.timeout_at
-        name = "execution_timeout" if execution else "timeout"
-        outcome = Outcome.EXECUTION_TIMEOUT if execution else Outcome.TIMEOUT
+        name = self.name
+        outcome = Outcome.EXECUTION_TIMEOUT if name == "execution_timeout" else Outcome.TIMEOUT
+        then = (
+            f"It is stopped (on_timeout): raise {name}, or clear this task to go on with it."
+            if self.stops_job
+            else f"The job was left alone and goes on: raise {name}, or clear this task to wait for it again."
+        )
         message = (
             f"Time is up: {api.display_name} job {job_id} is not there after "
-            f"{in_words(self.first - self.started_at)} ({name}); {last_state(job)}. The job was left alone and "
-            f"goes on: raise {name}, or clear this task to wait for it again."
+            f"{in_words(self.first - self.started_at)} ({name}); {last_state(job)}. {then}"
         )
         return Verdict(outcome, api, job_id, message, job=job)
 

@@ -67,6 +67,24 @@ def delivery_of(api: BatchApi, job_id: str, payload: Mapping[str, Any]) -> Deliv
     )
 
 
+def delivery_folder(api: BatchApi, job_id: str, payload: Mapping[str, Any]) -> str | None:
+    """
+    Give the folder in a bucket below which a job leaves its files.
+
+    :param api: the job's API.
+    :param job_id: its id.
+    :param payload: all that the service says of it, with its request.
+    :return: its URL; ``None`` where the service does not say it (Batch Process v1 names only the bucket).
+    """
+    try:
+        delivery = delivery_of(api, job_id, payload)
+    except ResultsUnavailable:
+        return None
+    if api is BatchApi.STATISTICAL:
+        return result_files(delivery, job_id).folder
+    return execution_databases(delivery, job_id)[0].rpartition("/")[0]
+
+
 def execution_databases(delivery: Delivery, job_id: str) -> tuple[str, ...]:
     """
     Give the places where the execution database of a Batch Process job may be, the likeliest first.

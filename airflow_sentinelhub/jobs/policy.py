@@ -33,6 +33,7 @@ class Policy:
     :param outage_tolerance: for how long the service may give no usable answer.
     :param confirm_after: how long after the first reading a state that may not last is read again; ``None``:
         one interval. Callers that remember nothing between two looks read again at once.
+    :param max_cost_pu: processing units that a job may cost before it is given up; ``None``: any number.
     """
 
     poll_interval: float
@@ -43,6 +44,7 @@ class Policy:
     outage_tolerance: float = 6 * 3600.0
     confirm_after: float | None = None
     slowest_poll_interval: float | None = None
+    max_cost_pu: float | None = None
 
     def interval(self, job: BatchJob | None, unchanged: float = 0.0) -> float:
         """

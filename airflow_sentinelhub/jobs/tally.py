@@ -59,7 +59,7 @@ class Tally:
         if not self._wants(status):
             return False
         self._counts[status] = self._counts.get(status, 0) + 1
-        for error in _errors_of(tile):
+        for error in errors_of(tile):
             known = (status, error) in self._errors or len(self._errors) < _MOST_ERRORS
             self._errors[status, error if known else _OTHERS] += 1
         if self._keep:
@@ -100,7 +100,7 @@ class Tally:
         :param most: how many lines at most; the last one counts the rest.
         """
         ranked = self._errors.most_common()
-        lines = [f"{count:,} {status}: {_short(error)}" for (status, error), count in ranked[:most]]
+        lines = [f"{count:,} {status}: {shortened(error)}" for (status, error), count in ranked[:most]]
         if rest := ranked[most:]:
             lines.append(f"{sum(count for _, count in rest):,} more, with {len(rest):,} other errors")
         return lines
@@ -109,12 +109,13 @@ class Tally:
         return not self._statuses or status in self._statuses
 
 
-def _errors_of(tile: Mapping[str, Any]) -> Iterator[str]:
-    """The different errors of a tile; a feature of Batch Statistical may have one for each interval."""
+def errors_of(tile: Mapping[str, Any]) -> Iterator[str]:
+    """Give the different errors of a tile; a feature of Batch Statistical may have one for each interval."""
     errors = [tile.get("error"), *(each.get("error") for each in tile.get("failed_intervals") or ())]
     return iter(dict.fromkeys(str(error) for error in errors if error))
 
 
-def _short(text: str) -> str:
+def shortened(text: str) -> str:
+    """Give a text as one line that is not too long for a log."""
     line = " ".join(text.split())
     return line if len(line) <= 300 else line[:297] + "..."

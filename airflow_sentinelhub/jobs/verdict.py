@@ -24,6 +24,7 @@ class Outcome(StrEnum):
     PARTIAL = "partial"
     NOT_STARTED = "not_started"
     STALLED = "stalled"
+    COST_EXCEEDED = "cost_exceeded"
     UNKNOWN_STATUS = "unknown_status"
     NOT_FOUND = "not_found"
     GROUP_FAILED = "group_failed"
@@ -44,6 +45,7 @@ _EXCEPTIONS: dict[Outcome, type[SentinelHubError]] = {
     Outcome.PARTIAL: exceptions.BatchPartial,
     Outcome.NOT_STARTED: exceptions.BatchNotStarted,
     Outcome.STALLED: exceptions.BatchStalled,
+    Outcome.COST_EXCEEDED: exceptions.BatchCostExceeded,
     Outcome.UNKNOWN_STATUS: exceptions.BatchUnknownStatus,
     Outcome.NOT_FOUND: exceptions.BatchNotFound,
     Outcome.GROUP_FAILED: exceptions.BatchGroupFailed,
@@ -113,6 +115,8 @@ class Verdict:
         }
         if kind is exceptions.BatchStopped:
             attributes["reason"] = self.job.stopped_reason if self.job else None
+        if kind is exceptions.BatchCostExceeded:
+            attributes["spent"] = self.job.cost_pu if self.job else None
         return kind(self.message, **attributes)
 
     def to_json(self) -> dict[str, Any]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_sentinelhub.exceptions import BatchTimeout, SentinelHubError
+from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs import (
     Action,
     ActionMemory,
@@ -19,19 +18,10 @@ from airflow_sentinelhub.jobs import (
 )
 from airflow_sentinelhub.operators.batch_api import SentinelHubBatchOperator
 from airflow_sentinelhub.operators.doing import Doing, Helpers
-from airflow_sentinelhub.triggers.pause import SentinelHubPauseTrigger
-from airflow_sentinelhub.watching import clock
+from airflow_sentinelhub.operators.pausing import Pausing, TimeLimit
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-DEFERRED_FROM = 30.0
-"""Seconds of waiting below which a worker sleeps: handing a task over and back takes about as long."""
-
-# How Airflow says that a trigger did not come to its event, and why.
-_TRIGGER_FAILED = "__fail__"
-_TRIGGER_TIMEOUT = "Trigger timeout"
-_BACKSTOP = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +46,7 @@ class _Errand:
         return cls(str(stored["job_id"]), stored["ends_at"], ActionMemory.from_json(stored["memory"]))
 
 
-class SentinelHubBatchActionOperator(SentinelHubBatchOperator):
+class SentinelHubBatchActionOperator(Pausing, SentinelHubBatchOperator):
     """
     Does something to a job that exists; its subclasses say what.
 
@@ -114,30 +104,30 @@ class SentinelHubBatchActionOperator(SentinelHubBatchOperator):
         if errand is None:
             return self.execute(context)
         known = _Errand.from_json(errand)
-        self._in_time(time.time(), known)
+        self._limit(known).allows(time.time())
         return self._run(context, known)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Say what became of a wait whose trigger never fired."""
-        if next_method == _TRIGGER_FAILED:
-            failure = next_kwargs or {}
-            reason = failure.get("error", "unknown")
-            if reason != _TRIGGER_TIMEOUT:
-                self.log.error("The trigger failed:\n%s", "".join(failure.get("traceback") or ["no traceback"]))
-            raise SentinelHubError(
-                f"This task waited until it may {self.action.value} the job, and the wait ended without a sign "
-                f"from the triggerer ({reason}): is one running, of the same version? The job was left alone: "
-                "clear this task to try again.",
-                api=self.api.value,
-            )
-        return super().resume_execution(next_method, next_kwargs, context)
+        failure = self._trigger_failure(next_method, next_kwargs)
+        if failure is None:
+            return super().resume_execution(next_method, next_kwargs, context)
+        raise SentinelHubError(
+            f"This task waited until it may {self.action.value} the job, and the wait ended without a sign "
+            f"from the triggerer ({failure.reason}): is one running, of the same version? The job was left alone: "
+            "clear this task to try again.",
+            api=self.api.value,
+        )
 
     def _run(self, context: Context, errand: _Errand) -> dict[str, Any]:
+        limit = self._limit(errand)
         helpers = Helpers(
             log=self.log,
             connect=self.hook.get_conn,
-            wait=lambda until, memory: self._wait(until, replace(errand, memory=memory)),
-            sleep=lambda duration: self._sleep(duration, errand),
+            wait=lambda until, memory: self._let_pass(
+                until, limit, {"errand": replace(errand, memory=memory).to_json()}
+            ),
+            sleep=lambda duration: self._sleep_in_time(duration, limit),
             keep=lambda job: self._push(context, job),
         )
         with self.client() as client:
@@ -148,42 +138,5 @@ class SentinelHubBatchActionOperator(SentinelHubBatchOperator):
         if self.do_xcom_push:
             context["ti"].xcom_push(key="return_value", value=job.to_json())
 
-    def _wait(self, until: float, errand: _Errand) -> None:
-        """Let time pass, in the triggerer if it is worth it; Airflow then begins again elsewhere."""
-        now = time.time()
-        if self.deferrable and until - now >= DEFERRED_FROM:
-            self._in_time(until, errand)
-            self.log.info(
-                "No worker is held until %s. A triggerer must be running, or this task waits for ever.",
-                clock(until, now),
-            )
-            self.defer(
-                trigger=SentinelHubPauseTrigger(until=until),
-                method_name="execute_complete",
-                kwargs={"errand": errand.to_json()},
-                timeout=timedelta(seconds=until - now + _BACKSTOP),
-            )
-        if until - now >= DEFERRED_FROM:
-            self.log.info("This task holds its worker until %s (deferrable=False).", clock(until, now))
-        self._sleep(until - now, errand)
-
-    def _sleep(self, duration: float, errand: _Errand) -> None:
-        self._in_time(time.time() + duration, errand)
-        time.sleep(max(0.0, duration))
-
-    def _in_time(self, until: float, errand: _Errand) -> None:
-        """
-        Make sure that a wait ends before the task's ``execution_timeout``.
-
-        Airflow does not enforce it while a task is deferred, and begins to count anew afterwards.
-        """
-        if errand.ends_at is not None and until > errand.ends_at:
-            now = time.time()
-            raise BatchTimeout(
-                f"execution_timeout leaves no time to {self.action.value} {self.api.display_name} job "
-                f"{errand.job_id}: the next look at it would be due at {clock(until, now)}, and the time of this "
-                f"task ends at {clock(errand.ends_at, now)}. What the log says was asked of the service stands, "
-                "and no more is asked: raise execution_timeout, or clear this task later.",
-                job_id=errand.job_id,
-                api=self.api.value,
-            )
+    def _limit(self, errand: _Errand) -> TimeLimit:
+        return TimeLimit(errand.ends_at, "execution_timeout", self.action, self.api, errand.job_id)

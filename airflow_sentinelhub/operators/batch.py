@@ -1,8 +1,8 @@
 """
-Operators that create a batch job, act on one (analyse, start, stop, restart), and tell what came out of it.
+Operators that run a whole batch job, or one step each: create, analyse, start, stop, restart, read its tiles.
 
-Each asks the service only for what has not happened yet. None waits for the job: that is what the sensors are
-for.
+Each asks the service only for what has not happened yet. But for the one that runs the whole job none waits for
+it: that is what the sensors are for.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from __future__ import annotations
 from airflow_sentinelhub.jobs import Action
 from airflow_sentinelhub.operators.acting import SentinelHubBatchActionOperator
 from airflow_sentinelhub.operators.create import SentinelHubBatchCreateOperator
+from airflow_sentinelhub.operators.run import SentinelHubBatchRunOperator
 from airflow_sentinelhub.operators.tiles import SentinelHubBatchTilesOperator
 
 __all__ = [
     "SentinelHubBatchCreateOperator",
     "SentinelHubBatchAnalyseOperator",
     "SentinelHubBatchRestartOperator",
+    "SentinelHubBatchRunOperator",
     "SentinelHubBatchStartOperator",
     "SentinelHubBatchStopOperator",
     "SentinelHubBatchTilesOperator",

@@ -45,15 +45,19 @@ class JobCreation:
     :param order: what is asked for.
     :param ledger: what is known of earlier attempts.
     :param log: the task's log.
+    :param restarts: a job that was stopped will do: the task starts it again.
     """
 
-    def __init__(self, client: BatchClient, order: Order, ledger: Ledger, log: Any) -> None:
+    def __init__(
+        self, client: BatchClient, order: Order, ledger: Ledger, log: Any, *, restarts: bool = False
+    ) -> None:
         self._client = client
         self._api = client.api
         self._order = order
         self._tag = order.tag
         self._ledger = ledger
         self._log: logging.Logger = log
+        self._restarts = restarts
         self._record = CreationRecord()
         self._not_ours: set[str] = set()
         """Jobs with our tag that no attempt goes on with."""
@@ -116,7 +120,7 @@ class JobCreation:
             self._log.warning("%s is gone, so a new one is created.", look.label)
         elif record.digest != self._tag.digest:
             self._end(look)
-        elif adoptable(look, remembered=True):
+        elif adoptable(look, remembered=True, restarts=self._restarts):
             return self._adopted(look)
         else:
             self._log.warning("%s It is no use any more, so a new one is created.", words.now_is(look))
@@ -194,7 +198,7 @@ class JobCreation:
         spent, pause = {*self._record.spent, *self._not_ours}, FIRST_PAUSE
         while True:
             jobs = self._newest_until(since - CLOCK_SLACK)
-            found = choose(self._api, jobs, self._tag, remembered=remembered, spent=spent)
+            found = choose(self._api, jobs, self._tag, remembered=remembered, restarts=self._restarts, spent=spent)
             left = 0.0 if until is None else until - time.time()
             if found.adopt or left <= 0:
                 return found

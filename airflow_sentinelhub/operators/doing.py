@@ -44,6 +44,7 @@ class Helpers:
         stay on it; takes what has to be remembered.
     :param sleep: lets so many seconds pass on the worker.
     :param keep: keeps what is known of the job, as an exception follows.
+    :param before_asking: raises if the service must not be asked for this (any more).
     """
 
     log: Any
@@ -51,6 +52,7 @@ class Helpers:
     wait: Callable[[float, ActionMemory], None]
     sleep: Callable[[float], None]
     keep: Callable[[BatchJob], None]
+    before_asking: Callable[[], None] = lambda: None
 
 
 class Doing:
@@ -99,6 +101,7 @@ class Doing:
                     refusal = None
                     self._helpers.wait(step.until, self._memory)
                 case Do():
+                    self._helpers.before_asking()
                     log.info("%s", step.message)
                     refusal = self._asker.ask(step.call)
                     if refusal is None:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_sentinelhub.jobs.creation import CreationRecord
+from airflow_sentinelhub.jobs.run_record import RunRecord
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 _KEY = "sentinelhub_job"
+_RUN_KEY = "sentinelhub_run"
 
 
 @dataclass(slots=True)
@@ -50,3 +52,18 @@ class Ledger:
         """Keep a record, where Airflow can."""
         if self.store is not None:
             self.store.set(_KEY, record.to_json())
+
+    def finish(self) -> None:
+        """Note that the job is handed on: when the task is cleared from now on, it begins anew."""
+        record = self.read()
+        if record is not None:
+            self.keep(record.handed_on(self.max_tries))
+
+    def read_run(self) -> RunRecord:
+        """Give what was kept of the job's course."""
+        return RunRecord() if self.store is None else RunRecord.from_json(self.store.get(_RUN_KEY))
+
+    def keep_run(self, record: RunRecord) -> None:
+        """Keep a record of the job's course, where Airflow can."""
+        if self.store is not None:
+            self.store.set(_RUN_KEY, record.to_json())

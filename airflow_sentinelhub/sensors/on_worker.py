@@ -6,7 +6,7 @@ import dataclasses
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
@@ -19,12 +19,28 @@ except ImportError:  # below Airflow 3.3
     from airflow.exceptions import AirflowRescheduleException
 
 if TYPE_CHECKING:
-    from airflow.sdk import BaseSensorOperator, Context
+    from airflow.sdk import Context
 
     from airflow_sentinelhub.client.batch import BatchClient
 
 _KEY = "sentinelhub_wait"
 _REREAD_PAUSE = 10.0
+
+
+class Waiter(Protocol):
+    """What a wait on a worker has to know of its task."""
+
+    @property
+    def log(self) -> Any:
+        """The task's log."""
+
+    @property
+    def reschedule(self) -> bool:
+        """Whether each look is a process of its own."""
+
+    @property
+    def exponential_backoff(self) -> Any:
+        """Whether pauses grow, by Airflow's own rule."""
 
 
 class WorkerWait:
@@ -37,16 +53,14 @@ class WorkerWait:
 
     Its attribute ``deadlines`` holds those of the attempt.
 
-    :param sensor: the sensor that waits.
+    :param sensor: the sensor that waits, or an operator that does.
     :param sentinelhub_conn_id: its Airflow connection.
     :param context: Airflow's context.
     :param terms: what is waited for.
     """
 
-    def __init__(
-        self, sensor: BaseSensorOperator, sentinelhub_conn_id: str, context: Context, terms: Terms
-    ) -> None:
-        self._sensor = sensor
+    def __init__(self, sensor: Waiter, sentinelhub_conn_id: str, context: Context, terms: Terms) -> None:
+        self._sensor: Any = sensor
         self._hook = SentinelHubHook(sentinelhub_conn_id)
         self._store: Any = context.get("task_state_store") if sensor.reschedule else None
         self._attempt = context["ti"].try_number
@@ -128,7 +142,7 @@ class WorkerWait:
         if not self._sensor.exponential_backoff:
             return pause
         deadlines = self._wait.terms.deadlines
-        longer = self._sensor._get_next_poke_interval(
+        longer: float = self._sensor._get_next_poke_interval(
             deadlines.started_at, lambda: now - deadlines.started_at, min(self._pokes, 60)
         )
         return max(pause, min(longer, deadlines.first - now))

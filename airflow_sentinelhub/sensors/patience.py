@@ -37,7 +37,83 @@ class ResultUnavailable(ServiceUnavailable):
     """What was waited for is there, but the rest of its result cannot be read now."""
 
 
-class SentinelHubPatientSensor(BaseSensorOperator):
+class Patient:
+    """
+    How often a task looks at jobs, and how patient it is: what its arguments come to.
+
+    For operators whose attributes are named as those of :class:`SentinelHubPatientSensor`.
+    """
+
+    log: Any
+    deferrable: bool
+    poke_interval: float
+    timeout: float
+    execution_timeout: timedelta | None
+    may_slow_down: bool
+    start_grace: float | None
+    stall_timeout: float | None
+    outage_tolerance: float
+
+    def _policy(self, poke_interval: float, analysis_poke_interval: float) -> Policy:
+        return Policy(
+            poll_interval=poke_interval,
+            analysis_poll_interval=analysis_poke_interval,
+            start_grace=self.start_grace,
+            stall_timeout=self.stall_timeout,
+            outage_tolerance=self.outage_tolerance,
+            slowest_poll_interval=_SLOWEST * poke_interval if self.may_slow_down else None,
+        )
+
+    def _intervals(self) -> dict[str, float]:
+        """The intervals that the user can set, by the name of their argument."""
+        return {"poke_interval": self.poke_interval}
+
+    def _limits(self, is_local: bool, started_at: float) -> tuple[Policy, Deadlines]:
+        """
+        Say how often to look, and until when.
+
+        :param is_local: whether the service is on this machine, and may be asked as often as one likes.
+        :param started_at: when the wait began, in seconds since 1970.
+        """
+        floor = 0.0 if is_local else SHORTEST_INTERVAL
+        intervals = {name: max(floor, interval) for name, interval in self._intervals().items()}
+        poke_interval = intervals["poke_interval"]
+        policy = self._policy(poke_interval, intervals.get("analysis_poke_interval", poke_interval))
+        execution_timeout_at = None
+        if self.execution_timeout is not None:
+            # On a worker Airflow interrupts the task at that moment; the clear message has to come before.
+            allowed = self.execution_timeout.total_seconds()
+            margin = 0.0 if self.deferrable else min(_WORKER_MARGIN, allowed / 10)
+            execution_timeout_at = time.time() + allowed - margin
+        return policy, Deadlines(started_at, started_at + self.timeout, execution_timeout_at)
+
+    def _tell_beginning(self, awaited: str, policy: Policy, deadlines: Deadlines) -> None:
+        for name, interval in self._intervals().items():
+            used = getattr(policy, name.replace("poke", "poll"))
+            if used != interval:
+                self.log.info("%s is raised from %g s to %g s.", name, interval, used)
+        often = f"every {in_words(policy.poll_interval)}"
+        if policy.analysis_poll_interval != policy.poll_interval:
+            often += f" ({in_words(policy.analysis_poll_interval)} during its analysis)"
+        if policy.slowest_poll_interval is not None:
+            often += f", {in_words(policy.slowest_poll_interval)} at most while nothing changes"
+        self.log.info(
+            "Waiting until %s: looking %s, until %s at most.",
+            awaited,
+            often,
+            clock(deadlines.first, deadlines.started_at),
+        )
+        if self.deferrable:
+            self.log.info("No worker is held meanwhile. A triggerer must be running, or this task waits for ever.")
+
+    @staticmethod
+    def _backstop(policy: Policy, deadlines: Deadlines) -> timedelta:
+        """Give Airflow's own timeout, which stands behind ours: only ours can say what it waited for."""
+        left = max(0.0, deadlines.first - time.time())
+        return timedelta(seconds=left + 2 * policy.poll_interval + _BACKSTOP)
+
+
+class SentinelHubPatientSensor(Patient, BaseSensorOperator):
     """
     Waits for batch jobs; its subclasses say for which.
 
@@ -104,67 +180,12 @@ class SentinelHubPatientSensor(BaseSensorOperator):
                 )
         return super().resume_execution(next_method, next_kwargs, context)
 
-    def _policy(self, poke_interval: float, analysis_poke_interval: float) -> Policy:
-        return Policy(
-            poll_interval=poke_interval,
-            analysis_poll_interval=analysis_poke_interval,
-            start_grace=self.start_grace,
-            stall_timeout=self.stall_timeout,
-            outage_tolerance=self.outage_tolerance,
-            slowest_poll_interval=_SLOWEST * poke_interval if self.may_slow_down else None,
-        )
-
-    def _intervals(self) -> dict[str, float]:
-        """The intervals that the user can set, by the name of their argument."""
-        return {"poke_interval": self.poke_interval}
-
-    def _limits(self, is_local: bool, started_at: float) -> tuple[Policy, Deadlines]:
-        """
-        Say how often to look, and until when.
-
-        :param is_local: whether the service is on this machine, and may be asked as often as one likes.
-        :param started_at: when the wait began, in seconds since 1970.
-        """
-        floor = 0.0 if is_local else SHORTEST_INTERVAL
-        intervals = {name: max(floor, interval) for name, interval in self._intervals().items()}
-        poke_interval = intervals["poke_interval"]
-        policy = self._policy(poke_interval, intervals.get("analysis_poke_interval", poke_interval))
-        execution_timeout_at = None
-        if self.execution_timeout is not None:
-            # On a worker Airflow interrupts the task at that moment; the clear message has to come before.
-            allowed = self.execution_timeout.total_seconds()
-            margin = 0.0 if self.deferrable else min(_WORKER_MARGIN, allowed / 10)
-            execution_timeout_at = time.time() + allowed - margin
-        return policy, Deadlines(started_at, started_at + self.timeout, execution_timeout_at)
-
     def _tell_beginning(self, awaited: str, policy: Policy, deadlines: Deadlines) -> None:
-        for name, interval in self._intervals().items():
-            used = getattr(policy, name.replace("poke", "poll"))
-            if used != interval:
-                self.log.info("%s is raised from %g s to %g s.", name, interval, used)
-        often = f"every {in_words(policy.poll_interval)}"
-        if policy.analysis_poll_interval != policy.poll_interval:
-            often += f" ({in_words(policy.analysis_poll_interval)} during its analysis)"
-        if policy.slowest_poll_interval is not None:
-            often += f", {in_words(policy.slowest_poll_interval)} at most while nothing changes"
-        self.log.info(
-            "Waiting until %s: looking %s, until %s at most.",
-            awaited,
-            often,
-            clock(deadlines.first, deadlines.started_at),
-        )
-        if self.deferrable:
-            self.log.info("No worker is held meanwhile. A triggerer must be running, or this task waits for ever.")
-            if self.exponential_backoff or self.max_wait:
-                self.log.warning("exponential_backoff and max_wait have no effect while deferrable=True.")
+        super()._tell_beginning(awaited, policy, deadlines)
+        if self.deferrable and (self.exponential_backoff or self.max_wait):
+            self.log.warning("exponential_backoff and max_wait have no effect while deferrable=True.")
         if self.silent_fail:
             self.log.warning("silent_fail has no effect: trouble with the service never fails a poke.")
-
-    @staticmethod
-    def _backstop(policy: Policy, deadlines: Deadlines) -> timedelta:
-        """Give Airflow's own timeout, which stands behind ours: only ours can say what it waited for."""
-        left = max(0.0, deadlines.first - time.time())
-        return timedelta(seconds=left + 2 * policy.poll_interval + _BACKSTOP)
 
     def _tell_delay(self, error: ResultUnavailable, deadlines: Deadlines) -> None:
         """Say that the task goes on waiting for its result, unless time is up."""

@@ -56,6 +56,8 @@ class SentinelHubBatchTrigger(BaseTrigger):
     :param fire_not_before: when the event may be fired at the earliest, in seconds since 1970.
     :param end_from_trigger: when the job is done, end the task at once, without another start of a worker.
     :param do_xcom_push: whether the job is then pushed as what the task returns.
+    :param max_cost_pu: processing units above which the job is given up; ``None``: any number.
+    :param stops_at_timeout: whether the task stops the job when time is up; the trigger only says so.
     :param unknown: arguments of a newer version, which a row in the database may hold after a downgrade.
     """
 
@@ -80,6 +82,8 @@ class SentinelHubBatchTrigger(BaseTrigger):
         slowest_poke_interval: float | None = None,
         end_from_trigger: bool = False,
         do_xcom_push: bool = True,
+        max_cost_pu: float | None = None,
+        stops_at_timeout: bool = False,
         **unknown: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -96,13 +100,15 @@ class SentinelHubBatchTrigger(BaseTrigger):
                 stall_timeout=stall_timeout,
                 outage_tolerance=outage_tolerance,
                 slowest_poll_interval=slowest_poke_interval,
+                max_cost_pu=max_cost_pu,
             )
         )
-        self.deadlines = Deadlines(started_at, timeout_at, execution_timeout_at)
+        self.deadlines = Deadlines(started_at, timeout_at, execution_timeout_at, stops_at_timeout)
         self.first_look_after = first_look_after
         self.fire_not_before = fire_not_before
         self.end_from_trigger = end_from_trigger
         self.do_xcom_push = do_xcom_push
+        self.fired = False
         if unknown:
             self.log.debug("Arguments of another version are ignored: %s", ", ".join(unknown))
 
@@ -129,6 +135,8 @@ class SentinelHubBatchTrigger(BaseTrigger):
                 "slowest_poke_interval": self.policy.slowest_poll_interval,
                 "end_from_trigger": self.end_from_trigger,
                 "do_xcom_push": self.do_xcom_push,
+                "max_cost_pu": self.policy.max_cost_pu,
+                "stops_at_timeout": self.deadlines.stops_job,
             },
         )
 
@@ -142,6 +150,7 @@ class SentinelHubBatchTrigger(BaseTrigger):
             verdict = crashed(self.api, self.request_id, error)
         await asyncio.sleep(min(max(0.0, self.fire_not_before - time.time()), SETTLING_TIME))
         event = await self._event(verdict)
+        self.fired = True
         # Nothing may be awaited after the event: Airflow would cancel it as if by a user.
         yield event
 

@@ -1,5 +1,6 @@
 """Watching jobs: who asks for which and when, what the looks come to, and what a log tells. No Airflow in here."""
 
+from airflow_sentinelhub.watching.ending import end_job, was_killed
 from airflow_sentinelhub.watching.group import GroupTerms, GroupWait
 from airflow_sentinelhub.watching.group_story import group_line
 from airflow_sentinelhub.watching.look import (
@@ -19,6 +20,8 @@ from airflow_sentinelhub.watching.subscription import Subscription
 from airflow_sentinelhub.watching.wait import Terms, Wait
 
 __all__ = [
+    "was_killed",
+    "end_job",
     "look_at_many",
     "group_line",
     "GroupWait",

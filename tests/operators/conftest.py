@@ -57,8 +57,9 @@ def emulator(standing_emulator, monkeypatch):
 @pytest.fixture
 def clock(emulator, monkeypatch):
     clock = Clock(emulator)
-    for module in ("acting", "asking", "creating", "doing", "superseding"):
-        monkeypatch.setattr(f"airflow_sentinelhub.operators.{module}.time", clock)
+    operators = ("acting", "asking", "creating", "doing", "pausing", "run", "superseding")
+    for module in (*(f"operators.{name}" for name in operators), "sensors.patience", "sensors.on_worker"):
+        monkeypatch.setattr(f"airflow_sentinelhub.{module}.time", clock)
     return clock
 
 

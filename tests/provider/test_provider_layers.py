@@ -23,7 +23,7 @@ ALLOWED = {
     "results": {"exceptions", "jobs", "client"},
     "triggers": {"exceptions", "jobs", "client", "watching", "hooks"},
     "sensors": {"exceptions", "jobs", "client", "watching", "hooks", "triggers"},
-    "operators": {"exceptions", "jobs", "client", "watching", "hooks", "results", "triggers"},
+    "operators": {"exceptions", "jobs", "client", "watching", "hooks", "results", "triggers", "sensors"},
 }
 WITHOUT_AIRFLOW = {"exceptions", "jobs", "client", "watching", "emulator"}
 HTTP = {"requests", "requests_oauthlib", "oauthlib", "urllib3"}

@@ -1,0 +1,96 @@
+"""What a task that runs a whole job keeps of it, and whether it may start a job again that is STOPPED."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from airflow_sentinelhub.jobs.actions import Action
+from airflow_sentinelhub.jobs.job import BatchJob
+from airflow_sentinelhub.jobs.statuses import JobStatus, UserAction
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """
+    What is known of a job across the attempts of its task.
+
+    A job that is stopped is not started again unless somebody asked for that: the user by a clear of the task or
+    by ``resume``, or the task itself, which stopped it for a time limit and is retried.
+
+    :param job_id: the job.
+    :param max_tries: Airflow's, when the latest attempt began; only a clear changes it.
+    :param may_restart: the job may be started again, whoever stopped it.
+    :param resumed: how often it was started again for each reason.
+    """
+
+    job_id: str = ""
+    max_tries: int = 0
+    may_restart: bool = False
+    resumed: Mapping[str, int] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the record as plain JSON."""
+        return {**asdict(self), "resumed": dict(self.resumed)}
+
+    @classmethod
+    def from_json(cls, stored: object) -> RunRecord:
+        """Read what :meth:`to_json` wrote, perhaps in another version."""
+        if not isinstance(stored, Mapping):
+            return cls()
+        job_id, max_tries, resumed = stored.get("job_id"), stored.get("max_tries"), stored.get("resumed")
+        return cls(
+            job_id=job_id if isinstance(job_id, str) else "",
+            max_tries=max_tries if isinstance(max_tries, int) else 0,
+            may_restart=stored.get("may_restart") is True,
+            resumed={str(reason): count for reason, count in resumed.items() if isinstance(count, int)}
+            if isinstance(resumed, Mapping)
+            else {},
+        )
+
+    def begun(self, job_id: str, max_tries: int) -> RunRecord:
+        """
+        Note that an attempt begins.
+
+        :param job_id: its job.
+        :param max_tries: Airflow's.
+        """
+        if self.job_id != job_id:
+            return RunRecord(job_id, max_tries)
+        cleared = self.max_tries != max_tries
+        return replace(self, max_tries=max_tries, may_restart=self.may_restart or cleared)
+
+    def stopped_by_task(self) -> RunRecord:
+        """Note that the task itself stops the job; the next attempt goes on with it."""
+        return replace(self, may_restart=True)
+
+    def started(self) -> RunRecord:
+        """Note that the job is on its way; a stop from now on is somebody's wish."""
+        return replace(self, may_restart=False)
+
+    def may_resume(self, job: BatchJob, resume: Mapping[str, int]) -> bool:
+        """
+        Tell whether a job is to be started again for the reason for which it stopped.
+
+        :param job: the job.
+        :param resume: how often, for each reason.
+        """
+        reason = job.stopped_reason or ""
+        return job.status is JobStatus.STOPPED and self.resumed.get(reason, 0) < resume.get(reason, 0)
+
+    def resuming(self, job: BatchJob) -> RunRecord:
+        """Note that a job is started again for the reason for which it stopped."""
+        reason = job.stopped_reason or ""
+        resumed = {**self.resumed, reason: self.resumed.get(reason, 0) + 1}
+        return replace(self, resumed=resumed, may_restart=True)
+
+    def first_action(self, job: BatchJob) -> Action:
+        """
+        Say how an attempt gets its job going.
+
+        :param job: the job, as it was created or left by an attempt before.
+        """
+        stopping = job.user_action is UserAction.STOP and job.status is not JobStatus.DONE
+        stopped = job.status is JobStatus.STOPPED or stopping
+        return Action.RESTART if stopped and self.may_restart else Action.START

@@ -1,0 +1,444 @@
+"""The whole of a batch job in one task: created once, started, waited for, verified."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.providers.common.compat.sdk import AirflowFailException, Asset
+
+from airflow_sentinelhub.exceptions import BatchCostExceeded, SentinelHubError
+from airflow_sentinelhub.jobs import (
+    Action,
+    ActionMemory,
+    BatchApi,
+    BatchJob,
+    Deadlines,
+    Goal,
+    JobStatus,
+    Outcome,
+    Policy,
+    Verdict,
+)
+from airflow_sentinelhub.jobs import action_words as words
+from airflow_sentinelhub.jobs.assessment import is_too_dear
+from airflow_sentinelhub.jobs.completeness import Allowance
+from airflow_sentinelhub.jobs.delivery import delivery_folder
+from airflow_sentinelhub.operators.course import Course
+from airflow_sentinelhub.operators.creating import JobCreation
+from airflow_sentinelhub.operators.doing import Doing, Helpers
+from airflow_sentinelhub.operators.killing import Killing
+from airflow_sentinelhub.operators.ledger import Ledger
+from airflow_sentinelhub.operators.pausing import Pausing, TimeLimit
+from airflow_sentinelhub.operators.requesting import SentinelHubBatchRequestOperator
+from airflow_sentinelhub.operators.run_arguments import resumes, some_cost, to_be_stopped
+from airflow_sentinelhub.operators.verifying import verify
+from airflow_sentinelhub.sensors.on_worker import WorkerWait
+from airflow_sentinelhub.sensors.patience import Patient, seconds, some_seconds
+from airflow_sentinelhub.triggers.batch import SETTLING_TIME
+from airflow_sentinelhub.triggers.run import SentinelHubBatchRunTrigger
+from airflow_sentinelhub.watching import Terms, verdict_line
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+_POKE_INTERVAL = {BatchApi.PROCESS: 120.0, BatchApi.STATISTICAL: 30.0, BatchApi.PROCESS_V1: 120.0}
+_TIME_TO_STOP = 2 * 3600.0
+_UNHEARD = "The triggerer has not said anything of it: is one running?"
+_NOT_VERIFIED = "Not verified: DONE does not say that every feature came out (see max_failed_tiles)."
+_UNVERIFIED = {
+    BatchApi.PROCESS: _NOT_VERIFIED,
+    BatchApi.STATISTICAL: _NOT_VERIFIED,
+    BatchApi.PROCESS_V1: "Its tiles were not read (max_failed_tiles); v1 calls no job DONE of which some failed.",
+}
+
+
+class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOperator):
+    """
+    Runs a batch job: creates it once, starts it (the service analyses it first), waits, and verifies.
+
+    Returns the final job without its request. What is known of the job is pushed also before the task fails, the
+    counts of its tiles or features by status under the XCom key ``counts`` where they were verified. Events of
+    ``outlets`` carry ``request_id``, ``cost_pu``, ``counts`` and ``delivery_url``.
+
+    However often the task is retried or cleared, its job is created and paid for once: an attempt goes on with
+    the job of the one before, wherever that was. A clear of an attempt that had succeeded runs a new job.
+
+    :param deferrable: wait in the triggerer, without a worker slot; a triggerer has to be running. ``False`` holds
+        the worker.
+    :param wait_for_completion: ``False`` returns as soon as the job is started. Nothing that is said below of
+        its cost, its stops and its results then happens.
+    :param poke_interval: between two looks at the job, in seconds or as a ``timedelta`` (default: 120, Batch
+        Statistical 30; three times as long while nothing changes).
+    :param analysis_poke_interval: the same during its analysis (default: 10).
+    :param timeout: how long the task may take, in seconds or as a ``timedelta`` (default: 7 days). It then fails
+        for good, whatever its retries; ``execution_timeout`` ends the attempt with
+        :class:`~airflow_sentinelhub.exceptions.BatchTimeout`, which is retried. Both hold while it is deferred.
+    :param on_timeout: what becomes of the job then: ``stop`` (default) or ``leave``.
+    :param on_kill: what becomes of the job when somebody marks the task as failed or skipped, while it is
+        deferred (from Airflow 3.3 on) or running: ``stop`` (default) or ``leave``. Nothing else stops it: no
+        clear, no success by hand, no restart of a worker or triggerer, no trouble with the service.
+    :param max_cost_pu: processing units that the job may cost. When it has cost more it is stopped, and the task
+        fails with :class:`~airflow_sentinelhub.exceptions.BatchCostExceeded`. What it spends until the next look
+        comes on top. ``None`` (default): no limit.
+    :param max_failed_tiles: how many tiles or features may fail: a number, or a ratio below 1. After the job, its
+        results are read (v1: from the service, else from its bucket), and the task fails with
+        :class:`~airflow_sentinelhub.exceptions.BatchIncomplete` if more did. ``None`` (default): nothing is read,
+        and DONE is believed; only a PARTIAL job fails. With a number, PARTIAL is judged by that number.
+    :param count_no_data: whether a feature of Batch Process counts as failed for which there was no data.
+    :param resume: how often a job that the service stops is started again, by the reason for which it was
+        stopped: ``{"OUT_OF_PU": 3, "UNHEALTHY": 1}`` (default: never). The lock of 30 or 60 minutes is waited out
+        without a worker. Not for v1, whose jobs are not stopped.
+    :param storage_conn_id: the Airflow connection that reads the job's bucket (templated). ``None``: the worker's
+        own credentials.
+    :param allow_partial: take a PARTIAL job for done (default: no).
+    :param start_grace: how long the started job may look as if nobody had started it (default: 1 hour).
+    :param stall_timeout: how long it may show no change before
+        :class:`~airflow_sentinelhub.exceptions.BatchStalled` (default ``None``: any time).
+    :param outage_tolerance: for how long the service may give no usable answer before
+        :class:`~airflow_sentinelhub.exceptions.ServiceUnavailable` (default: 6 hours). The job is left alone then.
+    :param kwargs: see :class:`~airflow_sentinelhub.operators.requesting.SentinelHubBatchRequestOperator`.
+    :raises ValueError: an argument makes no sense.
+    """
+
+    template_fields: Sequence[str] = (*SentinelHubBatchRequestOperator.template_fields, "storage_conn_id")
+
+    # What a wait on the worker asks a sensor for.
+    reschedule = False
+    exponential_backoff = False
+
+    def __init__(
+        self,
+        *,
+        deferrable: bool = True,
+        wait_for_completion: bool = True,
+        poke_interval: timedelta | float | None = None,
+        analysis_poke_interval: timedelta | float = 10.0,
+        timeout: timedelta | float = 7 * 86_400.0,
+        on_timeout: str = "stop",
+        on_kill: str = "stop",
+        max_cost_pu: float | None = None,
+        max_failed_tiles: float | None = None,
+        count_no_data: bool = False,
+        resume: Mapping[str, int] | None = None,
+        storage_conn_id: str | None = None,
+        allow_partial: bool = False,
+        start_grace: timedelta | float | None = 3600.0,
+        stall_timeout: timedelta | float | None = None,
+        outage_tolerance: timedelta | float = 6 * 3600.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.deferrable = deferrable
+        self.wait_for_completion = wait_for_completion
+        self.may_slow_down = poke_interval is None
+        interval = _POKE_INTERVAL[self.api] if poke_interval is None else poke_interval
+        self.poke_interval = some_seconds("poke_interval", interval)
+        self.analysis_poke_interval = some_seconds("analysis_poke_interval", analysis_poke_interval)
+        self.timeout = some_seconds("timeout", timeout)
+        self.stops_at_timeout = to_be_stopped("on_timeout", on_timeout)
+        self.stops_on_kill = to_be_stopped("on_kill", on_kill)
+        self.max_cost_pu = some_cost(max_cost_pu)
+        self.max_failed_tiles = max_failed_tiles
+        self._allowance = None if max_failed_tiles is None else Allowance.of(max_failed_tiles)
+        self.count_no_data = count_no_data
+        self.resume = resumes(self.api, resume)
+        self.storage_conn_id = storage_conn_id
+        self.allow_partial = allow_partial
+        self.start_grace = seconds("start_grace", start_grace)
+        self.stall_timeout = seconds("stall_timeout", stall_timeout)
+        self.outage_tolerance = some_seconds("outage_tolerance", outage_tolerance)
+        self._killing: Killing | None = None
+        if not wait_for_completion and (max_cost_pu, max_failed_tiles, resume) != (None, None, None):
+            raise ValueError(
+                "wait_for_completion=False ends when the job is started: leave out max_cost_pu, max_failed_tiles "
+                "and resume"
+            )
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """
+        Run the job, or go on with the one of an earlier attempt.
+
+        :return: the final job.
+        :raises InvalidRequest: ``request`` is none.
+        :raises InvalidConnection: an Airflow connection lacks a field.
+        :raises BatchError: a subclass of it, when the job did not end as it should.
+        :raises ServiceError: a subclass of it, when the service refuses something or gives no answer.
+        :raises ResultsUnavailable: what came out of the job cannot be read.
+        """
+        started_at = time.time()
+        _, deadlines = self._limits(False, started_at)
+        deadlines = replace(deadlines, stops_job=self.stops_at_timeout)
+        killing = self._guarded(context)
+        order = self.order(context)
+        ledger = Ledger.of(context)
+        with self.client() as client:
+            job = JobCreation(client, order, ledger, self.log, restarts=True).job()
+        killing.job_id = job.id
+        self._keep_job(context, job)
+        record = ledger.read_run().begun(job.id, ledger.max_tries)
+        course = Course(job.id, deadlines, record, record.first_action(job))
+        if course.action is Action.START and record.may_resume(job, self.resume):
+            course = self._resuming(job, course)
+        ledger.keep_run(course.record)
+        return self._act(context, course)
+
+    def execute_complete(
+        self, context: Context, event: dict[str, Any] | None = None, course: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """
+        Go on after a stay in the triggerer.
+
+        :param context: Airflow's context.
+        :param event: what the trigger fired: a verdict, or only that time has passed.
+        :param course: what was known before; ``dag.test()`` loses it, and the task begins again with its job.
+        """
+        if course is None:
+            return self.execute(context)
+        known = Course.from_json(course)
+        self._guarded(context).job_id = known.job_id
+        if known.action is not None:
+            return self._act(context, known)
+        try:
+            verdict = Verdict.from_json(event)
+        except ValueError as error:
+            raise SentinelHubError(
+                f"The trigger of this wait fired something that cannot be read ({error}). Are the triggerer and "
+                f"the workers of one version? Job {known.job_id} was left alone: clear this task to go on with it."
+            ) from None
+        return self._settle(context, known, verdict)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Say what becomes of the job when its trigger never fired; Airflow does not tell what was known."""
+        failure = self._trigger_failure(next_method, next_kwargs)
+        if failure is None:
+            return super().resume_execution(next_method, next_kwargs, context)
+        job_id = self._known_id(context)
+        if job_id is None or not failure.timed_out:
+            raise SentinelHubError(
+                f"The trigger of this task ended without a verdict ({failure.reason}). {self.api.display_name} "
+                f"job {job_id or '(its id is not known)'} was left alone: clear this task to go on with it.",
+                job_id=job_id,
+                api=self.api.value,
+            )
+        self._guarded(context).job_id = job_id
+        now = time.time()
+        allowed = None if self.execution_timeout is None else self.execution_timeout.total_seconds()
+        ends_attempt = allowed is not None and allowed <= self.timeout
+        deadlines = Deadlines(
+            started_at=now - (allowed if ends_attempt and allowed else self.timeout),
+            timeout_at=now,
+            execution_timeout_at=now if ends_attempt else None,
+            stops_job=self.stops_at_timeout,
+        )
+        verdict = deadlines.passed(self.api, job_id, None)
+        verdict = replace(verdict, message=f"{verdict.message} {_UNHEARD}")
+        return self._settle(context, Course(job_id, deadlines, Ledger.of(context).read_run()), verdict)
+
+    def on_kill(self) -> None:
+        """Stop the job, or leave it, when this worker is told to end."""
+        if self._killing is not None:
+            self._killing.happened()
+
+    # The course of a job
+
+    def _act(self, context: Context, course: Course) -> dict[str, Any]:
+        """Start the job, start it again, or stop it."""
+        action = course.action or Action.START
+        limit = TimeLimit(course.deadlines.first, course.deadlines.name, action, self.api, course.job_id)
+        helpers = Helpers(
+            log=self.log,
+            connect=self.hook.get_conn,
+            wait=lambda until, memory: self._let_pass(
+                until, limit, {"course": replace(course, memory=memory).to_json()}
+            ),
+            sleep=lambda duration: self._sleep_in_time(duration, limit),
+            keep=lambda job: self._keep_job(context, job),
+            before_asking=lambda: None if course.ending else self._go_no_further(),
+        )
+        try:
+            with self.client() as client:
+                job = Doing(client, action, course.job_id, course.memory, helpers).job()
+        except SentinelHubError as error:
+            if course.ending is None:
+                raise
+            self.log.error("The job could not be stopped, and may go on spending processing units: %s", error)
+            self._fail(context, course.ending)
+        if course.ending is not None:
+            self._fail(context, replace(course.ending, job=job))
+        self._go_no_further()
+        course = replace(course, record=course.record.started(), action=None, memory=ActionMemory())
+        Ledger.of(context).keep_run(course.record)
+        return self._wait(context, course, job)
+
+    def _wait(self, context: Context, course: Course, job: BatchJob) -> dict[str, Any]:
+        self._keep_job(context, job)
+        if not self.wait_for_completion:
+            self.log.info("It is not waited for (wait_for_completion=False).")
+            return self._handed_on(context, job, None, None)
+        if job.status is JobStatus.DONE:
+            return self._settle(context, course, Verdict(Outcome.DONE, self.api, job.id, job=job))
+        is_local = self.hook.get_config().is_local
+        policy, _ = self._limits(is_local, course.deadlines.started_at)
+        terms = Terms(self.api, course.job_id, Goal.COMPLETION, policy, course.deadlines)
+        self._tell_beginning(f"{job.label} is done", policy, course.deadlines)
+        if self.deferrable:
+            self.defer(
+                trigger=self._trigger(terms, 0.0 if is_local else time.time() + SETTLING_TIME),
+                method_name="execute_complete",
+                kwargs={"course": course.to_json()},
+                timeout=self._backstop(policy, course.deadlines),
+            )
+        verdict = WorkerWait(self, self.sentinelhub_conn_id, context, terms).verdict()
+        return self._settle(context, course, verdict)
+
+    def _settle(self, context: Context, course: Course, verdict: Verdict) -> dict[str, Any]:
+        """Do what follows from the end of a wait."""
+        job = verdict.job
+        if verdict.outcome is Outcome.DONE and job is not None:
+            self.log.info("%s", verdict_line(verdict, time.time() - course.deadlines.started_at))
+            return self._finished(context, job)
+        if job is not None and verdict.outcome is Outcome.STOPPED and course.record.may_resume(job, self.resume):
+            self._keep_job(context, job)
+            course = self._resuming(job, course)
+            Ledger.of(context).keep_run(course.record)
+            return self._act(context, course)
+        if verdict.outcome is Outcome.COST_EXCEEDED or (verdict.is_timeout and self.stops_at_timeout):
+            return self._stopped(context, course, verdict)
+        return self._fail(context, verdict)
+
+    def _resuming(self, job: BatchJob, course: Course) -> Course:
+        record = course.record.resuming(job)
+        reason = job.stopped_reason or ""
+        times = f"{record.resumed[reason]} of {self.resume[reason]}"
+        self.log.warning("%s It is started again, as resume says (%s).", words.now_is(job), times)
+        return replace(course, record=record, action=Action.RESTART, memory=ActionMemory())
+
+    def _stopped(self, context: Context, course: Course, ending: Verdict) -> dict[str, Any]:
+        """Stop the job, and fail."""
+        record = course.record.stopped_by_task() if ending.is_timeout else course.record
+        Ledger.of(context).keep_run(record)
+        self.log.error("%s", ending.message)
+        # The time that a stop takes is not the task's.
+        deadlines = Deadlines(course.deadlines.started_at, time.time() + _TIME_TO_STOP)
+        return self._act(context, Course(course.job_id, deadlines, record, Action.STOP, ending=ending))
+
+    def _fail(self, context: Context, verdict: Verdict) -> NoReturn:
+        if verdict.job is not None:
+            self._keep_job(context, verdict.job)
+        error = verdict.exception()
+        if isinstance(error, BatchCostExceeded):
+            error.limit = self.max_cost_pu
+        if verdict.outcome is Outcome.TIMEOUT:
+            raise AirflowFailException(verdict.message) from error
+        raise error
+
+    def _finished(self, context: Context, job: BatchJob) -> dict[str, Any]:
+        """Verify the job, and hand it on."""
+        if self.max_cost_pu is not None and is_too_dear(job, self.max_cost_pu):
+            self.log.warning("It cost more than max_cost_pu, but was done before that was seen.")
+        counts, payload = None, None
+        if self._allowance is not None or self.outlets:
+            with self.client() as client:
+                payload = client.get(job.id)
+                job = BatchJob.from_payload(self.api, payload)
+                self._keep_job(context, job)
+                if self._allowance is not None:
+                    counts = verify(
+                        client,
+                        job,
+                        payload,
+                        storage_conn_id=self.storage_conn_id,
+                        allowance=self._allowance,
+                        count_no_data=self.count_no_data,
+                        log=self.log,
+                        keep=lambda counts: self._push(context, "counts", counts),
+                    )
+        if counts is None:
+            self.log.info("%s", _UNVERIFIED[self.api])
+        return self._handed_on(context, job, payload, counts)
+
+    def _handed_on(
+        self, context: Context, job: BatchJob, payload: dict[str, Any] | None, counts: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        for outlet in self.outlets:
+            if isinstance(outlet, Asset):
+                context["outlet_events"][outlet].extra.update(
+                    request_id=job.id,
+                    cost_pu=job.cost_pu,
+                    counts=counts,
+                    delivery_url=delivery_folder(self.api, job.id, payload or {}),
+                )
+        Ledger.of(context).finish()
+        return job.to_json()
+
+    # What the course needs
+
+    def _trigger(self, terms: Terms, fire_not_before: float) -> SentinelHubBatchRunTrigger:
+        policy, deadlines = terms.policy, terms.deadlines
+        return SentinelHubBatchRunTrigger(
+            api=terms.api.value,
+            goal=terms.goal.value,
+            request_id=terms.job_id,
+            sentinelhub_conn_id=self.sentinelhub_conn_id,
+            poke_interval=policy.poll_interval,
+            analysis_poke_interval=policy.analysis_poll_interval,
+            slowest_poke_interval=policy.slowest_poll_interval,
+            started_at=deadlines.started_at,
+            timeout_at=deadlines.timeout_at,
+            execution_timeout_at=deadlines.execution_timeout_at,
+            stops_at_timeout=deadlines.stops_job,
+            allow_partial=policy.allow_partial,
+            start_grace=policy.start_grace,
+            stall_timeout=policy.stall_timeout,
+            outage_tolerance=policy.outage_tolerance,
+            max_cost_pu=policy.max_cost_pu,
+            fire_not_before=fire_not_before,
+            stop_on_kill=self.stops_on_kill,
+        )
+
+    def _intervals(self) -> dict[str, float]:
+        return {**super()._intervals(), "analysis_poke_interval": self.analysis_poke_interval}
+
+    def _policy(self, poke_interval: float, analysis_poke_interval: float) -> Policy:
+        return replace(
+            super()._policy(poke_interval, analysis_poke_interval),
+            # What is missing is then counted, and judged by that.
+            allow_partial=self.allow_partial or self._allowance is not None,
+            max_cost_pu=self.max_cost_pu,
+        )
+
+    def _guarded(self, context: Context) -> Killing:
+        """Be ready for a kill of the worker."""
+        config = self.hook.get_config()
+        self._killing = Killing(self.api, config, context["ti"], self.log, stops=self.stops_on_kill)
+        return self._killing
+
+    def _go_no_further(self) -> None:
+        """End here if the task was killed: a job that is started now would run on without it."""
+        if self._killing is not None and self._killing.wants_stop:
+            if self._killing.job_id is not None:
+                self._killing.stop(self._killing.job_id)
+            raise SentinelHubError("This task was killed; nothing more is asked of the service.")
+
+    def _keep_job(self, context: Context, job: BatchJob) -> None:
+        # A failed task returns nothing; what is known of the job is useful all the same.
+        self._push(context, "request_id", job.id)
+        self._push(context, "return_value", job.to_json())
+
+    def _push(self, context: Context, key: str, value: Any) -> None:
+        if self.do_xcom_push:
+            context["ti"].xcom_push(key=key, value=value)
+
+    def _known_id(self, context: Context) -> str | None:
+        """Give the job's id, where all that is left of it is what was kept."""
+        record = Ledger.of(context).read()
+        if record is not None and record.id is not None:
+            return record.id
+        ti = context["ti"]
+        pushed = ti.xcom_pull(task_ids=self.task_id, key="request_id", map_indexes=ti.map_index)
+        return pushed if isinstance(pushed, str) else None

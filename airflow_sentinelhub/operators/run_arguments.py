@@ -1,0 +1,55 @@
+"""What the arguments of the operator that runs a whole job may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from airflow_sentinelhub.jobs import BatchApi, StopReason
+
+
+def to_be_stopped(name: str, choice: str) -> bool:
+    """
+    Tell whether the job is to be stopped.
+
+    :param name: the argument, for the message.
+    :param choice: ``stop`` or ``leave``.
+    :raises ValueError: it is neither.
+    """
+    if choice not in ("stop", "leave"):
+        raise ValueError(f"{name} must be 'stop' (the job is stopped) or 'leave' (it goes on); it is {choice!r}")
+    return choice == "stop"
+
+
+def some_cost(max_cost_pu: float | None) -> float | None:
+    """
+    Read what a job may cost.
+
+    :param max_cost_pu: processing units; ``None``: any number.
+    :raises ValueError: that is no cost.
+    """
+    if max_cost_pu is None:
+        return None
+    if isinstance(max_cost_pu, bool) or not isinstance(max_cost_pu, int | float) or not max_cost_pu > 0:
+        raise ValueError(
+            f"max_cost_pu must be a number of processing units above 0, or None; it is {max_cost_pu!r}"
+        )
+    return float(max_cost_pu)
+
+
+def resumes(api: BatchApi, resume: Mapping[str, int] | None) -> dict[str, int]:
+    """
+    Read how often a job is to be started again, for each reason for which it was stopped.
+
+    :param api: the API of the job.
+    :param resume: what was given.
+    :raises ValueError: there is no such reason, or no such API.
+    """
+    for reason, times in (resume or {}).items():
+        if reason not in list(StopReason):
+            known = ", ".join(repr(each.value) for each in StopReason)
+            raise ValueError(f"resume: a job is stopped for {known}, and not for {reason!r}")
+        if isinstance(times, bool) or not isinstance(times, int) or times < 0:
+            raise ValueError(f"resume: how often must be a whole number; for {reason} it is {times!r}")
+    if resume and api is BatchApi.PROCESS_V1:
+        raise ValueError("resume: jobs of Batch Process v1 are never STOPPED; leave it out")
+    return {str(reason): times for reason, times in (resume or {}).items()}

@@ -1,0 +1,27 @@
+"""The state that a task is in now, whatever this process thinks of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def state_of(task_instance: Any) -> str | None:
+    """
+    Ask Airflow for the state of a task.
+
+    :param task_instance: the task, as a worker or a triggerer knows it.
+    :return: ``None`` if Airflow does not know it (any more).
+    """
+    # Not imported where DAG files are parsed.
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    mapped = task_instance.map_index is not None and task_instance.map_index >= 0
+    states: dict[str, dict[str, Any]] = RuntimeTaskInstance.get_task_states(
+        dag_id=task_instance.dag_id,
+        task_ids=[task_instance.task_id],
+        run_ids=[task_instance.run_id],
+        map_index=task_instance.map_index if mapped else None,
+    )
+    name = f"{task_instance.task_id}_{task_instance.map_index}" if mapped else task_instance.task_id
+    state = states.get(task_instance.run_id, {}).get(name)
+    return None if state is None else str(getattr(state, "value", state))

@@ -22,7 +22,8 @@ def blocks(language):
 
 
 def test_the_dag_can_be_imported():
-    [source] = blocks("python")
+    [source, operator] = blocks("python")
+    exec(compile(operator, "README.md", "exec"), {})
     namespace: dict = {}
     exec(compile(source, "README.md", "exec"), namespace)
     dag = namespace["after_my_batch_job"]()

@@ -1,0 +1,52 @@
+"""What docs/run.md states of the operator is so, as far as the operator's own tests do not show it."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from airflow_sentinelhub import exceptions
+from airflow_sentinelhub.operators.batch import SentinelHubBatchRunOperator
+from airflow_sentinelhub.operators.killing import _FOR_THE_STATE
+from airflow_sentinelhub.operators.requesting import SentinelHubBatchRequestOperator
+from airflow_sentinelhub.triggers.run import _TIME_TO_KILL
+
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "run.md").read_text()
+
+
+def arguments(operator):
+    parameters = inspect.signature(operator.__init__).parameters.values()
+    return {each.name: each.default for each in parameters if each.kind is each.KEYWORD_ONLY}
+
+
+@pytest.mark.parametrize("source", re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
+def test_the_code(source):
+    exec(compile(source, "run.md", "exec"), {"SentinelHubBatchRunOperator": SentinelHubBatchRunOperator})
+
+
+def test_every_argument_is_in_the_table():
+    named = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`\w+`.*?) \|", PAGE, re.MULTILINE))))
+    assert set(arguments(SentinelHubBatchRunOperator)) | set(arguments(SentinelHubBatchRequestOperator)) <= named
+
+
+def test_the_defaults_are_those_of_the_table():
+    stated = dict(re.findall(r"^\| `(\w+)` \| (`[^`]+`|7 days) \|", PAGE, re.MULTILINE))
+    actual = arguments(SentinelHubBatchRunOperator)
+    assert len(stated) == 9
+    for name, default in stated.items():
+        assert actual[name] == (7 * 86_400 if default == "7 days" else eval(default.strip("`"))), name
+
+
+def test_the_exceptions_that_it_names_exist():
+    named = set(re.findall(r"`(Batch\w+)`", PAGE))
+    assert len(named) == 4
+    assert all(hasattr(exceptions, name) for name in named)
+
+
+def test_the_times_of_a_kill():
+    assert (_TIME_TO_KILL, _FOR_THE_STATE) == (25, 2)
+    assert "within two seconds" in PAGE
+    assert "25 seconds for a stop from the triggerer" in PAGE

@@ -38,8 +38,8 @@ from airflow_sentinelhub.operators.run_arguments import resumes, some_cost, to_b
 from airflow_sentinelhub.operators.verifying import verify
 from airflow_sentinelhub.sensors.on_worker import WorkerWait
 from airflow_sentinelhub.sensors.patience import Patient, seconds, some_seconds
-from airflow_sentinelhub.triggers.batch import SETTLING_TIME
 from airflow_sentinelhub.triggers.run import SentinelHubBatchRunTrigger
+from airflow_sentinelhub.triggers.waiting import SETTLING_TIME, stored_terms
 from airflow_sentinelhub.watching import Terms, verdict_line
 
 if TYPE_CHECKING:
@@ -379,24 +379,12 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
     # What the course needs
 
     def _trigger(self, terms: Terms, fire_not_before: float) -> SentinelHubBatchRunTrigger:
-        policy, deadlines = terms.policy, terms.deadlines
         return SentinelHubBatchRunTrigger(
             api=terms.api.value,
             goal=terms.goal.value,
             request_id=terms.job_id,
             sentinelhub_conn_id=self.sentinelhub_conn_id,
-            poke_interval=policy.poll_interval,
-            analysis_poke_interval=policy.analysis_poll_interval,
-            slowest_poke_interval=policy.slowest_poll_interval,
-            started_at=deadlines.started_at,
-            timeout_at=deadlines.timeout_at,
-            execution_timeout_at=deadlines.execution_timeout_at,
-            stops_at_timeout=deadlines.stops_job,
-            allow_partial=policy.allow_partial,
-            start_grace=policy.start_grace,
-            stall_timeout=policy.stall_timeout,
-            outage_tolerance=policy.outage_tolerance,
-            max_cost_pu=policy.max_cost_pu,
+            **stored_terms(terms.policy, terms.deadlines),
             fire_not_before=fire_not_before,
             stop_on_kill=self.stops_on_kill,
         )

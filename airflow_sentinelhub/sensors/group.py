@@ -26,9 +26,9 @@ from airflow_sentinelhub.jobs import (
 )
 from airflow_sentinelhub.sensors.group_on_worker import WorkerGroupWait
 from airflow_sentinelhub.sensors.patience import ResultUnavailable, SentinelHubPatientSensor, some_seconds
-from airflow_sentinelhub.triggers.batch import SETTLING_TIME
 from airflow_sentinelhub.triggers.group import SentinelHubBatchGroupTrigger
 from airflow_sentinelhub.triggers.pause import SentinelHubPauseTrigger
+from airflow_sentinelhub.triggers.waiting import SETTLING_TIME, stored_terms
 from airflow_sentinelhub.watching import GroupTerms, GroupWait, group_line, look_at_many
 
 if TYPE_CHECKING:
@@ -197,23 +197,13 @@ class SentinelHubBatchGroupSensor(SentinelHubPatientSensor):
         return GroupTerms(self.api, job_ids, self.quorum, policy, deadlines)
 
     def _trigger(self, terms: GroupTerms) -> SentinelHubBatchGroupTrigger:
-        policy, deadlines = terms.policy, terms.deadlines
         return SentinelHubBatchGroupTrigger(
             api=terms.api.value,
             request_ids=list(terms.job_ids),
             until=terms.quorum.until,
             fail_fast=terms.quorum.fail_fast,
             sentinelhub_conn_id=self.sentinelhub_conn_id,
-            poke_interval=policy.poll_interval,
-            analysis_poke_interval=policy.analysis_poll_interval,
-            slowest_poke_interval=policy.slowest_poll_interval,
-            started_at=deadlines.started_at,
-            timeout_at=deadlines.timeout_at,
-            execution_timeout_at=deadlines.execution_timeout_at,
-            allow_partial=policy.allow_partial,
-            start_grace=policy.start_grace,
-            stall_timeout=policy.stall_timeout,
-            outage_tolerance=policy.outage_tolerance,
+            **stored_terms(terms.policy, terms.deadlines),
         )
 
     def _wait_on_worker(self, context: Context, terms: GroupTerms) -> dict[str, list[dict[str, Any]]]:

@@ -20,7 +20,8 @@ from airflow_sentinelhub.jobs import (
 )
 from airflow_sentinelhub.sensors.on_worker import WorkerWait
 from airflow_sentinelhub.sensors.patience import ResultUnavailable, SentinelHubPatientSensor
-from airflow_sentinelhub.triggers.batch import SETTLING_TIME, SentinelHubBatchTrigger
+from airflow_sentinelhub.triggers.batch import SentinelHubBatchTrigger
+from airflow_sentinelhub.triggers.waiting import SETTLING_TIME, stored_terms
 from airflow_sentinelhub.watching import Terms, verdict_line
 
 if TYPE_CHECKING:
@@ -131,22 +132,12 @@ class SentinelHubBatchWaitSensor(SentinelHubPatientSensor):
         return Terms(self.api, parse_request_id(self.request_id), self.goal, policy, deadlines)
 
     def _trigger(self, terms: Terms) -> SentinelHubBatchTrigger:
-        policy, deadlines = terms.policy, terms.deadlines
         return SentinelHubBatchTrigger(
             api=terms.api.value,
             goal=terms.goal.value,
             request_id=terms.job_id,
             sentinelhub_conn_id=self.sentinelhub_conn_id,
-            poke_interval=policy.poll_interval,
-            analysis_poke_interval=policy.analysis_poll_interval,
-            started_at=deadlines.started_at,
-            timeout_at=deadlines.timeout_at,
-            execution_timeout_at=deadlines.execution_timeout_at,
-            allow_partial=policy.allow_partial,
-            start_grace=policy.start_grace,
-            stall_timeout=policy.stall_timeout,
-            outage_tolerance=policy.outage_tolerance,
-            slowest_poke_interval=policy.slowest_poll_interval,
+            **stored_terms(terms.policy, terms.deadlines),
             end_from_trigger=self.end_from_trigger,
             do_xcom_push=bool(self.do_xcom_push),
         )

@@ -7,20 +7,17 @@ import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import TriggerEvent
 
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import (
-    BatchApi,
-    Deadlines,
     GroupVerdict,
-    Policy,
     Quorum,
     Until,
     group_error,
 )
-from airflow_sentinelhub.triggers.batch import SETTLING_TIME
+from airflow_sentinelhub.triggers.waiting import LAST_LOOK, SentinelHubWaitTrigger
 from airflow_sentinelhub.triggers.watch import crashed, remembered, watch
 from airflow_sentinelhub.watching import GroupTerms, GroupWait
 
@@ -30,102 +27,40 @@ if TYPE_CHECKING:
 TOGETHER = 1.0
 """Seconds for which what comes of one page of the list is taken in together."""
 
-_LAST_LOOK = 30.0
 _FIRST_WORD = 10.0
 _LONGEST_SILENCE = 60.0
 
 
-class SentinelHubBatchGroupTrigger(BaseTrigger):
+class SentinelHubBatchGroupTrigger(SentinelHubWaitTrigger):
     """
     Waits until all, any or so many of some batch jobs are done, and fires one event with the verdict.
 
     Each job is watched as :class:`~airflow_sentinelhub.triggers.batch.SentinelHubBatchTrigger` does it, through
-    the poller that all waits of the account share. The event carries ids and statuses, and no job.
+    the poller that all waits of the account share. The event carries ids and statuses, and no job. It only
+    watches: whatever happens to the trigger, the jobs are left alone.
 
-    All arguments are plain JSON without a secret, since Airflow stores them in clear. All times are seconds.
-    Deadlines are absolute (seconds since 1970), so that a restart of the triggerer does not postpone them.
-    It only watches: whatever happens to the trigger, the jobs are left alone.
-
-    :param api: ``process``, ``statistical`` or ``process_v1``.
     :param request_ids: ids of the jobs, each once.
     :param until: ``all``, ``any``, or how many have to be done.
     :param fail_fast: with ``all``, give up with the first job that ends badly.
-    :param sentinelhub_conn_id: the Airflow connection, read anew in the triggerer.
-    :param poke_interval: between two looks at a job.
-    :param analysis_poke_interval: the same during its analysis.
-    :param slowest_poke_interval: the same at most, while the job hardly moves; ``None``: ``poke_interval``.
-    :param started_at: when the wait began.
-    :param timeout_at: when to give up, for good.
-    :param execution_timeout_at: when to give up this attempt; ``None``: never.
-    :param allow_partial: a PARTIAL job is good enough.
-    :param start_grace: how long nobody needs to have started a job; ``None``: as long as it takes.
-    :param stall_timeout: how long a job may show no change; ``None``: as long as it takes.
-    :param outage_tolerance: for how long the service may give no usable answer.
-    :param fire_not_before: when the event may be fired at the earliest, in seconds since 1970.
-    :param unknown: arguments of a newer version, which a row in the database may hold after a downgrade.
+    :param terms: see :class:`~airflow_sentinelhub.triggers.waiting.SentinelHubWaitTrigger`.
     """
 
     def __init__(
-        self,
-        *,
-        api: str,
-        request_ids: list[str],
-        sentinelhub_conn_id: str,
-        poke_interval: float,
-        analysis_poke_interval: float,
-        started_at: float,
-        timeout_at: float,
-        until: Until = "all",
-        fail_fast: bool = True,
-        execution_timeout_at: float | None = None,
-        allow_partial: bool = False,
-        start_grace: float | None = 3600.0,
-        stall_timeout: float | None = None,
-        outage_tolerance: float = 6 * 3600.0,
-        slowest_poke_interval: float | None = None,
-        fire_not_before: float = 0.0,
-        **unknown: Any,
+        self, *, request_ids: list[str], until: Until = "all", fail_fast: bool = True, **terms: Any
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.api = BatchApi(api)
+        super().__init__(**terms)
         self.request_ids = list(request_ids)
         self.quorum = Quorum(until, fail_fast)
-        self.sentinelhub_conn_id = sentinelhub_conn_id
-        self.policy = Policy(
-            poll_interval=poke_interval,
-            analysis_poll_interval=analysis_poke_interval,
-            allow_partial=allow_partial,
-            start_grace=start_grace,
-            stall_timeout=stall_timeout,
-            outage_tolerance=outage_tolerance,
-            slowest_poll_interval=slowest_poke_interval,
-        )
-        self.deadlines = Deadlines(started_at, timeout_at, execution_timeout_at)
-        self.fire_not_before = fire_not_before
-        if unknown:
-            self.log.debug("Arguments of another version are ignored: %s", ", ".join(unknown))
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Give what the triggerer needs to make this trigger again."""
         return (
             "airflow_sentinelhub.triggers.group.SentinelHubBatchGroupTrigger",
             {
-                "api": self.api.value,
+                **self.stored(),
                 "request_ids": list(self.request_ids),
                 "until": self.quorum.until,
                 "fail_fast": self.quorum.fail_fast,
-                "sentinelhub_conn_id": self.sentinelhub_conn_id,
-                "poke_interval": self.policy.poll_interval,
-                "analysis_poke_interval": self.policy.analysis_poll_interval,
-                "slowest_poke_interval": self.policy.slowest_poll_interval,
-                "started_at": self.deadlines.started_at,
-                "timeout_at": self.deadlines.timeout_at,
-                "execution_timeout_at": self.deadlines.execution_timeout_at,
-                "allow_partial": self.policy.allow_partial,
-                "start_grace": self.policy.start_grace,
-                "stall_timeout": self.policy.stall_timeout,
-                "outage_tolerance": self.policy.outage_tolerance,
-                "fire_not_before": self.fire_not_before,
             },
         )
 
@@ -137,7 +72,7 @@ class SentinelHubBatchGroupTrigger(BaseTrigger):
             # A trigger that crashes would be taken for a timeout by Airflow's soft_fail and skip the task.
             self.log.exception("Waiting for %d %s jobs failed.", len(self.request_ids), self.api.display_name)
             verdict = group_error(self.request_ids, self.api, f"{type(error).__name__}: {error}")
-        await asyncio.sleep(min(max(0.0, self.fire_not_before - time.time()), SETTLING_TIME))
+        await self.settle()
         # Nothing may be awaited after the event: Airflow would cancel it as if by a user.
         yield TriggerEvent(verdict.to_json())  # type: ignore[no-untyped-call]
 
@@ -146,7 +81,7 @@ class SentinelHubBatchGroupTrigger(BaseTrigger):
         group = GroupWait(terms, self.log.log, stored=remembered(self.deadlines.started_at))
         try:
             # A look may hang, or queue for a thread: the deadline does not wait for it.
-            async with asyncio.timeout(max(0.0, self.deadlines.first - time.time()) + _LAST_LOOK):
+            async with asyncio.timeout(max(0.0, self.deadlines.first - time.time()) + LAST_LOOK):
                 await self._watch(group)
         except TimeoutError:
             group.overdue(time.time())

@@ -69,7 +69,7 @@ class SentinelHubBatchRunTrigger(SentinelHubBatchTrigger):
             if not was_killed(state):
                 self.log.info("%s The task is %s, so the job was left alone.", self._left(), state or "gone")
                 return
-            config = await self._read_connection()
+            config = await self.read_connection()
             level, line = await asyncio.to_thread(self._stop, config)
             self.log.log(level, "This task was killed (it is %s). %s", state, line)
         except SentinelHubError as error:

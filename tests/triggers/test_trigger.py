@@ -262,7 +262,7 @@ def test_cancelling_it_is_quick_and_asks_nothing_of_the_service(emulator):
 
 
 def test_a_service_that_hangs_does_not_postpone_the_deadline(emulator, monkeypatch):
-    monkeypatch.setattr("airflow_sentinelhub.triggers.batch._LAST_LOOK", 0.3)
+    monkeypatch.setattr("airflow_sentinelhub.triggers.batch.LAST_LOOK", 0.3)
     request_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
     emulator.fault("hang", method="GET", seconds=4, times=None)
     began = time.time()
@@ -385,7 +385,7 @@ def test_of_two_connections_to_one_account_the_lower_limit_wins(emulator, monkey
         extra = {**json.loads(connection["extra"]), "requests_per_minute": limit}
         monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps({**connection, "extra": json.dumps(extra)}))
     emulator.fault(status=403, method="GET", path="/batch/process$", times=None)
-    monkeypatch.setattr("airflow_sentinelhub.triggers.batch._LAST_LOOK", 0.5)  # the limit allows none in time
+    monkeypatch.setattr("airflow_sentinelhub.triggers.batch.LAST_LOOK", 0.5)  # the limit allows none in time
     jobs = [emulator.add_job("process", steps=[{"status": "PROCESSING"}]) for _ in range(10)]
     given = [
         arguments(request_id=job, sentinelhub_conn_id=name, timeout_at=time.time() + 2)

@@ -164,7 +164,7 @@ def test_time_is_up_for_all_at_once_after_a_last_look(emulator):
 
 
 def test_a_service_that_hangs_does_not_postpone_the_deadline(emulator, monkeypatch):
-    monkeypatch.setattr(module, "_LAST_LOOK", 0.3)
+    monkeypatch.setattr(module, "LAST_LOOK", 0.3)
     jobs = [emulator.add_job("process", steps=[PROCESSING]) for _ in range(3)]
     emulator.fault("hang", method="GET", seconds=4, times=None)
     began = time.time()

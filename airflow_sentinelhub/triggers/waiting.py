@@ -1,0 +1,134 @@
+"""What every trigger has that waits for batch jobs: on which terms, and how that is stored."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger
+
+from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.jobs import BatchApi, Deadlines, Policy
+from airflow_sentinelhub.triggers.watch import one_of_each
+
+if TYPE_CHECKING:
+    from airflow_sentinelhub.client.config import ClientConfig
+
+SETTLING_TIME = 10.0
+"""
+Seconds that a task should stay deferred at least.
+
+Airflow takes the end of the process that deferred for the end of the task if its report arrives after the trigger
+has fired, and fails the task (apache/airflow #71580, #72716). The report takes up to
+``[workers] min_heartbeat_interval`` (5 seconds), and then some.
+"""
+
+LAST_LOOK = 30.0
+"""Seconds beyond the deadline for which a look may take that is under way then."""
+
+
+def stored_terms(policy: Policy, deadlines: Deadlines) -> dict[str, Any]:
+    """
+    Write the terms of a wait as arguments of :class:`SentinelHubWaitTrigger`.
+
+    :param policy: how often to look and how patient to be.
+    :param deadlines: when to give up.
+    """
+    return {
+        "poke_interval": policy.poll_interval,
+        "analysis_poke_interval": policy.analysis_poll_interval,
+        "slowest_poke_interval": policy.slowest_poll_interval,
+        "started_at": deadlines.started_at,
+        "timeout_at": deadlines.timeout_at,
+        "execution_timeout_at": deadlines.execution_timeout_at,
+        "stops_at_timeout": deadlines.stops_job,
+        "allow_partial": policy.allow_partial,
+        "start_grace": policy.start_grace,
+        "stall_timeout": policy.stall_timeout,
+        "outage_tolerance": policy.outage_tolerance,
+        "max_cost_pu": policy.max_cost_pu,
+    }
+
+
+class SentinelHubWaitTrigger(BaseTrigger):
+    """
+    Waits for batch jobs; its subclasses say for which, and fire one event with the verdict.
+
+    All arguments are plain JSON without a secret, since Airflow stores them in clear. All times are seconds.
+    Deadlines are absolute (seconds since 1970), so that a restart of the triggerer does not postpone them.
+
+    :param api: ``process``, ``statistical`` or ``process_v1``.
+    :param sentinelhub_conn_id: the Airflow connection, read anew in the triggerer.
+    :param poke_interval: between two looks at a job.
+    :param analysis_poke_interval: the same during its analysis.
+    :param slowest_poke_interval: the same at most, while the job hardly moves; ``None``: ``poke_interval``.
+    :param started_at: when the wait began.
+    :param timeout_at: when to give up, for good.
+    :param execution_timeout_at: when to give up this attempt; ``None``: never.
+    :param stops_at_timeout: whether the task stops the job when time is up; the trigger only says so.
+    :param allow_partial: a PARTIAL job is good enough.
+    :param start_grace: how long nobody needs to have started a job; ``None``: as long as it takes.
+    :param stall_timeout: how long a job may show no change; ``None``: as long as it takes.
+    :param outage_tolerance: for how long the service may give no usable answer.
+    :param max_cost_pu: processing units above which a job is given up; ``None``: any number.
+    :param fire_not_before: when the event may be fired at the earliest, in seconds since 1970.
+    :param unknown: arguments of a newer version, which a row in the database may hold after a downgrade.
+    """
+
+    def __init__(
+        self,
+        *,
+        api: str,
+        sentinelhub_conn_id: str,
+        poke_interval: float,
+        analysis_poke_interval: float,
+        started_at: float,
+        timeout_at: float,
+        slowest_poke_interval: float | None = None,
+        execution_timeout_at: float | None = None,
+        stops_at_timeout: bool = False,
+        allow_partial: bool = False,
+        start_grace: float | None = 3600.0,
+        stall_timeout: float | None = None,
+        outage_tolerance: float = 6 * 3600.0,
+        max_cost_pu: float | None = None,
+        fire_not_before: float = 0.0,
+        **unknown: Any,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.api = BatchApi(api)
+        self.sentinelhub_conn_id = sentinelhub_conn_id
+        self.policy = one_of_each(
+            Policy(
+                poll_interval=poke_interval,
+                analysis_poll_interval=analysis_poke_interval,
+                slowest_poll_interval=slowest_poke_interval,
+                allow_partial=allow_partial,
+                start_grace=start_grace,
+                stall_timeout=stall_timeout,
+                outage_tolerance=outage_tolerance,
+                max_cost_pu=max_cost_pu,
+            )
+        )
+        self.deadlines = Deadlines(started_at, timeout_at, execution_timeout_at, stops_at_timeout)
+        self.fire_not_before = fire_not_before
+        if unknown:
+            self.log.debug("Arguments of another version are ignored: %s", ", ".join(unknown))
+
+    def stored(self) -> dict[str, Any]:
+        """Give the arguments that all waits have."""
+        return {
+            "api": self.api.value,
+            "sentinelhub_conn_id": self.sentinelhub_conn_id,
+            **stored_terms(self.policy, self.deadlines),
+            "fire_not_before": self.fire_not_before,
+        }
+
+    async def settle(self) -> None:
+        """Wait until the event may be fired."""
+        await asyncio.sleep(min(max(0.0, self.fire_not_before - time.time()), SETTLING_TIME))
+
+    async def read_connection(self) -> ClientConfig:
+        """Read the connection, by a hook that is made for it: thousands of waits need none most of the time."""
+        return await SentinelHubHook(self.sentinelhub_conn_id).aget_config()

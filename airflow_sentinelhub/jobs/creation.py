@@ -122,10 +122,12 @@ def adoptable(job: BatchJob, *, remembered: bool, restarts: bool = False) -> boo
 
     :param remembered: Airflow keeps what attempts leave (3.3), so that a job of an attempt that finished is told
         from one of an attempt that did not. Otherwise only a job that is not over can be meant.
-    :param restarts: the task knows how to start a job again that was stopped.
+    :param restarts: the task knows what to do with a job that was stopped, so that it is not created again.
     """
     if job.user_action in (UserAction.STOP, UserAction.CANCEL) and job.status not in _OVER:
-        return remembered and restarts and job.user_action is UserAction.STOP  # it is about to end
+        return restarts and job.user_action is UserAction.STOP  # it is about to end
+    if restarts and job.status is JobStatus.STOPPED:
+        return True
     return job.status not in (_USELESS if remembered else _OVER)
 
 

@@ -45,7 +45,7 @@ class JobCreation:
     :param order: what is asked for.
     :param ledger: what is known of earlier attempts.
     :param log: the task's log.
-    :param restarts: a job that was stopped will do: the task starts it again.
+    :param restarts: the task knows what to do with a job that was stopped.
     """
 
     def __init__(

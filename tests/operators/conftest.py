@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -75,8 +76,8 @@ def busy(emulator):
 @pytest.fixture
 def without_store(monkeypatch):
     """What Airflow has below 3.3."""
-    monkeypatch.setattr(Ledger, "read", lambda self: None)
-    monkeypatch.setattr(Ledger, "keep", lambda self, record: None)
+    opened = Ledger.of
+    monkeypatch.setattr(Ledger, "of", lambda context: replace(opened(context), store=None))
 
 
 @pytest.fixture

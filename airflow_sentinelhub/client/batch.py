@@ -15,7 +15,6 @@ from airflow_sentinelhub.client.errors import Subject, about
 from airflow_sentinelhub.client.gate import PROCESS_GATE, Gate
 from airflow_sentinelhub.client.pages import Page, Payload, pages
 from airflow_sentinelhub.client.scrub import Scrubber, credentials_in
-from airflow_sentinelhub.client.session import CONNECT_TIMEOUT, READ_TIMEOUT
 from airflow_sentinelhub.client.tokens import PROCESS_TOKENS, TokenCache
 from airflow_sentinelhub.client.transport import Transport
 from airflow_sentinelhub.exceptions import BadRequest, InvalidRequestId, UnsupportedOperation
@@ -47,7 +46,7 @@ class BatchClient:
     :param random: a number from 0 to 1, which spreads attempts.
     :param admitted: the caller asks :meth:`admit` before every request, as asynchronous code does that must not
         wait in a thread. Otherwise the client does so itself, within the budget.
-    :param timeout: seconds until a connection stands, and until the next byte of an answer.
+    :param timeout: seconds until a connection stands, and until the next byte of an answer; ``None``: 10 and 30.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class BatchClient:
         sleep: Callable[[float], None] = time.sleep,
         random: Callable[[], float] = _random.random,
         admitted: bool = False,
-        timeout: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT),
+        timeout: tuple[float, float] | None = None,
     ) -> None:
         self.config = config
         self.api = api

@@ -42,12 +42,10 @@ class SentinelHubSession(OAuth2Session):
     * No cookies: one account's must not meet another's, and threads share the session.
     """
 
-    def __init__(
-        self, config: ClientConfig, timeout: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT)
-    ) -> None:
+    def __init__(self, config: ClientConfig, timeout: tuple[float, float] | None = None) -> None:
         super().__init__(client=BackendApplicationClient(config.client_id))
         self._allow_http = config.allow_http
-        self._timeout = timeout
+        self._timeout = timeout or (CONNECT_TIMEOUT, READ_TIMEOUT)
         self.headers["User-Agent"] = USER_AGENT
         self.headers["Accept"] = "application/json"
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))

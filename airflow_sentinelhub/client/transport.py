@@ -68,7 +68,7 @@ class Transport:
     :param sleep: waits between two attempts.
     :param random: a number from 0 to 1, which spreads attempts.
     :param admitted: the caller has called :meth:`admit` for every call that it makes.
-    :param timeout: seconds until a connection stands, and until the next byte of an answer.
+    :param timeout: see :class:`~airflow_sentinelhub.client.batch.BatchClient`.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Transport:
         sleep: Callable[[float], None],
         random: Callable[[], float],
         admitted: bool,
-        timeout: tuple[float, float],
+        timeout: tuple[float, float] | None,
     ) -> None:
         self._account = config.account
         self._auth_host = urlsplit(config.auth_url).netloc

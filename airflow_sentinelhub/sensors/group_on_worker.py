@@ -69,8 +69,10 @@ class WorkerGroupWait:
     def _look(self, due: list[str]) -> None:
         group = self._group
         certain = [job_id for job_id in due if job_id in self._next and self._next[job_id][1].certain]
-        for job_id, look in self._looks(due, certain).items():
-            wait, now = group.waits[job_id], time.time()
+        looks, now = self._looks(due, certain), time.time()
+        for job_id, look in looks.items():
+            # All at one moment, so that those that were looked at together are due together.
+            wait = group.waits[job_id]
             verdict = wait.see(look, now)
             if verdict.is_final:
                 group.end(look_elsewhere(verdict, self._hook.get_conn), now)

@@ -142,7 +142,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         self.timeout = some_seconds("timeout", timeout)
         self.stops_at_timeout = to_be_stopped("on_timeout", on_timeout)
         self.stops_on_kill = to_be_stopped("on_kill", on_kill)
-        self.max_cost_pu = some_cost(max_cost_pu)
+        self.max_cost_pu = some_cost(self.api, max_cost_pu)
         self.max_failed_tiles = max_failed_tiles
         self._allowance = None if max_failed_tiles is None else Allowance.of(max_failed_tiles)
         self.count_no_data = count_no_data
@@ -357,6 +357,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
                         count_no_data=self.count_no_data,
                         log=self.log,
                         keep=lambda counts: self._push(context, "counts", counts),
+                        sleep=time.sleep,
                     )
         if counts is None:
             self.log.info("%s", _UNVERIFIED[self.api])

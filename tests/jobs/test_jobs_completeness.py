@@ -97,7 +97,9 @@ def test_only_success_is_success(api):
     ],
 )
 def test_at_the_limit(api, most, bad, complete):
-    taken = counted(api, {GOOD[api]: 10 - bad, known_statuses(api)[-1 if api is not BatchApi.PROCESS else 1]: bad}, most)
+    taken = counted(
+        api, {GOOD[api]: 10 - bad, known_statuses(api)[-1 if api is not BatchApi.PROCESS else 1]: bad}, most
+    )
     if complete:
         taken.check()
         return
@@ -120,7 +122,9 @@ def test_a_statistical_feature_of_which_intervals_failed_did_not_come_out():
 
 
 @pytest.mark.parametrize("most", [0, 5, 0.5])
-@pytest.mark.parametrize(("api", "what"), [*((api, "features") for api in list(BatchApi)[:2]), (BatchApi.PROCESS_V1, "tiles")])
+@pytest.mark.parametrize(
+    ("api", "what"), [*((api, "features") for api in list(BatchApi)[:2]), (BatchApi.PROCESS_V1, "tiles")]
+)
 def test_nothing_at_all_is_never_enough(api, what, most):
     error = incomplete(completeness(api, most))
     assert (error.failed, error.total) == (0, 0)

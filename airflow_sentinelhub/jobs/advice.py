@@ -107,8 +107,8 @@ def too_dear(job: BatchJob, max_cost_pu: float) -> str:
     return (
         f"{job.label} has cost {in_units(job.cost_pu or 0.0)}, more than the {in_units(max_cost_pu)} of "
         f"max_cost_pu, and is {job.word or 'without a status'}{progress}. It may not spend more. Look whether it "
-        "is worth it; then raise max_cost_pu and clear this task to go on with the same job, when the service allows "
-        "it."
+        "is worth it; then raise max_cost_pu and clear this task to go on with the same job, when the service "
+        "allows it."
     )
 
 

@@ -57,8 +57,8 @@ _AFTER_STOP = {
     False: "The next attempt of this task does not start it again, but creates a new job.",
 }
 _NO_RETRY = (
-    "This task is not retried: before Airflow 3.3 it cannot remember its job, so a retry (and a clear) creates and "
-    "pays for another one."
+    "This task is not retried: before Airflow 3.3 it cannot remember its job, so a retry (and a clear) creates "
+    "and pays for another one."
 )
 _UNVERIFIED = {
     BatchApi.PROCESS: _NOT_VERIFIED,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -77,6 +78,13 @@ def without_store(monkeypatch):
     """What Airflow has below 3.3."""
     monkeypatch.setattr(Ledger, "read", lambda self: None)
     monkeypatch.setattr(Ledger, "keep", lambda self, record: None)
+
+
+@pytest.fixture
+def forgetful(monkeypatch):
+    """An Airflow before 3.3, as the operator that runs a whole job sees it."""
+    opened = Ledger.of
+    monkeypatch.setattr(Ledger, "of", lambda context: replace(opened(context), store=None))
 
 
 @pytest.fixture

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from airflow_sentinelhub import exceptions
-from airflow_sentinelhub.operators.ledger import Ledger
 from tests.operators.creations import with_store
 from tests.operators.runs import RunTask
 from tests.operators.test_operator_actions import asked
 
 with_stops = pytest.mark.parametrize("api", ["process", "statistical"])
 DEAR = {"cost": 1000.0, "processing_seconds": 6000}
-
-
-@pytest.fixture
-def forgetful(monkeypatch):
-    """An Airflow before 3.3."""
-    opened = Ledger.of
-    monkeypatch.setattr(Ledger, "of", lambda context: replace(opened(context), store=None))
 
 
 @with_store

@@ -135,8 +135,8 @@ class Completeness:
         what = self.what
         head = f"{self._job.label} is {self._job.word}, but"
         then = (
-            "It is not run again by a retry or a clear of this task, which only count again: raise "
-            "max_failed_tiles, or run what is missing with a request of its own."
+            "Raise max_failed_tiles and clear this task, which (from Airflow 3.3 on) only counts again, or run "
+            "what is missing with a request of its own."
         )
         if not self.total:
             return f"{head} no {what} at all came out of it. {then}"

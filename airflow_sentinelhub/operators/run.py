@@ -76,7 +76,9 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
     ``outlets`` carry ``request_id``, ``cost_pu``, ``counts`` and ``delivery_url``.
 
     However often the task is retried or cleared, its job is created and paid for once: an attempt goes on with
-    the job of the one before, wherever that was. A clear of an attempt that had succeeded runs a new job.
+    the job of the one before, wherever that was. A clear of an attempt that had succeeded runs a new job. Before
+    Airflow 3.3 only a job that is not over is gone on with, so a task that fails because of what its job has cost
+    or brought is not retried there.
 
     :param deferrable: wait in the triggerer, without a worker slot; a triggerer has to be running. ``False`` holds
         the worker.

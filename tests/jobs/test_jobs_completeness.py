@@ -170,8 +170,8 @@ def test_the_message():
     taken.add("PENDING", {"name": "v"})
     assert str(incomplete(taken)) == (
         f"Batch Process job {ID} is PARTIAL, but 1,206 of 1,206 features did not come out, and 12 may fail "
-        "(max_failed_tiles). It is not run again by a retry or a clear of this task, which only count again: "
-        "raise max_failed_tiles, or run what is missing with a request of its own. The commonest reasons:"
+        "(max_failed_tiles). Raise max_failed_tiles and clear this task, which (from Airflow 3.3 on) only counts "
+        "again, or run what is missing with a request of its own. The commonest reasons:"
         "\n  1,200 FATAL: Out of memory (t0, t1, t2, t3, t4, ...)"
         "\n  5 FATAL: Timeout (u0, u1, u2, u3, u4)"
         "\n  1 PENDING: no reason given (v)"

@@ -68,7 +68,7 @@ def partial(job: BatchJob) -> str:
 
 def accepted_partial(job: BatchJob) -> str:
     """PARTIAL where the user asked to accept it."""
-    return f"{job.label} ended PARTIAL{_reason(job)}, which is accepted (allow_partial=True)."
+    return f"{job.label} ended PARTIAL{_reason(job)}, which is accepted."
 
 
 def resting(job: BatchJob, goal: Goal) -> str:
@@ -104,15 +104,11 @@ def stalled(job: BatchJob, unchanged: float) -> str:
 def too_dear(job: BatchJob, max_cost_pu: float) -> str:
     """Say that a job has cost more than it may, and how to go on with it."""
     progress = "" if job.completion_percentage is None else f" {job.completion_percentage:.0f} %"
-    go_on = (
-        "clear this task to create a new job"
-        if job.api is BatchApi.PROCESS_V1
-        else "clear this task to go on with the same job, when the service allows it"
-    )
     return (
         f"{job.label} has cost {in_units(job.cost_pu or 0.0)}, more than the {in_units(max_cost_pu)} of "
         f"max_cost_pu, and is {job.word or 'without a status'}{progress}. It may not spend more. Look whether it "
-        f"is worth it; then raise max_cost_pu and {go_on}."
+        "is worth it; then raise max_cost_pu and clear this task to go on with the same job, when the service "
+        "allows it."
     )
 
 

@@ -50,13 +50,13 @@ class Allowance:
         if isinstance(max_failed_tiles, float) and 0 <= max_failed_tiles < 1:
             return cls(share=max_failed_tiles)
         raise ValueError(
-            "max_failed_tiles must be a whole number (0 allows none), a ratio from 0.0 to 1.0 (0.01 allows one in "
-            f"a hundred), or None; it is {max_failed_tiles!r}"
+            "max_failed_tiles must be a whole number (0 allows none), a ratio of at least 0.0 and below 1.0 (0.01 "
+            f"allows one in a hundred), or None; it is {max_failed_tiles!r}"
         )
 
     def of_all(self, total: int) -> int:
         """Give how many of ``total`` may fail."""
-        # A ratio is written in decimals: 0.07 of 100 are 7, and not 7.000000000000001.
+        # A ratio is written in decimals: 0.29 of 100 are 29, and not 28.999999999999996.
         return self.number if self.number is not None else int(self.share * total + 1e-9)
 
 
@@ -100,6 +100,11 @@ class Completeness:
             names.append(str(tile.get("name") or tile.get("identifier") or tile.get("id")))
 
     @property
+    def what(self) -> str:
+        """What this API calls them."""
+        return "tiles" if self._job.api is BatchApi.PROCESS_V1 else "features"
+
+    @property
     def failed(self) -> int:
         """How many did not come out."""
         return self._reasons.total()
@@ -127,11 +132,11 @@ class Completeness:
         )
 
     def _message(self) -> str:
-        what = "tiles" if self._job.api is BatchApi.PROCESS_V1 else "features"
+        what = self.what
         head = f"{self._job.label} is {self._job.word}, but"
         then = (
-            "It is not run again by a retry or a clear of this task, which only count again: raise "
-            "max_failed_tiles, or run what is missing with a request of its own."
+            "Raise max_failed_tiles and clear this task, which (from Airflow 3.3 on) only counts again, or run "
+            "what is missing with a request of its own."
         )
         if not self.total:
             return f"{head} no {what} at all came out of it. {then}"

@@ -91,6 +91,10 @@ class RunRecord:
 
         :param job: the job, as it was created or left by an attempt before.
         """
-        stopping = job.user_action is UserAction.STOP and job.status is not JobStatus.DONE
-        stopped = job.status is JobStatus.STOPPED or stopping
-        return Action.RESTART if stopped and self.may_restart else Action.START
+        return Action.RESTART if self.may_restart and is_stopped(job) else Action.START
+
+
+def is_stopped(job: BatchJob) -> bool:
+    """Tell whether a job is stopped, or is about to be."""
+    stopping = job.user_action is UserAction.STOP and job.status is not JobStatus.DONE
+    return job.status is JobStatus.STOPPED or stopping

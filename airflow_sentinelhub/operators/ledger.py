@@ -44,6 +44,11 @@ class Ledger:
             context["dag_run"].run_after.timestamp(),
         )
 
+    @property
+    def remembers(self) -> bool:
+        """Whether the next attempt will know what this one keeps."""
+        return self.store is not None
+
     def read(self) -> CreationRecord | None:
         """Give what was kept, if anything was."""
         return None if self.store is None else CreationRecord.from_json(self.store.get(_KEY))

@@ -22,11 +22,13 @@ from airflow_sentinelhub.jobs import (
     Outcome,
     Policy,
     Verdict,
+    advice,
 )
 from airflow_sentinelhub.jobs import action_words as words
 from airflow_sentinelhub.jobs.assessment import is_too_dear
 from airflow_sentinelhub.jobs.completeness import Allowance
 from airflow_sentinelhub.jobs.delivery import delivery_folder
+from airflow_sentinelhub.jobs.run_record import is_stopped
 from airflow_sentinelhub.operators.course import Course
 from airflow_sentinelhub.operators.creating import JobCreation
 from airflow_sentinelhub.operators.doing import Doing, Helpers
@@ -50,6 +52,14 @@ _POKE_INTERVAL = {BatchApi.PROCESS: 120.0, BatchApi.STATISTICAL: 30.0, BatchApi.
 _TIME_TO_STOP = 2 * 3600.0
 _UNHEARD = "The triggerer has not said anything of it: is one running?"
 _NOT_VERIFIED = "Not verified: DONE does not say that every feature came out (see max_failed_tiles)."
+_AFTER_STOP = {
+    True: "A clear of this task starts it again, when the service allows it; a retry does not.",
+    False: "The next attempt of this task does not start it again, but creates a new job.",
+}
+_NO_RETRY = (
+    "This task is not retried: before Airflow 3.3 it cannot remember its job, so a retry (and a clear) creates "
+    "and pays for another one."
+)
 _UNVERIFIED = {
     BatchApi.PROCESS: _NOT_VERIFIED,
     BatchApi.STATISTICAL: _NOT_VERIFIED,
@@ -66,7 +76,9 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
     ``outlets`` carry ``request_id``, ``cost_pu``, ``counts`` and ``delivery_url``.
 
     However often the task is retried or cleared, its job is created and paid for once: an attempt goes on with
-    the job of the one before, wherever that was. A clear of an attempt that had succeeded runs a new job.
+    the job of the one before, wherever that was. A clear of an attempt that had succeeded runs a new job. Before
+    Airflow 3.3 only a job that is not over is gone on with, so a task that fails because of what its job has cost
+    or brought is not retried there.
 
     :param deferrable: wait in the triggerer, without a worker slot; a triggerer has to be running. ``False`` holds
         the worker.
@@ -142,7 +154,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         self.timeout = some_seconds("timeout", timeout)
         self.stops_at_timeout = to_be_stopped("on_timeout", on_timeout)
         self.stops_on_kill = to_be_stopped("on_kill", on_kill)
-        self.max_cost_pu = some_cost(max_cost_pu)
+        self.max_cost_pu = some_cost(self.api, max_cost_pu)
         self.max_failed_tiles = max_failed_tiles
         self._allowance = None if max_failed_tiles is None else Allowance.of(max_failed_tiles)
         self.count_no_data = count_no_data
@@ -182,8 +194,12 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         self._keep_job(context, job)
         record = ledger.read_run().begun(job.id, ledger.max_tries)
         course = Course(job.id, deadlines, record, record.first_action(job))
+        if is_stopped(job):
+            self._fail_if_too_dear(context, job)
         if course.action is Action.START and record.may_resume(job, self.resume):
             course = self._resuming(job, course)
+        if course.action is Action.START and job.status is JobStatus.STOPPED:
+            self._fail(context, Verdict(Outcome.STOPPED, self.api, job.id, advice.stopped(job), job))
         ledger.keep_run(course.record)
         return self._act(context, course)
 
@@ -304,6 +320,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
             return self._finished(context, job)
         if job is not None and verdict.outcome is Outcome.STOPPED and course.record.may_resume(job, self.resume):
             self._keep_job(context, job)
+            self._fail_if_too_dear(context, job)
             course = self._resuming(job, course)
             Ledger.of(context).keep_run(course.record)
             return self._act(context, course)
@@ -327,18 +344,40 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         deadlines = Deadlines(course.deadlines.started_at, time.time() + _TIME_TO_STOP)
         return self._act(context, Course(course.job_id, deadlines, record, Action.STOP, ending=ending))
 
+    def _fail_if_too_dear(self, context: Context, job: BatchJob) -> None:
+        """Leave a job stopped that would be stopped again as soon as it runs."""
+        if self.max_cost_pu is not None and is_too_dear(job, self.max_cost_pu):
+            message = advice.too_dear(job, self.max_cost_pu)
+            self._fail(context, Verdict(Outcome.COST_EXCEEDED, self.api, job.id, message, job))
+
     def _fail(self, context: Context, verdict: Verdict) -> NoReturn:
         if verdict.job is not None:
             self._keep_job(context, verdict.job)
+        if verdict.outcome is Outcome.STOPPED:
+            verdict = replace(verdict, message=f"{verdict.message} {_AFTER_STOP[Ledger.of(context).remembers]}")
         error = verdict.exception()
         if isinstance(error, BatchCostExceeded):
             error.limit = self.max_cost_pu
+            self._fail_for_good_without_store(context, error)
         if verdict.outcome is Outcome.TIMEOUT:
             raise AirflowFailException(verdict.message) from error
         raise error
 
+    @staticmethod
+    def _fail_for_good_without_store(context: Context, error: SentinelHubError) -> None:
+        """Below Airflow 3.3 the next attempt would not know the job any more, and pay for another one."""
+        if not Ledger.of(context).remembers:
+            raise AirflowFailException(f"{error} {_NO_RETRY}") from error
+
     def _finished(self, context: Context, job: BatchJob) -> dict[str, Any]:
         """Verify the job, and hand it on."""
+        try:
+            return self._verified(context, job)
+        except SentinelHubError as error:
+            self._fail_for_good_without_store(context, error)
+            raise
+
+    def _verified(self, context: Context, job: BatchJob) -> dict[str, Any]:
         if self.max_cost_pu is not None and is_too_dear(job, self.max_cost_pu):
             self.log.warning("It cost more than max_cost_pu, but was done before that was seen.")
         counts, payload = None, None
@@ -357,6 +396,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
                         count_no_data=self.count_no_data,
                         log=self.log,
                         keep=lambda counts: self._push(context, "counts", counts),
+                        sleep=time.sleep,
                     )
         if counts is None:
             self.log.info("%s", _UNVERIFIED[self.api])

@@ -20,12 +20,13 @@ def to_be_stopped(name: str, choice: str) -> bool:
     return choice == "stop"
 
 
-def some_cost(max_cost_pu: float | None) -> float | None:
+def some_cost(api: BatchApi, max_cost_pu: float | None) -> float | None:
     """
     Read what a job may cost.
 
+    :param api: the API of the job.
     :param max_cost_pu: processing units; ``None``: any number.
-    :raises ValueError: that is no cost.
+    :raises ValueError: that is no cost, or the API tells none.
     """
     if max_cost_pu is None:
         return None
@@ -33,6 +34,8 @@ def some_cost(max_cost_pu: float | None) -> float | None:
         raise ValueError(
             f"max_cost_pu must be a number of processing units above 0, or None; it is {max_cost_pu!r}"
         )
+    if api is BatchApi.PROCESS_V1:
+        raise ValueError("max_cost_pu: Batch Process v1 does not tell what a job has cost; leave it out")
     return float(max_cost_pu)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,7 @@ def verify(
     count_no_data: bool,
     log: Any,
     keep: Callable[[dict[str, Any]], None],
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Callable[[float], None],
 ) -> dict[str, Any]:
     """
     Count what became of every tile or feature of a job, and make sure that enough came out.
@@ -58,9 +57,9 @@ def verify(
     keep(counts)
     completeness.check()
     log.info(
-        "Verified: %d of %d did not come out, and %d may.",
-        completeness.failed,
-        completeness.total,
-        completeness.allowed,
+        "Verified: %s of %s %s did not come out, and %s may fail (max_failed_tiles).",
+        *(f"{number:,}" for number in (completeness.failed, completeness.total)),
+        completeness.what,
+        f"{completeness.allowed:,}",
     )
     return counts

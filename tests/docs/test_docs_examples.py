@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import json
 from pathlib import Path
 
@@ -99,3 +100,43 @@ def test_the_group_gathers_the_jobs_of_the_mapped_task(dags):
     report = dag.get_task("report").python_callable
     jobs = {"done": [{"costPU": 1000}, {"costPU": 250}, {}], "failed": [], "pending": []}
     assert report(jobs) == "3 jobs are done and cost 1,250 PU."
+
+
+@pytest.fixture
+def run_dag(dags):
+    return dags["example_batch_run"]
+
+
+@pytest.mark.parametrize(
+    ("counts", "branch", "says"),
+    [
+        ({"DONE": 100, "FATAL": 0, "PENDING": 0}, "use_everything", "Everything is there; it cost 1,250 PU."),
+        (
+            {"DONE": 97, "FATAL": 2, "PENDING": 1},
+            "use_what_is_there",
+            "3 of 100 features are missing; it cost 1,250 PU.",
+        ),
+        ({"DONE": 99, "FATAL": 0, "PENDING": 1}, "use_what_is_there", "1 of 100 features are missing"),
+    ],
+)
+def test_the_gate_after_a_whole_run(run_dag, counts, branch, says):
+    assert run_dag.get_task("gate").python_callable(counts) == branch
+    known = {"job": {"id": "a_job", "costPU": 1250.0}, "counts": counts}
+    task = run_dag.get_task(branch)
+    wanted = {name: known[name] for name in inspect.signature(task.python_callable).parameters}
+    assert task.python_callable(**wanted).startswith(says)
+
+
+def test_what_follows_a_run_that_failed(run_dag):
+    run = run_dag.get_task("run_country")
+    assert run.downstream_task_ids >= {"gate", "tell_what_is_missing"}
+    tell = run_dag.get_task("tell_what_is_missing").python_callable
+
+    class Known(dict):
+        def xcom_pull(self, task_ids, key):
+            return self[key]
+
+    known = Known(return_value={"id": "a_job"}, counts={"DONE": 80, "FATAL": 20})
+    assert tell(ti=known) == "Too little came out of job a_job: {'DONE': 80, 'FATAL': 20}"
+    known["counts"] = None
+    assert tell(ti=known) == "Nothing was counted; the job: {'id': 'a_job'}"

@@ -6,7 +6,13 @@ import pytest
 
 from airflow_sentinelhub.exceptions import ResultsUnavailable
 from airflow_sentinelhub.jobs import BatchApi
-from airflow_sentinelhub.jobs.delivery import Delivery, delivery_of, execution_databases, result_files
+from airflow_sentinelhub.jobs.delivery import (
+    Delivery,
+    delivery_folder,
+    delivery_of,
+    execution_databases,
+    result_files,
+)
 
 ID = "0a1b2c3d-0000-4000-8000-000000000000"
 FILE = f"execution-{ID}.sqlite"
@@ -113,3 +119,44 @@ def test_a_job_that_does_not_say_where_it_delivers(payload, holds):
         delivery_of(BatchApi.PROCESS, ID, payload)
     assert "hush" not in str(failure.value)
     assert (failure.value.job_id, failure.value.api) == (ID, "process")
+
+
+def in_request(api, url, **output):
+    place = {"s3": {"url": url, "accessKey": "hush"}}
+    return {"request": {"output": {**output, **({"delivery": place} if api is BatchApi.PROCESS else place)}}}
+
+
+@pytest.mark.parametrize(
+    ("api", "url", "folder"),
+    [
+        (BatchApi.PROCESS, "s3://b/x", f"s3://b/x/{ID}"),
+        (BatchApi.PROCESS, "s3://b/x/", f"s3://b/x/{ID}"),
+        (BatchApi.PROCESS, "s3://b", f"s3://b/{ID}"),
+        (BatchApi.PROCESS, "s3://b/x/<requestId>/<tileName>/<outputId>.tif", f"s3://b/x/{ID}"),
+        (BatchApi.PROCESS, "s3://b/x/<tileName>/<requestId>.tif", "s3://b/x"),
+        (BatchApi.PROCESS, "gs://key:hush@b/x", f"gs://b/x/{ID}"),
+        (BatchApi.STATISTICAL, "s3://b/x", f"s3://b/x/{ID}"),
+        (BatchApi.STATISTICAL, "s3://b/x/<ID>.json", "s3://b/x"),
+        (BatchApi.STATISTICAL, "s3://b/<REQUEST_ID>/<IDENTIFIER>/s-<ID>.json", f"s3://b/{ID}"),
+    ],
+)
+def test_the_folder_below_which_a_job_delivers(api, url, folder):
+    assert delivery_folder(api, ID, in_request(api, url)) == folder
+
+
+def test_the_folder_of_a_zarr_store():
+    payload = in_request(BatchApi.PROCESS, "s3://b/x", type="zarr")
+    assert delivery_folder(BatchApi.PROCESS, ID, payload) == f"s3://b/x/{ID}"
+
+
+@pytest.mark.parametrize(
+    ("api", "payload"),
+    [
+        *((api, {}) for api in BatchApi),
+        (BatchApi.PROCESS_V1, {"bucketName": "my-bucket", "output": {"defaultTilePath": "x/<tileName>"}}),
+        (BatchApi.PROCESS, {"request": {"output": {"delivery": {"pl:destinations": {"ref": "hush"}}}}}),
+        (BatchApi.STATISTICAL, {"request": None}),
+    ],
+)
+def test_a_folder_that_the_service_does_not_say(api, payload):
+    assert delivery_folder(api, ID, payload) is None

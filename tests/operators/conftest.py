@@ -81,6 +81,13 @@ def without_store(monkeypatch):
 
 
 @pytest.fixture
+def forgetful(monkeypatch):
+    """An Airflow before 3.3, as the operator that runs a whole job sees it."""
+    opened = Ledger.of
+    monkeypatch.setattr(Ledger, "of", lambda context: replace(opened(context), store=None))
+
+
+@pytest.fixture
 def act(emulator, clock):
     """Run an operator until it succeeds or fails; what it waits for in the triggerer passes at once."""
 

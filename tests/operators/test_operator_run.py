@@ -268,6 +268,8 @@ def test_another_reason_than_the_users_is_not_resumed(emulator, clock, api):
         ({"max_cost_pu": 0}, "max_cost_pu must be a number"),
         ({"max_cost_pu": True}, "max_cost_pu must be a number"),
         ({"max_cost_pu": "10"}, "max_cost_pu must be a number"),
+        ({"max_cost_pu": float("nan")}, "max_cost_pu must be a number"),
+        ({"max_cost_pu": 10, "api": "process_v1"}, "v1 does not tell what a job has cost"),
         ({"max_failed_tiles": 1.5}, "max_failed_tiles must be"),
         ({"max_failed_tiles": -1}, "max_failed_tiles must be"),
         ({"max_failed_tiles": True}, "max_failed_tiles must be"),

@@ -119,8 +119,8 @@ def test_the_end_is_told_once():
 def test_an_accepted_partial_job_is_told_with_and_without_a_duration():
     scene = Scene(allow_partial=True)
     verdict = [scene.wait.see(scene.job("PARTIAL"), T0 + at) for at in (0, 120)][-1]
-    assert verdict_line(verdict).endswith("which is accepted (allow_partial=True).")
-    assert verdict_line(verdict, 120).endswith("which is accepted (allow_partial=True). Waited 2 min.")
+    assert verdict_line(verdict).endswith("which is accepted.")
+    assert verdict_line(verdict, 120).endswith("which is accepted. Waited 2 min.")
 
 
 def test_an_outage_is_waited_for_until_the_deadline_at_most():

@@ -1,0 +1,424 @@
+"""A whole job in one task whose results are verified, and what is told of them."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+
+import pytest
+from airflow.sdk import DAG, Asset
+
+from airflow_sentinelhub import exceptions
+from airflow_sentinelhub.emulator import Emulator, Folder
+from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.jobs import BatchApi, known_statuses
+from airflow_sentinelhub.operators.run import SentinelHubBatchRunOperator
+from tests.harness.s3 import BUCKET, KEY_ID, SECRET
+from tests.harness.task_runner import deferred_to, run
+from tests.harness.versions import through_the_database
+from tests.operators.conftest import operator
+from tests.operators.creations import every_api, requests_of, with_store
+from tests.operators.runs import RunTask
+from tests.operators.test_operator_actions import asked
+
+V1 = known_statuses(BatchApi.PROCESS_V1)
+FATE = {"tile_count": 12, "failed_tiles": 2, "tile_errors": ["Out of memory"], "no_data_tiles": 3}
+COUNTS = {
+    "process": {"DONE": 10, "FATAL": 2, "PENDING": 0},
+    "statistical": {"DONE": 10, "PARTIAL": 0, "FAILED": 2, "UNREADABLE": 0},
+    "process_v1": {**dict.fromkeys(V1, 0), "PROCESSED": 10, "FAILED": 2},
+}
+in_buckets = pytest.mark.parametrize("api", ["process", "statistical"])
+
+
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory):
+    return tmp_path_factory.mktemp("bucket")
+
+
+@pytest.fixture(scope="module")
+def standing_emulator(bucket, s3):
+    """A local Sentinel Hub whose jobs deliver to a folder (``file://``) or to S3."""
+    folder = Folder(bucket)
+
+    def write(url, content):
+        (s3.write if url.startswith("s3://") else folder)(url, content)
+
+    with Emulator(speed=0, write_result=write) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def url(bucket, request):
+    return f"file://{bucket}/{request.node.name.partition('[')[0]}"
+
+
+@pytest.fixture
+def run_task(emulator, clock, url):
+    """Make a task that delivers to the folder, or to ``place``."""
+
+    def run_task(api="process", place=None, keys=None, fate=None, **arguments):
+        emulator.default_fate({**FATE, **(fate or {})})
+        request = deepcopy(sample_request(BatchApi(api)))
+        if api != "process_v1":
+            output = request["output"]["delivery"] if api == "process" else request["output"]
+            output["s3"] = {"url": place or url, **(keys or {})}
+        return RunTask(emulator, clock, api, **{"request": request, **arguments})
+
+    return run_task
+
+
+def delete(bucket):
+    for file in sorted(bucket.rglob("*"), reverse=True):
+        file.unlink() if file.is_file() else file.rmdir()
+
+
+def outlet_events(ended):
+    return [each["extra"] for each in ended.api.states[-1]["outlet_events"]]
+
+
+# Enough came out
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+@pytest.mark.parametrize("place", ["file", "s3"])
+@every_api
+def test_enough_came_out(run_task, s3, monkeypatch, api, place, deferrable):
+    conn_id = s3.connection(monkeypatch) if place == "s3" else None
+    task = run_task(
+        api,
+        f"s3://{BUCKET}/verified" if place == "s3" else None,
+        max_failed_tiles=2,
+        storage_conn_id=conn_id,
+        deferrable=deferrable,
+    )
+    ended = task.attempt()
+    assert ended.state == "success", ended.error
+    assert ended.returned["id"] == task.job["id"]
+    assert task.counts == COUNTS[api]
+    what = "tiles" if api == "process_v1" else "features"
+    assert f"Verified: 2 of 12 {what} did not come out, and 2 may fail (max_failed_tiles)." in ended.log
+    assert ("  2 F" in ended.log) == (api != "process_v1"), "v1 gives no reasons"
+    assert "Not verified" not in ended.log
+    assert "allow_partial" not in ended.log
+
+
+@every_api
+@pytest.mark.parametrize(("most", "state"), [(0, "failed"), (1, "failed"), (0.1, "failed"), (0.17, "success")])
+def test_too_much_failed(run_task, api, most, state):
+    task = run_task(api, max_failed_tiles=most)
+    ended = task.attempt()
+    assert ended.state == state, ended.error
+    assert task.counts == COUNTS[api], "the counts are known also when they are not good enough"
+    assert ended.returned["id"] == task.job["id"]
+    if state == "success":
+        return
+    assert type(ended.error) is exceptions.BatchIncomplete
+    assert (ended.error.failed, ended.error.total, ended.error.api) == (2, 12, api)
+    assert task.job["id"] in str(ended.error)
+    reason = {
+        "process": "2 FATAL: Out of memory (33TVM_1, 33TVM_2)",
+        "statistical": "2 FAILED: Out of memory (33TVM_1, 33TVM_2)",
+        "process_v1": "2 FAILED: no reason given (1, 2)",
+    }[api]
+    assert reason in str(ended.error)
+
+
+@pytest.mark.parametrize(("count_no_data", "state"), [(False, "success"), (True, "failed")])
+def test_no_data_counts_only_if_asked(run_task, count_no_data, state):
+    task = run_task(max_failed_tiles=2, count_no_data=count_no_data)
+    ended = task.attempt()
+    assert ended.state == state
+    if count_no_data:
+        assert ended.error.failed == 5
+        assert "3 DONE: No data" in str(ended.error)
+
+
+def test_intervals_that_failed_make_a_feature_fail(run_task):
+    ended = run_task("statistical", fate={"partial_tiles": 1}, max_failed_tiles=2).attempt()
+    assert type(ended.error) is exceptions.BatchIncomplete
+    assert "1 PARTIAL: EXECUTION_ERROR" in str(ended.error)
+
+
+def test_what_is_pending_after_the_end_is_looked_at_again_and_counts(run_task, clock):
+    task = run_task(fate={"completion_percentage": 50, "end": "DONE"}, max_failed_tiles=2)
+    ended = task.attempt()
+    assert type(ended.error) is exceptions.BatchIncomplete
+    assert task.counts == {"DONE": 4, "FATAL": 2, "PENDING": 6}
+    assert (ended.error.failed, ended.error.total) == (8, 12)
+    assert clock.pauses[-4:] == [1, 2, 5, 10]
+
+
+# Nothing is asked for
+
+
+@every_api
+def test_nothing_is_read_unless_somebody_asks(run_task, emulator, bucket, api):
+    task = run_task(api, fate={"failed_tiles": 0, "no_data_tiles": 0})
+    ended = task.attempt()
+    assert ended.state == "success", ended.error
+    assert task.counts is None
+    assert ("Not verified" if api != "process_v1" else "Its tiles were not read") in ended.log
+    paths = [each["path"] for each in emulator.requests()["recent"]]
+    assert not [path for path in paths if path.endswith("/tiles")]
+
+
+# PARTIAL
+
+with_partial = pytest.mark.parametrize("api", ["process_v1", "statistical"])
+
+
+@with_partial
+@pytest.mark.parametrize(
+    ("arguments", "state"),
+    [
+        ({}, "BatchPartial"),
+        ({"allow_partial": True}, "success"),
+        ({"max_failed_tiles": 2}, "success"),
+        ({"max_failed_tiles": 1}, "BatchIncomplete"),
+        ({"max_failed_tiles": 1, "allow_partial": True}, "BatchIncomplete"),
+    ],
+)
+def test_a_partial_job(run_task, emulator, api, arguments, state):
+    task = run_task(api, fate={"end": "PARTIAL"}, **arguments)
+    ended = task.attempt()
+    assert (type(ended.error).__name__ if ended.error else ended.state) == state
+    assert ended.returned["status"] == "PARTIAL"
+    assert task.counts == (COUNTS[api] if "max_failed_tiles" in arguments else None)
+    assert asked(emulator) == {"create": 1, "start": 1}
+
+
+@with_store
+@with_partial
+def test_a_retry_judges_a_partial_job_again(run_task, emulator, api):
+    task = run_task(api, fate={"end": "PARTIAL"}, max_failed_tiles=1)
+    assert type(task.attempt().error) is exceptions.BatchIncomplete
+    ended = task.attempt(max_failed_tiles=2)
+    assert ended.state == "success", ended.error
+    assert asked(emulator) == {"create": 1, "start": 1}
+
+
+# Later attempts
+
+
+@with_store
+@every_api
+@pytest.mark.parametrize("again", ["retry", "clear"])
+def test_after_too_much_failed_the_next_attempt_only_counts_again(run_task, emulator, api, again):
+    task = run_task(api, max_failed_tiles=0)
+    task.attempt()
+    emulator.forget_requests()
+    ended = (task.cleared() if again == "clear" else task).attempt()
+    assert type(ended.error) is exceptions.BatchIncomplete
+    assert asked(emulator) == {}
+    ended = (task.cleared() if again == "clear" else task).attempt(max_failed_tiles=0.5)
+    assert ended.state == "success", ended.error
+    assert asked(emulator) == {}
+    assert len(emulator.jobs()) == 1
+
+
+@with_store
+@in_buckets
+def test_a_storage_that_may_not_be_read_is_read_by_the_retry(run_task, emulator, s3, monkeypatch, api):
+    conn_id = s3.connection(monkeypatch)
+    task = run_task(api, f"s3://{BUCKET}/away", max_failed_tiles=2, storage_conn_id=conn_id)
+    task.begin()
+    wake_until_done(task, emulator)
+    with s3.checking_keys():
+        ended = task.wake()
+    assert (ended.state, type(ended.error)) == ("failed", exceptions.ResultsUnavailable)
+    assert ended.returned["status"] == "DONE"
+    assert task.counts is None
+    emulator.forget_requests()
+    ended = task.attempt()
+    assert ended.state == "success", ended.error
+    assert task.counts == COUNTS[api]
+    assert asked(emulator) == {}
+    assert requests_of(emulator) <= 4
+
+
+def wake_until_done(task, emulator):
+    """Let the job come to its end (and deliver) before the worker wakes."""
+    emulator.advance(3600)
+    assert task.job["status"] == "DONE"
+
+
+@in_buckets
+def test_results_that_are_gone(run_task, bucket, emulator, api):
+    task = run_task(api, max_failed_tiles=2)
+    task.begin()
+    wake_until_done(task, emulator)
+    delete(bucket)
+    ended = task.wake()
+    assert (ended.state, type(ended.error)) == ("failed", exceptions.ResultsUnavailable)
+    assert "storage_conn_id reaches another account" in str(ended.error)
+    assert task.counts is None
+
+
+@in_buckets
+@pytest.mark.parametrize("why", ["BatchIncomplete", "ResultsUnavailable"])
+def test_without_a_store_no_retry_pays_for_another_job(run_task, emulator, bucket, forgetful, api, why):
+    task = run_task(api, max_failed_tiles=1)
+    task.begin()
+    wake_until_done(task, emulator)
+    if why == "ResultsUnavailable":
+        delete(bucket)
+    ended = task.wake()
+    assert (ended.state, type(ended.error).__name__) == ("failed", "AirflowFailException")
+    assert type(ended.error.__cause__).__name__ == why
+    assert str(ended.error).startswith(str(ended.error.__cause__))
+    assert "before Airflow 3.3 it cannot remember its job" in str(ended.error)
+    assert task.counts == (COUNTS[api] if why == "BatchIncomplete" else None)
+
+
+# Outlets
+
+
+@every_api
+@pytest.mark.parametrize("most", [None, 2])
+def test_the_event_of_an_asset(run_task, url, api, most):
+    fate = None if most else {"failed_tiles": 0, "no_data_tiles": 0}
+    assets = [Asset("ndvi"), Asset("also_ndvi")]
+    task = run_task(api, fate=fate, max_failed_tiles=most, outlets=assets)
+    ended = task.attempt()
+    assert ended.state == "success", ended.error
+    expected = {
+        "request_id": task.job["id"],
+        "cost_pu": None if api == "process_v1" else 250.0,
+        "counts": COUNTS[api] if most else None,
+        "delivery_url": None if api == "process_v1" else f"{url}/{task.job['id']}",
+    }
+    assert outlet_events(ended) == [expected, expected]
+
+
+def test_what_only_triggers_a_dag_needs_no_event(run_task):
+    from airflow.sdk import AssetAlias
+
+    ended = run_task(max_failed_tiles=2, outlets=[AssetAlias("some")]).attempt()
+    assert ended.state == "success", ended.error
+
+
+def test_a_task_that_fails_has_no_event(run_task):
+    ended = run_task(max_failed_tiles=0, outlets=[Asset("ndvi")]).attempt()
+    assert ended.state == "failed"
+    assert not any(each.get("outlet_events") for each in ended.api.states)
+
+
+def test_outlets_without_waiting(run_task):
+    task = run_task(wait_for_completion=False, outlets=[Asset("ndvi")])
+    [extra] = outlet_events(task.attempt())
+    assert (extra["request_id"], extra["counts"]) == (task.job["id"], None)
+
+
+@every_api
+def test_what_verification_costs(run_task, emulator, api):
+    def cost(**arguments):
+        emulator.reset()
+        task = run_task(api, fate={"failed_tiles": 0}, deferrable=True, **arguments)
+        task.begin()
+        emulator.advance(3600)
+        emulator.forget_requests()
+        assert task.wake().state == "success", task.ended.error
+        return requests_of(emulator)
+
+    before = cost()
+    assert cost(max_failed_tiles=0) - before == (2 if api == "process_v1" else 1)
+    assert cost(outlets=[Asset("ndvi")]) - before == 1
+
+
+# Secrets
+
+
+@in_buckets
+@pytest.mark.parametrize("most", [0, 2])
+def test_no_key_is_anywhere(run_task, emulator, s3, monkeypatch, api, most):
+    keys = {"accessKey": KEY_ID, "secretAccessKey": SECRET}
+    task = run_task(
+        api,
+        f"s3://{BUCKET}/secret",
+        keys,
+        fate={"tile_errors": [f"No access with {KEY_ID}"]},
+        max_failed_tiles=most,
+        storage_conn_id=s3.connection(monkeypatch),
+        outlets=[Asset("ndvi")],
+    )
+    task.begin()
+    shown = [deferred_to(task.ended)]
+    ended = task.go_on()
+    assert ended.state == ("success" if most else "failed"), ended.error
+    api_calls = ended.api
+    shown += [
+        ended.lines,
+        api_calls.xcoms,
+        api_calls.rendered,
+        api_calls.store,
+        api_calls.states,
+        str(ended.error),
+    ]
+    everything = json.dumps(shown, default=str)
+    for secret in (KEY_ID, SECRET, emulator.client_secret):
+        assert secret not in everything
+
+
+# DAGs
+
+
+def test_what_is_templated(run_task, url):
+    assert set(SentinelHubBatchRunOperator.template_fields) == {
+        "request",
+        "description",
+        "delivery_conn_id",
+        "sentinelhub_conn_id",
+        "storage_conn_id",
+    }
+    task = run_task(place=f"{url}/{{{{ run_id }}}}", max_failed_tiles=2, outlets=[Asset("ndvi")])
+    ended = task.attempt(
+        description="of {{ run_id }}", sentinelhub_conn_id="{{ 'sh' }}", storage_conn_id="{{ None or '' }}"
+    )
+    assert ended.state == "success", ended.error
+    assert task.job["request"]["description"].startswith("of a_run")
+    assert outlet_events(ended)[0]["delivery_url"] == f"{url}/a_run/{task.job['id']}"
+
+
+def test_a_storage_connection_that_is_templated(run_task, s3, monkeypatch):
+    conn_id = s3.connection(monkeypatch)
+    task = run_task(place=f"s3://{BUCKET}/templated", max_failed_tiles=2)
+    ended = task.attempt(storage_conn_id=f"{{{{ '{conn_id}' }}}}")
+    assert ended.state == "success", ended.error
+
+
+def test_it_can_be_stored_and_mapped(run_task):
+    request = run_task().arguments["request"]
+    every_argument = {
+        "max_cost_pu": 10,
+        "max_failed_tiles": 0.1,
+        "resume": {"OUT_OF_PU": 1},
+        "on_kill": "leave",
+        "on_timeout": "leave",
+        "outlets": [Asset("ndvi")],
+    }
+    with DAG("a_dag", schedule=None) as dag:
+        SentinelHubBatchRunOperator(task_id="one", request=request, **every_argument)
+        SentinelHubBatchRunOperator.partial(task_id="many", **every_argument).expand(request=[request, request])
+        SentinelHubBatchRunOperator.partial(task_id="each", request=request).expand_kwargs(
+            [{"max_failed_tiles": 1}, {"max_cost_pu": 5.0}]
+        )
+    assert set(through_the_database(dag).task_ids) == {"one", "many", "each"}
+
+
+def test_a_mapped_task_runs(run_task, emulator):
+    made = run_task(max_failed_tiles=0).arguments["request"]
+    with DAG("a_dag", schedule=None):
+        mapped = SentinelHubBatchRunOperator.partial(
+            task_id="many", sentinelhub_conn_id="sh", max_failed_tiles=2, resume={"UNHEALTHY": 1}
+        ).expand(request=[made])
+    ended = run(mapped.unmap({**mapped.partial_kwargs, "task_id": "many", "request": made}))
+    _, kwargs, next_kwargs = deferred_to(ended)
+    [job] = emulator.jobs()
+    assert kwargs["request_id"] == next_kwargs["course"]["job_id"] == job["id"]
+    assert kwargs["allow_partial"] is True
+
+
+def test_an_argument_of_a_mapped_task_that_makes_no_sense():
+    with DAG("a_dag", schedule=None), pytest.raises(ValueError, match="on_kill must be"):
+        operator("Run", task_id="x", request={}, on_kill="never")

@@ -28,7 +28,7 @@ PYTHON ?= $(shell for below in 14 99; do for name in python3 python3.13 python3.
     then echo $$name; exit; fi; done; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test lint format types constraints clean
+.PHONY: help demo bench test lint format types docs dist constraints clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,14 @@ format: $(STAMP) ## Mend what ruff can mend
 types: $(STAMP) ## Check types with mypy --strict
 	@$(BIN)/python -m mypy
 
+docs: $(STAMP) ## Build the documentation site into .site; open .site/index.html
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+dist: $(STAMP) ## Build sdist and wheel, and try the wheel on each Airflow, in environments of its own
+	@rm -rf dist && $(BIN)/python -m build --no-isolation --quiet
+	@$(BIN)/python -m twine check --strict dist/*
+	@$(BIN)/python -m release dist $(foreach version,$(AIRFLOWS),constraints$(call ending,$(version)).txt)
+
 constraints: $(BIN)/python ## Look for newer versions of every dependency and pin them
 	@uv=$$(command -v uv) || { $(BIN)/python -m pip install --quiet uv && uv=$(BIN)/uv; }; \
 	$(foreach version,$(AIRFLOWS),$(call PIN,$(version)) &&) true
@@ -66,7 +74,7 @@ mv constraints.new constraints$(call ending,$(1)).txt
 endef
 
 clean: ## Remove .venv and its like, the files of demo and bench, and all caches
-	rm -rf $(VENV) $(addprefix .venv-,$(basename $(AIRFLOWS))) .demo .bench dist constraints.new .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(addprefix .venv-,$(basename $(AIRFLOWS))) .demo .bench .site dist constraints.new .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The build backend is pinned like all else: it is installed first, and the build uses that one. A machine whose

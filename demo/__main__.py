@@ -8,7 +8,6 @@ everything running until Ctrl-C, so that you can look around in Airflow's UI.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import sys
@@ -40,7 +39,7 @@ def main() -> int:
             airflow = LocalAirflow(
                 HOME / "airflow",
                 ROOT / "example_dags",
-                connections={"sentinelhub_default": connection_to(service)},
+                connections={"sentinelhub_default": service.airflow_connection},
                 env={"EXAMPLE_POKE_INTERVAL": f"{POKE_INTERVAL:g}"},
             )
             with contextlib.ExitStack() as stack:
@@ -146,19 +145,6 @@ def keep(airflow: LocalAirflow) -> None:
     while True:
         airflow.check()
         time.sleep(1)
-
-
-def connection_to(service: Emulator) -> str:
-    """Give the Airflow connection to the emulator, as JSON."""
-    return json.dumps(
-        {
-            "conn_type": "sentinelhub",
-            "login": service.client_id,
-            "password": service.client_secret,
-            "host": service.url,
-            "extra": {"auth_url": service.auth_url},
-        }
-    )
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from airflow_sentinelhub.emulator.buckets import Folder
 from airflow_sentinelhub.emulator.clock import ServiceClock
 from airflow_sentinelhub.emulator.control import Control, EmulatorControl
 from airflow_sentinelhub.emulator.local import Emulator, MissingExtraError
+from airflow_sentinelhub.emulator.scripted import ScriptedEmulator, ScriptedJob
 from airflow_sentinelhub.emulator.settings import CLIENT_ID, CLIENT_SECRET
 from airflow_sentinelhub.emulator.traffic import RequestCounts
 
@@ -20,5 +21,7 @@ __all__ = [
     "Folder",
     "MissingExtraError",
     "RequestCounts",
+    "ScriptedEmulator",
+    "ScriptedJob",
     "ServiceClock",
 ]

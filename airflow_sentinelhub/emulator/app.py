@@ -187,7 +187,10 @@ def _guarded(service: Service, path: str, method: str, handler: Handler) -> Rout
             if wait is not None:
                 # Not wrapped, and in milliseconds: section 3.2.
                 return JSONResponse(error_object(429), 429, {"Retry-After": str(wait)})
-            return handler(Call(request, body))
+            try:
+                return handler(Call(request, body))
+            finally:
+                service.clock.advance(service.settings.seconds_per_answer)
 
     return Route(path, endpoint, methods=[method])
 

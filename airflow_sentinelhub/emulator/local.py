@@ -89,6 +89,23 @@ class Emulator(Control):
         """The secret that the emulator accepts now."""
         return self.service.settings.client_secret
 
+    @property
+    def airflow_connection(self) -> str:
+        """
+        The Airflow connection to it as JSON, for an environment variable ``AIRFLOW_CONN_...``.
+
+        :raises RuntimeError: before it is started.
+        """
+        return json.dumps(
+            {
+                "conn_type": "sentinelhub",
+                "login": self.client_id,
+                "password": self.client_secret,
+                "host": self.url,
+                "extra": {"auth_url": self.auth_url},
+            }
+        )
+
     def start(self) -> None:
         """Listen and serve until :meth:`stop`; requests are answered as soon as this returns."""
         if self._server is not None:

@@ -49,6 +49,8 @@ class Settings:
     :param requests_per_minute: more than that are answered with 429, whichever API they are for; tokens do not
         count. On *real* time. ``None`` for no limit.
     :param answer_seconds: how long every answer takes, in *real* seconds.
+    :param seconds_per_answer: so many service seconds pass with every answer about jobs. With a clock that stands
+        still otherwise, a job moves on with each look at it, however fast the machine is.
     """
 
     client_id: str = CLIENT_ID
@@ -72,6 +74,7 @@ class Settings:
     insufficient_units_status: int = 403
     requests_per_minute: int | None = None
     answer_seconds: float = 0.0
+    seconds_per_answer: float = 0.0
 
     def update(self, changes: Mapping[str, Any]) -> None:
         """

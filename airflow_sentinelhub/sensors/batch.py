@@ -133,10 +133,9 @@ class SentinelHubBatchJobSensor(_JobSensor):
     key ``job``. Looks every 120 seconds by default, every 10 during its analysis.
 
     :param include_geometry: keep ``geometry`` and ``origin`` of each tile (default: no).
-    :param analysis_poke_interval: between two looks at the job during its analysis, in seconds or as a
-        ``timedelta`` (default: 10).
-    :param allow_partial: take a PARTIAL job for done (default: no).
-    :param kwargs: see :class:`~airflow_sentinelhub.sensors.waiting.SentinelHubBatchWaitSensor`.
+    :param kwargs: ``analysis_poke_interval`` and ``allow_partial`` as in
+        :class:`SentinelHubBatchProcessJobSensor`, and all of
+        :class:`~airflow_sentinelhub.sensors.waiting.SentinelHubBatchWaitSensor`.
     """
 
     api = BatchApi.PROCESS_V1

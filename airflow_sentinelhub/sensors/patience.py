@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 SHORTEST_INTERVAL = 5.0
 """Seconds between two looks at a job that a sensor never goes below, except on this machine."""
+LONGEST_INTERVAL = math.inf
+"""Seconds that it never goes above: the tests of a DAG set this, so that none waits as long as its DAG does."""
 
 # How Airflow says that a trigger did not come to its event, and why.
 _TRIGGER_FAILED = "__fail__"
@@ -76,7 +79,9 @@ class Patient:
         :param started_at: when the wait began, in seconds since 1970.
         """
         floor = 0.0 if is_local else SHORTEST_INTERVAL
-        intervals = {name: max(floor, interval) for name, interval in self._intervals().items()}
+        intervals = {
+            name: min(max(floor, interval), LONGEST_INTERVAL) for name, interval in self._intervals().items()
+        }
         poke_interval = intervals["poke_interval"]
         policy = self._policy(poke_interval, intervals.get("analysis_poke_interval", poke_interval))
         execution_timeout_at = None
@@ -91,7 +96,13 @@ class Patient:
         for name, interval in self._intervals().items():
             used = getattr(policy, name.replace("poke", "poll"))
             if used != interval:
-                self.log.info("%s is raised from %g s to %g s.", name, interval, used)
+                self.log.info(
+                    "%s is %s from %g s to %g s.",
+                    name,
+                    "raised" if used > interval else "lowered",
+                    interval,
+                    used,
+                )
         often = f"every {in_words(policy.poll_interval)}"
         if policy.analysis_poll_interval != policy.poll_interval:
             often += f" ({in_words(policy.analysis_poll_interval)} during its analysis)"

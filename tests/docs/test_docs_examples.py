@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
-import json
 from pathlib import Path
 
 import pytest
@@ -52,14 +51,7 @@ def test_the_gate_comes_between_the_tiles_and_what_uses_them(tiles_dag):
 def counted(tiles_dag, tmp_path, monkeypatch):
     """Run the example's operator on a job, and give what it returns and what the gate gets."""
     with Emulator(speed=0, write_result=Folder(tmp_path)) as hub:
-        connection = {
-            "conn_type": "sentinelhub",
-            "login": hub.client_id,
-            "password": hub.client_secret,
-            "host": hub.url,
-            "extra": {"auth_url": hub.auth_url},
-        }
-        monkeypatch.setenv("AIRFLOW_CONN_SENTINELHUB_DEFAULT", json.dumps(connection))
+        monkeypatch.setenv("AIRFLOW_CONN_SENTINELHUB_DEFAULT", hub.airflow_connection)
 
         def counted(**fate):
             request = {"output": {"delivery": {"s3": {"url": f"file://{tmp_path}"}}}}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 
 import pytest
 import requests
@@ -32,13 +33,24 @@ def emulator(_running_emulator: Emulator) -> Emulator:
 
 
 @pytest.fixture
-def user(emulator: Emulator) -> Iterator[requests.Session]:
+def user_of() -> Iterator[Callable[[Emulator], requests.Session]]:
+    """Make a user of an emulator's service, who has a token."""
+    with contextlib.ExitStack() as sessions:
+
+        def user_of(emulator: Emulator) -> requests.Session:
+            session = sessions.enter_context(requests.Session())
+            session.trust_env = False
+            secrets = {"client_id": emulator.client_id, "client_secret": emulator.client_secret}
+            form = {"grant_type": "client_credentials", **secrets}
+            token = session.post(emulator.auth_url, data=form, timeout=5).json()["access_token"]
+            session.headers["Authorization"] = f"Bearer {token}"
+            emulator.forget_requests()
+            return session
+
+        yield user_of
+
+
+@pytest.fixture
+def user(emulator: Emulator, user_of: Callable[[Emulator], requests.Session]) -> requests.Session:
     """A user of the service who has a token."""
-    with requests.Session() as session:
-        session.trust_env = False
-        secrets = {"client_id": emulator.client_id, "client_secret": emulator.client_secret}
-        form = {"grant_type": "client_credentials", **secrets}
-        token = session.post(emulator.auth_url, data=form, timeout=5).json()["access_token"]
-        session.headers["Authorization"] = f"Bearer {token}"
-        emulator.forget_requests()
-        yield session
+    return user_of(emulator)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from airflow_sentinelhub.emulator import Emulator
@@ -19,12 +17,5 @@ def running_emulator():
 def emulator(running_emulator, monkeypatch):
     """A local Sentinel Hub without jobs, behind the connection ``sh``."""
     running_emulator.reset()
-    connection = {
-        "conn_type": "sentinelhub",
-        "login": running_emulator.client_id,
-        "password": running_emulator.client_secret,
-        "host": running_emulator.url,
-        "extra": json.dumps({"auth_url": running_emulator.auth_url}),
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_SH", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW_CONN_SH", running_emulator.airflow_connection)
     return running_emulator

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,3 +67,12 @@ def through_the_database(dag: Any) -> Any:
     name = "SerializedDAG" if AIRFLOW < (3, 2) else "DagSerialization"
     serialization = getattr(serialized_objects, name)
     return serialization.from_json(serialization.to_json(dag))
+
+
+def dag_bag(folder: Path) -> Any:
+    """Let Airflow find the DAGs in the files of a folder."""
+    if AIRFLOW < (3, 2):
+        from airflow.models.dagbag import DagBag  # noqa: TID251 - for its parsing of files alone
+    else:
+        from airflow.dag_processing.dagbag import DagBag
+    return DagBag(folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -42,14 +41,7 @@ def emulator(standing_emulator, monkeypatch):
     """A local Sentinel Hub without jobs, behind the connection ``sh``; its clock stands still."""
     standing_emulator.reset()
     PROCESS_TOKENS.reset()  # those of the test before are refused, and asked for anew
-    connection = {
-        "conn_type": "sentinelhub",
-        "login": standing_emulator.client_id,
-        "password": standing_emulator.client_secret,
-        "host": standing_emulator.url,
-        "extra": json.dumps({"auth_url": standing_emulator.auth_url}),
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_SH", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW_CONN_SH", standing_emulator.airflow_connection)
     # The client's own pauses between two attempts are on real time.
     monkeypatch.setattr("airflow_sentinelhub.client.retry.FIRST_PAUSE", 0.0)
     return standing_emulator

@@ -36,14 +36,7 @@ def hub(root, s3, monkeypatch):
         (s3.write if url.startswith("s3://") else folder)(url, content)
 
     with Emulator(speed=0, write_result=write) as emulator:
-        connection = {
-            "conn_type": "sentinelhub",
-            "login": emulator.client_id,
-            "password": emulator.client_secret,
-            "host": emulator.url,
-            "extra": {"auth_url": emulator.auth_url},
-        }
-        monkeypatch.setenv("AIRFLOW_CONN_SH", json.dumps(connection))
+        monkeypatch.setenv("AIRFLOW_CONN_SH", emulator.airflow_connection)
         yield emulator
 
 

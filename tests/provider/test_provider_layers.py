@@ -24,6 +24,7 @@ ALLOWED = {
     "triggers": {"exceptions", "jobs", "client", "watching", "hooks"},
     "sensors": {"exceptions", "jobs", "client", "watching", "hooks", "triggers"},
     "operators": {"exceptions", "jobs", "client", "watching", "hooks", "results", "triggers", "sensors"},
+    "pytest_plugin": {"client", "sensors", "emulator"},
 }
 WITHOUT_AIRFLOW = {"exceptions", "jobs", "client", "watching", "emulator"}
 HTTP = {"requests", "requests_oauthlib", "oauthlib", "urllib3"}

@@ -88,9 +88,9 @@ def sensor_ending(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch, _endings: dict[tuple[object, ...], Ending]
 ) -> Run:
     """How our sensor ends, run once for all tests that ask."""
-    from tests.real_client.endings import connection, sensor_ending
+    from tests.real_client.endings import sensor_ending
 
-    monkeypatch.setenv("AIRFLOW_CONN_SH", connection(emulator))
+    monkeypatch.setenv("AIRFLOW_CONN_SH", emulator.airflow_connection)
 
     def run(api: BatchApi, goal: Goal, situation: Situation) -> Ending:
         key = ("sensor", api, goal, situation.title)

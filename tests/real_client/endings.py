@@ -114,19 +114,6 @@ def sensor_ending(emulator: Emulator, api: BatchApi, goal: Goal, situation: Situ
     return Ending(type(ended.error).__name__, words, state=ended.state, log=ended.log)
 
 
-def connection(emulator: Emulator) -> str:
-    """The Airflow connection ``sh``, for the environment."""
-    return json.dumps(
-        {
-            "conn_type": "sentinelhub",
-            "login": emulator.client_id,
-            "password": emulator.client_secret,
-            "host": emulator.url,
-            "extra": json.dumps({"auth_url": emulator.auth_url}),
-        }
-    )
-
-
 def _prepare(emulator: Emulator, api: BatchApi, situation: Situation) -> str:
     emulator.reset()
     for fault in situation.faults:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -21,9 +20,7 @@ from tests.harness.task_runner import run  # noqa: E402
 
 def main(folder: Path) -> None:
     with Emulator(speed=1) as hub:
-        connection = {"conn_type": "sentinelhub", "login": hub.client_id, "password": hub.client_secret}
-        connection |= {"host": hub.url, "extra": {"auth_url": hub.auth_url}}
-        os.environ["AIRFLOW_CONN_SH"] = json.dumps(connection)
+        os.environ["AIRFLOW_CONN_SH"] = hub.airflow_connection
         waited = hub.add_job("process", steps=[{"status": "PROCESSING", "seconds": 0.3}, {"status": "DONE"}])
         ended = run_to_the_end(sensor, "deferred", request_id=waited)
         print("wait:", ended.state)

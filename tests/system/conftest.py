@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from airflow_sentinelhub.emulator import Emulator
-from demo.__main__ import connection_to
 from demo.local_airflow import LocalAirflow
 
 HERE = Path(__file__).parent
@@ -30,7 +29,7 @@ def airflow(service, tmp_path_factory):
     for file in [*EXAMPLES.glob("*.py"), *(HERE / "dags").glob("*.py")]:
         shutil.copy(file, dags)
     environment = {"EXAMPLE_POKE_INTERVAL": "1", "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG"}
-    connections = {"sentinelhub_default": connection_to(service)}
+    connections = {"sentinelhub_default": service.airflow_connection}
     with LocalAirflow(
         tmp_path_factory.mktemp("airflow"), dags, connections=connections, env=environment
     ) as airflow:

@@ -13,8 +13,6 @@ import time
 
 import pytest
 
-from demo.__main__ import connection_to
-
 pytestmark = pytest.mark.system
 
 OURS = "airflow_sentinelhub"
@@ -154,7 +152,7 @@ def test_token_is_revoked(service, watched):
 
 
 def test_secret_is_rotated_in_the_connection(service, airflow):
-    stored = json.loads(connection_to(service))
+    stored = json.loads(service.airflow_connection)
     connection = {
         "connection_id": "stored",
         "conn_type": stored["conn_type"],

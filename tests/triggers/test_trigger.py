@@ -382,7 +382,7 @@ def test_tokens_that_are_revoked_are_renewed_once_for_all(emulator):
 def test_of_two_connections_to_one_account_the_lower_limit_wins(emulator, monkeypatch):
     connection = json.loads(os.environ["AIRFLOW_CONN_SH"])
     for name, limit in (("MANY", 1000), ("FEW", 5)):
-        extra = {**json.loads(connection["extra"]), "requests_per_minute": limit}
+        extra = {**connection["extra"], "requests_per_minute": limit}
         monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps({**connection, "extra": json.dumps(extra)}))
     emulator.fault(status=403, method="GET", path="/batch/process$", times=None)
     monkeypatch.setattr("airflow_sentinelhub.triggers.batch.LAST_LOOK", 0.5)  # the limit allows none in time

@@ -6,8 +6,6 @@ import inspect
 import re
 from pathlib import Path
 
-import pytest
-
 from airflow_sentinelhub import exceptions
 from airflow_sentinelhub.operators.batch import SentinelHubBatchRunOperator
 from airflow_sentinelhub.operators.killing import _FOR_THE_STATE
@@ -20,11 +18,6 @@ PAGE = (Path(__file__).parent.parent.parent / "docs" / "run.md").read_text()
 def arguments(operator):
     parameters = inspect.signature(operator.__init__).parameters.values()
     return {each.name: each.default for each in parameters if each.kind is each.KEYWORD_ONLY}
-
-
-@pytest.mark.parametrize("source", re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
-def test_the_code(source):
-    exec(compile(source, "run.md", "exec"), {"SentinelHubBatchRunOperator": SentinelHubBatchRunOperator})
 
 
 def test_every_argument_is_in_the_table():

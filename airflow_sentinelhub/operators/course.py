@@ -21,6 +21,7 @@ class Course:
     :param action: what is being done to the job; ``None``: it is waited for.
     :param memory: what is remembered of that.
     :param ending: why the job is being stopped, if it is.
+    :param unread_since: since when its results could not be read, in seconds since 1970.
     """
 
     job_id: str
@@ -29,6 +30,7 @@ class Course:
     action: Action | None = None
     memory: ActionMemory = field(default_factory=ActionMemory)
     ending: Verdict | None = None
+    unread_since: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Give it as plain JSON."""
@@ -39,6 +41,7 @@ class Course:
             "action": self.action.value if self.action else None,
             "memory": self.memory.to_json(),
             "ending": self.ending.to_json() if self.ending else None,
+            "unread_since": self.unread_since,
         }
 
     @classmethod
@@ -51,4 +54,5 @@ class Course:
             action=Action(stored["action"]) if stored["action"] else None,
             memory=ActionMemory.from_json(stored["memory"]),
             ending=Verdict.from_json(stored["ending"]) if stored["ending"] else None,
+            unread_since=stored.get("unread_since"),
         )

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowFailException, Asset
 
-from airflow_sentinelhub.exceptions import BatchCostExceeded, SentinelHubError
+from airflow_sentinelhub.exceptions import (
+    BatchCostExceeded,
+    SentinelHubError,
+    ServiceUnavailable,
+    StorageUnavailable,
+)
 from airflow_sentinelhub.jobs import (
     Action,
     ActionMemory,
@@ -49,12 +54,16 @@ if TYPE_CHECKING:
 
 
 _POKE_INTERVAL = {BatchApi.PROCESS: 120.0, BatchApi.STATISTICAL: 30.0, BatchApi.PROCESS_V1: 120.0}
+_READ_AGAIN, _READ_AGAIN_AT_MOST = 60.0, 1800.0
+"""Seconds between two attempts to read what came out of a job."""
+
 _TIME_TO_STOP = 2 * 3600.0
 _UNHEARD = "The triggerer has not said anything of it: is one running?"
 _NOT_VERIFIED = "Not verified: DONE does not say that every feature came out (see max_failed_tiles)."
 _AFTER_STOP = {
     True: "A clear of this task starts it again, when the service allows it; a retry does not.",
-    False: "The next attempt of this task does not start it again, but creates a new job.",
+    False: "Before Airflow 3.3 this task cannot tell a clear from a retry, and does not start it again: that is for "
+    "SentinelHubBatchRestartOperator.",
 }
 _NO_RETRY = (
     "This task is not retried: before Airflow 3.3 it cannot remember its job, so a retry (and a clear) creates "
@@ -264,8 +273,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
 
     def _act(self, context: Context, course: Course) -> dict[str, Any]:
         """Start the job, start it again, or stop it."""
-        action = course.action or Action.START
-        limit = TimeLimit(course.deadlines.first, course.deadlines.name, action, self.api, course.job_id)
+        action, limit = course.action or Action.START, self._limit(course)
         helpers = Helpers(
             log=self.log,
             connect=self.hook.get_conn,
@@ -317,7 +325,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         job = verdict.job
         if verdict.outcome is Outcome.DONE and job is not None:
             self.log.info("%s", verdict_line(verdict, time.time() - course.deadlines.started_at))
-            return self._finished(context, job)
+            return self._finished(context, course, job)
         if job is not None and verdict.outcome is Outcome.STOPPED and course.record.may_resume(job, self.resume):
             self._keep_job(context, job)
             self._fail_if_too_dear(context, job)
@@ -358,7 +366,6 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         error = verdict.exception()
         if isinstance(error, BatchCostExceeded):
             error.limit = self.max_cost_pu
-            self._fail_for_good_without_store(context, error)
         if verdict.outcome is Outcome.TIMEOUT:
             raise AirflowFailException(verdict.message) from error
         raise error
@@ -369,13 +376,24 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         if not Ledger.of(context).remembers:
             raise AirflowFailException(f"{error} {_NO_RETRY}") from error
 
-    def _finished(self, context: Context, job: BatchJob) -> dict[str, Any]:
-        """Verify the job, and hand it on."""
+    def _finished(self, context: Context, course: Course, job: BatchJob) -> dict[str, Any]:
+        """Verify the job, and hand it on; a job that is done is not lost because nobody can look at it now."""
         try:
             return self._verified(context, job)
         except SentinelHubError as error:
-            self._fail_for_good_without_store(context, error)
-            raise
+            now = time.time()
+            since = course.unread_since or now
+            # As the pauses double, a wait on the worker is never many calls deep.
+            until = now + min(max(_READ_AGAIN, now - since), _READ_AGAIN_AT_MOST)
+            away = isinstance(error, ServiceUnavailable | StorageUnavailable)
+            if not away or until > min(course.deadlines.first, since + self.outage_tolerance):
+                self._fail_for_good_without_store(context, error)
+                raise
+            self.log.warning("The job is over, but its results cannot be read now. This task waits on: %s", error)
+        # Starting it, which it is already, leads here again.
+        later = replace(course, action=Action.START, unread_since=since)
+        self._let_pass(until, self._limit(later), {"course": later.to_json()})
+        return self._act(context, later)
 
     def _verified(self, context: Context, job: BatchJob) -> dict[str, Any]:
         if self.max_cost_pu is not None and is_too_dear(job, self.max_cost_pu):
@@ -417,6 +435,10 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         return job.to_json()
 
     # What the course needs
+
+    def _limit(self, course: Course) -> TimeLimit:
+        deadlines, action = course.deadlines, course.action or Action.START
+        return TimeLimit(deadlines.first, deadlines.name, action, self.api, course.job_id)
 
     def _trigger(self, terms: Terms, fire_not_before: float) -> SentinelHubBatchRunTrigger:
         return SentinelHubBatchRunTrigger(

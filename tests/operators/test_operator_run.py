@@ -286,14 +286,3 @@ def test_arguments_that_make_no_sense(arguments, said):
 
     with pytest.raises(ValueError, match=said):
         SentinelHubBatchRunOperator(task_id="run", request={}, **arguments)
-
-
-@with_stops
-def test_without_a_store_a_stopped_job_is_not_created_again(emulator, clock, without_store, api):
-    emulator.default_fate({"end": "STOPPED"})
-    task = RunTask(emulator, clock, api)
-    task.attempt()
-    ended = task.cleared().attempt()
-    assert type(ended.error) is exceptions.BatchStopped
-    assert "SentinelHubBatchRestartOperator" in str(ended.error)
-    assert asked(emulator) == {"create": 1, "start": 1}

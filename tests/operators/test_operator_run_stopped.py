@@ -74,21 +74,20 @@ def test_the_user_is_told_what_lets_it_go_on(emulator, clock, api):
 
 
 @with_stops
-def test_without_a_store_the_user_is_told_that_a_new_job_follows(emulator, clock, forgetful, api):
+def test_without_a_store_the_user_is_told_what_starts_it_again(emulator, clock, forgetful, api):
     emulator.default_fate({"end": "STOPPED"})
     task = RunTask(emulator, clock, api)
-    ended = task.attempt()
-    assert type(ended.error) is exceptions.BatchStopped
-    assert "creates a new job" in str(ended.error)
-    task.begin()
-    assert asked(emulator) == {"create": 2, "start": 2}
+    for ended in (task.attempt(), task.cleared().attempt()):
+        assert type(ended.error) is exceptions.BatchStopped
+        assert "that is for SentinelHubBatchRestartOperator" in str(ended.error)
+    assert asked(emulator) == {"create": 1, "start": 1}
 
 
 @with_stops
-def test_without_a_store_no_retry_pays_for_another_job(emulator, clock, forgetful, api):
+def test_without_a_store_what_was_too_dear_spends_nothing_more(emulator, clock, forgetful, api):
     emulator.default_fate(DEAR)
-    ended = RunTask(emulator, clock, api, max_cost_pu=300).attempt()
-    assert (ended.state, type(ended.error).__name__) == ("failed", "AirflowFailException")
-    assert type(ended.error.__cause__) is exceptions.BatchCostExceeded
-    assert "more than the 300 PU" in str(ended.error)
-    assert "before Airflow 3.3 it cannot remember its job" in str(ended.error)
+    task = RunTask(emulator, clock, api, max_cost_pu=300)
+    assert type(task.attempt().error) is exceptions.BatchCostExceeded
+    emulator.advance(7200)
+    assert type(task.attempt().error) is exceptions.BatchCostExceeded
+    assert asked(emulator) == {"create": 1, "start": 1, "stop": 1}

@@ -13,6 +13,7 @@ from airflow_sentinelhub.emulator import Emulator, Folder
 from airflow_sentinelhub.emulator.samples import sample_request
 from airflow_sentinelhub.jobs import BatchApi, known_statuses
 from airflow_sentinelhub.operators.run import SentinelHubBatchRunOperator
+from airflow_sentinelhub.operators.verifying import verify
 from tests.harness.s3 import BUCKET, KEY_ID, SECRET
 from tests.harness.task_runner import deferred_to, run
 from tests.harness.versions import through_the_database
@@ -235,6 +236,44 @@ def test_a_storage_that_may_not_be_read_is_read_by_the_retry(run_task, emulator,
     assert task.counts == COUNTS[api]
     assert asked(emulator) == {}
     assert requests_of(emulator) <= 4
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_storage_that_is_away_is_waited_for(run_task, clock, monkeypatch, deferrable):
+    left = [3]
+
+    def away(*args, **kwargs):
+        left[0] -= 1
+        if left[0] >= 0:
+            raise exceptions.StorageUnavailable("The bucket is away.")
+        return verify(*args, **kwargs)
+
+    monkeypatch.setattr("airflow_sentinelhub.operators.run.verify", away)
+    task = run_task(max_failed_tiles=2, deferrable=deferrable)
+    ended = task.attempt()
+    assert ended.state == "success", ended.error
+    assert ended.log.count("its results cannot be read now") == 3
+    assert task.deferrals.count("SentinelHubPauseTrigger") == (3 if deferrable else 0)
+    assert task.counts == COUNTS["process"]
+
+
+@with_store
+def test_a_storage_that_stays_away_is_not_waited_for_longer_than_is_tolerated(
+    run_task, clock, monkeypatch, emulator
+):
+    def away(*args, **kwargs):
+        raise exceptions.StorageUnavailable("The bucket is away.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("airflow_sentinelhub.operators.run.verify", away)
+        task = run_task(max_failed_tiles=2, outage_tolerance=6 * 3600)
+        ended = task.attempt()
+    assert (ended.state, type(ended.error)) == ("failed", exceptions.StorageUnavailable)
+    assert 5 <= task.deferrals.count("SentinelHubPauseTrigger") <= 20
+    emulator.forget_requests()
+    ended = task.attempt()
+    assert ended.state == "success", ended.error
+    assert asked(emulator) == {}
 
 
 def wake_until_done(task, emulator):

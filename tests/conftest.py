@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import tempfile
 
 _HOME = tempfile.TemporaryDirectory(prefix="airflow-sentinelhub-tests-")
+atexit.register(_HOME.cleanup)  # left to itself, it warns at the end
 
 # Airflow reads these when it is first imported, so they are set before any test module is.
 for name in [name for name in os.environ if name.startswith(("AIRFLOW_", "AIRFLOW__"))]:

@@ -62,8 +62,8 @@ _UNHEARD = "The triggerer has not said anything of it: is one running?"
 _NOT_VERIFIED = "Not verified: DONE does not say that every feature came out (see max_failed_tiles)."
 _AFTER_STOP = {
     True: "A clear of this task starts it again, when the service allows it; a retry does not.",
-    False: "Before Airflow 3.3 this task cannot tell a clear from a retry, and does not start it again: that is for "
-    "SentinelHubBatchRestartOperator.",
+    False: "Before Airflow 3.3 this task cannot tell a clear from a retry, and does not start it again: that is "
+    "for SentinelHubBatchRestartOperator.",
 }
 _NO_RETRY = (
     "This task is not retried: before Airflow 3.3 it cannot remember its job, so a retry (and a clear) creates "

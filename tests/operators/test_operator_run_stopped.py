@@ -79,7 +79,7 @@ def test_without_a_store_the_user_is_told_what_starts_it_again(emulator, clock, 
     task = RunTask(emulator, clock, api)
     for ended in (task.attempt(), task.cleared().attempt()):
         assert type(ended.error) is exceptions.BatchStopped
-        assert "that is for SentinelHubBatchRestartOperator" in str(ended.error)
+        assert "for SentinelHubBatchRestartOperator" in str(ended.error)
     assert asked(emulator) == {"create": 1, "start": 1}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_sentinelhub import exceptions
+from tests.harness.task_runner import deferred_to
 from tests.operators.creations import with_store
 from tests.operators.runs import RunTask
 from tests.operators.test_operator_actions import asked
@@ -92,3 +93,59 @@ def test_without_a_store_no_retry_pays_for_another_job(emulator, clock, forgetfu
     assert type(ended.error.__cause__) is exceptions.BatchCostExceeded
     assert "more than the 300 PU" in str(ended.error)
     assert "before Airflow 3.3 it cannot remember its job" in str(ended.error)
+
+
+# ``dag.test()`` loses what was known before a wait
+
+
+def resumed(task, event):
+    task.execution.next_method, task.execution.next_kwargs = "execute_complete", {"event": event}
+    return task._on_worker()
+
+
+def watched(task):
+    """What the trigger fires in the end."""
+    _, kwargs, _ = deferred_to(task.ended)
+    return task._watch(kwargs)
+
+
+@with_store
+def test_a_wait_that_has_lost_everything_begins_again_with_its_job(emulator, clock):
+    task = RunTask(emulator, clock)
+    task.begin()
+    ended = resumed(task, watched(task))
+    assert ended.state == "success", ended.error
+    assert asked(emulator) == {"create": 1, "start": 1}
+    assert task.job["id"] == ended.returned["id"]
+
+
+def test_without_a_store_it_goes_on_with_what_was_fired(emulator, clock, forgetful):
+    task = RunTask(emulator, clock)
+    task.begin()
+    ended = resumed(task, watched(task))
+    assert ended.state == "success", ended.error
+    assert asked(emulator) == {"create": 1, "start": 1}
+    assert task.job["id"] == ended.returned["id"]
+
+
+def test_without_a_store_a_job_that_is_too_dear_is_stopped_all_the_same(emulator, clock, forgetful):
+    emulator.default_fate(DEAR)
+    task = RunTask(emulator, clock, max_cost_pu=300)
+    task.begin()
+    ended = resumed(task, watched(task))
+    assert type(ended.error.__cause__) is exceptions.BatchCostExceeded
+    assert asked(emulator) == {"create": 1, "start": 1, "stop": 1}
+
+
+def test_without_a_store_a_pause_ends_in_an_error_and_not_in_another_job(emulator, clock, forgetful):
+    emulator.default_fate(
+        {"end": "STOPPED", "stopped_reason": "OUT_OF_PU", "cost": 1000.0, "processing_seconds": 60}
+    )
+    task = RunTask(emulator, clock, resume={"OUT_OF_PU": 1})
+    task.begin()
+    task.wake()
+    assert task.deferrals[-1] == "SentinelHubPauseTrigger"
+    ended = resumed(task, {"until": clock.time()})
+    assert (ended.state, type(ended.error)) == ("failed", exceptions.SentinelHubError)
+    assert f"Job {task.job['id']} was left alone" in str(ended.error)
+    assert asked(emulator) == {"create": 1, "start": 1}

@@ -71,6 +71,28 @@ def test_the_user_is_told_what_lets_it_go_on(emulator, clock, api):
     assert asked(emulator) == {"create": 1, "start": 1}
 
 
+@with_store
+@with_stops
+def test_an_attempt_that_finds_its_job_stopped_resumes_it_as_often_as_is_left(emulator, clock, api):
+    """The worker or the triggerer of the attempt before was lost while the job ran."""
+    fate = {"end": "STOPPED", "stopped_reason": "OUT_OF_PU", "processing_seconds": 300}
+    emulator.default_fate(fate)
+    task = RunTask(emulator, clock, api, resume={"OUT_OF_PU": 1})
+    task.begin()
+    emulator.advance(3600)
+    task.begin()
+    assert "as resume says (1 of 1)" in task.ended.log
+    assert task.deferrals[-1] == "SentinelHubPauseTrigger", "the lock is not over"
+    task.wake()
+    assert task.deferrals[-1] == "SentinelHubBatchRunTrigger"
+    emulator.set_fate(task.job["id"], fate)
+    emulator.advance(7200)
+    ended = task.attempt()
+    assert type(ended.error) is exceptions.BatchStopped
+    assert ended.error.reason == "OUT_OF_PU"
+    assert asked(emulator) == {"create": 1, "start": 2}
+
+
 # Without a store
 
 

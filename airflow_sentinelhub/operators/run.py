@@ -33,7 +33,7 @@ from airflow_sentinelhub.jobs import action_words as words
 from airflow_sentinelhub.jobs.assessment import is_too_dear
 from airflow_sentinelhub.jobs.completeness import Allowance
 from airflow_sentinelhub.jobs.delivery import delivery_folder
-from airflow_sentinelhub.jobs.run_record import is_stopped
+from airflow_sentinelhub.jobs.run_record import RunRecord, is_stopped
 from airflow_sentinelhub.operators.course import Course
 from airflow_sentinelhub.operators.creating import JobCreation
 from airflow_sentinelhub.operators.doing import Doing, Helpers
@@ -222,9 +222,13 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         :param event: what the trigger fired: a verdict, or only that time has passed.
         :param course: what was known before; ``dag.test()`` loses it, and the task begins again with its job.
         """
-        if course is None:
+        if course is not None:
+            known = Course.from_json(course)
+        elif Ledger.of(context).remembers:
             return self.execute(context)
-        known = Course.from_json(course)
+        else:
+            # Beginning again would create and start another job, after each wait.
+            known = self._recovered(context, event or {})
         self._guarded(context).job_id = known.job_id
         if known.action is not None:
             return self._act(context, known)
@@ -270,6 +274,12 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
             self._killing.happened()
 
     # The course of a job
+
+    def _recovered(self, context: Context, event: dict[str, Any]) -> Course:
+        """Make up for what ``dag.test()`` has lost of a wait, where Airflow remembers nothing."""
+        _, deadlines = self._limits(False, time.time())
+        job_id = event.get("request_id") or self._known_id(context) or "(its id is not known)"
+        return Course(job_id, replace(deadlines, stops_job=self.stops_at_timeout), RunRecord())
 
     def _act(self, context: Context, course: Course) -> dict[str, Any]:
         """Start the job, start it again, or stop it."""

@@ -45,6 +45,7 @@ def test_every_status(api, status, action, outcome):
         (300.001, 300, DEAR),
         (299.9, 300, WAITING),
         (0, 0.5, WAITING),
+        (0.1, 0, DEAR),
         (None, 300, WAITING),
         ("no number", 300, WAITING),
         ("301", 300, DEAR),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_sentinelhub import exceptions
+from tests.harness.task_runner import deferred_to
 from tests.operators.creations import with_store
 from tests.operators.runs import RunTask
 from tests.operators.test_operator_actions import asked
@@ -70,6 +71,28 @@ def test_the_user_is_told_what_lets_it_go_on(emulator, clock, api):
     assert asked(emulator) == {"create": 1, "start": 1}
 
 
+@with_store
+@with_stops
+def test_an_attempt_that_finds_its_job_stopped_resumes_it_as_often_as_is_left(emulator, clock, api):
+    """The worker or the triggerer of the attempt before was lost while the job ran."""
+    fate = {"end": "STOPPED", "stopped_reason": "OUT_OF_PU", "processing_seconds": 300}
+    emulator.default_fate(fate)
+    task = RunTask(emulator, clock, api, resume={"OUT_OF_PU": 1})
+    task.begin()
+    emulator.advance(3600)
+    task.begin()
+    assert "as resume says (1 of 1)" in task.ended.log
+    assert task.deferrals[-1] == "SentinelHubPauseTrigger", "the lock is not over"
+    task.wake()
+    assert task.deferrals[-1] == "SentinelHubBatchRunTrigger"
+    emulator.set_fate(task.job["id"], fate)
+    emulator.advance(7200)
+    ended = task.attempt()
+    assert type(ended.error) is exceptions.BatchStopped
+    assert ended.error.reason == "OUT_OF_PU"
+    assert asked(emulator) == {"create": 1, "start": 2}
+
+
 # Without a store
 
 
@@ -91,3 +114,59 @@ def test_without_a_store_what_was_too_dear_spends_nothing_more(emulator, clock, 
     emulator.advance(7200)
     assert type(task.attempt().error) is exceptions.BatchCostExceeded
     assert asked(emulator) == {"create": 1, "start": 1, "stop": 1}
+
+
+# ``dag.test()`` loses what was known before a wait
+
+
+def resumed(task, event):
+    task.execution.next_method, task.execution.next_kwargs = "execute_complete", {"event": event}
+    return task._on_worker()
+
+
+def watched(task):
+    """What the trigger fires in the end."""
+    _, kwargs, _ = deferred_to(task.ended)
+    return task._watch(kwargs)
+
+
+@with_store
+def test_a_wait_that_has_lost_everything_begins_again_with_its_job(emulator, clock):
+    task = RunTask(emulator, clock)
+    task.begin()
+    ended = resumed(task, watched(task))
+    assert ended.state == "success", ended.error
+    assert asked(emulator) == {"create": 1, "start": 1}
+    assert task.job["id"] == ended.returned["id"]
+
+
+def test_without_a_store_it_goes_on_with_what_was_fired(emulator, clock, forgetful):
+    task = RunTask(emulator, clock)
+    task.begin()
+    ended = resumed(task, watched(task))
+    assert ended.state == "success", ended.error
+    assert asked(emulator) == {"create": 1, "start": 1}
+    assert task.job["id"] == ended.returned["id"]
+
+
+def test_without_a_store_a_job_that_is_too_dear_is_stopped_all_the_same(emulator, clock, forgetful):
+    emulator.default_fate(DEAR)
+    task = RunTask(emulator, clock, max_cost_pu=300)
+    task.begin()
+    ended = resumed(task, watched(task))
+    assert type(ended.error) is exceptions.BatchCostExceeded
+    assert asked(emulator) == {"create": 1, "start": 1, "stop": 1}
+
+
+def test_without_a_store_a_pause_ends_in_an_error_and_not_in_another_job(emulator, clock, forgetful):
+    emulator.default_fate(
+        {"end": "STOPPED", "stopped_reason": "OUT_OF_PU", "cost": 1000.0, "processing_seconds": 60}
+    )
+    task = RunTask(emulator, clock, resume={"OUT_OF_PU": 1})
+    task.begin()
+    task.wake()
+    assert task.deferrals[-1] == "SentinelHubPauseTrigger"
+    ended = resumed(task, {"until": clock.time()})
+    assert (ended.state, type(ended.error)) == ("failed", exceptions.SentinelHubError)
+    assert f"Job {task.job['id']} was left alone" in str(ended.error)
+    assert asked(emulator) == {"create": 1, "start": 1}

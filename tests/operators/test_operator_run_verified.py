@@ -365,6 +365,52 @@ def test_what_verification_costs(run_task, emulator, api):
     assert cost(outlets=[Asset("ndvi")]) - before == 1
 
 
+# What is kept
+
+
+def test_the_job_is_known_also_when_it_cannot_be_started(run_task, emulator):
+    task = run_task()
+    emulator.fault(status=403, method="POST", path="start$", times=None)
+    ended = task.attempt()
+    assert ended.state == "failed"
+    assert ended.api.xcoms["request_id"] == ended.returned["id"] == task.job["id"]
+    emulator.clear_faults()
+
+
+def test_without_xcom_nothing_is_pushed(run_task):
+    ended = run_task(max_failed_tiles=2, do_xcom_push=False).attempt()
+    assert (ended.state, ended.api.xcoms) == ("success", {})
+
+
+@with_store
+@pytest.mark.parametrize(("again", "jobs"), [("retry", 1), ("clear", 2)])
+def test_after_a_success_only_a_clear_runs_a_new_job(run_task, emulator, again, jobs):
+    """A worker may die between its success and the moment at which Airflow knows of it."""
+    task = run_task(max_failed_tiles=2)
+    for ended in (task.attempt(), (task.cleared() if again == "clear" else task).attempt()):
+        assert ended.state == "success", ended.error
+    assert asked(emulator) == {"create": jobs, "start": jobs}
+
+
+# What the trigger is told
+
+
+@pytest.mark.parametrize(("on_kill", "stops"), [("stop", True), ("leave", False)])
+@pytest.mark.parametrize(("is_local", "settles"), [(True, 0), (False, 10)])
+def test_what_the_trigger_is_told(run_task, clock, monkeypatch, on_kill, stops, is_local, settles):
+    monkeypatch.setattr("airflow_sentinelhub.client.config.ClientConfig.is_local", is_local)
+    task = run_task(
+        on_kill=on_kill, on_timeout="leave", max_cost_pu=7, allow_partial=True, stall_timeout=5, start_grace=6
+    )
+    task.begin()
+    _, kwargs, _ = deferred_to(task.ended)
+    assert kwargs["stop_on_kill"] is stops
+    assert kwargs["fire_not_before"] == pytest.approx(clock.time() + settles if settles else 0, abs=1)
+    told = {name: kwargs[name] for name in ("max_cost_pu", "allow_partial", "stall_timeout", "start_grace")}
+    assert told == {"max_cost_pu": 7, "allow_partial": True, "stall_timeout": 5, "start_grace": 6}
+    assert (kwargs["stops_at_timeout"], kwargs["goal"]) == (False, "completion")
+
+
 # Secrets
 
 

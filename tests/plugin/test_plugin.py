@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -33,7 +32,7 @@ def run_without(modules: tuple[str, ...], folder: Path) -> subprocess.CompletedP
         "sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider']))\n"
     )
     return subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=600, check=False
     )
 
 
@@ -113,18 +112,16 @@ class TestAnotherId:
 
 
 @pytest.mark.parametrize("api", ["process", "statistical"])
-def test_a_sensor_with_its_usual_interval_is_through_at_once(sentinelhub_emulator, sentinelhub_connection, api):
+def test_a_sensor_with_its_usual_interval_looks_more_often(sentinelhub_emulator, sentinelhub_connection, api):
     sensors = {
         "process": SentinelHubBatchProcessJobSensor,
         "statistical": SentinelHubBatchStatisticalJobSensor,
     }
     job = sentinelhub_emulator.job(api=api, status=["CREATED", "ANALYSING", "PROCESSING", "DONE"])
-    began = time.monotonic()
     ended = run(sensors[api](task_id="wait", request_id=job, deferrable=False))
-    # With the usual intervals it would take 50 s and more.
-    assert time.monotonic() - began < 25
     assert (ended.state, ended.returned["id"]) == ("success", job.id)
-    assert "poke_interval is lowered from" in ended.log
+    usual = {"process": 120, "statistical": 30}[api]
+    assert f"poke_interval is lowered from {usual} s to 0.1 s." in ended.log
 
 
 def test_it_takes_the_longer_of_no_two_intervals(sentinelhub_connection, monkeypatch):

@@ -35,7 +35,7 @@ def run_pytest(folder, *arguments):
         env=environment | {"TMPDIR": str(folder)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     return ended.stdout + ended.stderr

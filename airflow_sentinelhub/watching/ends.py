@@ -148,13 +148,14 @@ class EndsWatch:
         if mark.since is None:
             return NextSight(after, created_from=BOTTOM)
         rest = now - self._rested_at >= RESTING_INTERVAL
+        jobs = frozenset(mark.open) if rest else self._moving & mark.open.keys()
         created_from = mark.since
         if self._newest is not None and now - self._looked_back_at < RESTING_INTERVAL:
             # What is older was seen, unless it comes onto the list late.
             created_from = math.nextafter(self._newest, TOP)
         else:
             self._looked_back_at = now
-        return NextSight(after, created_from=created_from, jobs=frozenset(mark.open) if rest else self._moving)
+        return NextSight(after, created_from=created_from, jobs=jobs)
 
     async def see(self, look: Sight | SentinelHubError, now: float) -> None:
         """
@@ -209,11 +210,17 @@ class EndsWatch:
     def _read(self, sight: Sight, now: float) -> list[Reading]:
         """Say of each job whether it has ended; what has to be read twice is remembered until then."""
         readings, memories = [], {}
-        policy = Policy(self.poll_interval, self.poll_interval, start_grace=None)
+        first = self._mark is None or self._mark.since is None
+        again = 0.0 if first else self.poll_interval
+        policy = Policy(self.poll_interval, self.poll_interval, start_grace=None, confirm_after=again)
         for listed in sight.jobs:
             if not self.terms.filter.wants(listed):
                 continue
-            end, memory = end_of(listed.job, policy, now, self._memories.get(listed.key, Memory()))
+            memory = self._memories.get(listed.key, Memory())
+            if first:
+                # Nothing is told of it now, so it may well be started again.
+                _, memory = end_of(listed.job, policy, now, memory)
+            end, memory = end_of(listed.job, policy, now, memory)
             if memory.candidate:
                 memories[listed.key] = memory
             readings.append(Reading(listed, end))
@@ -244,7 +251,7 @@ class EndsWatch:
             for each in readings
             if each.end is None and not rests(each.listed.job, Goal.COMPLETION)
         }
-        self._moving = frozenset(moving | (self._moving - seen) | self._missing | self._memories.keys())
+        self._moving = frozenset(moving | (self._moving - seen) | self._missing)
 
     async def _settle(self, readings: list[Reading], now: float) -> bool:
         """
@@ -269,6 +276,9 @@ class EndsWatch:
                 batch = news[start : start + AT_ONCE]
                 repeated = mark.telling
                 self._mark = mark = await self._write(mark.about_to_tell(batch))
+                # Two that look at the same moment both find that nobody else has written: the later one may tell.
+                if await self._somebody_else_wrote(now):
+                    return False
                 await self._tell([self._event(each, short(each.key) in repeated) for each in batch])
                 self._mark = mark = mark.told(batch)
             self._mark = await self._write(mark)

@@ -24,8 +24,8 @@ class NextSight(NextLook):
     """
     What somebody wants to see of the list next.
 
-    :param created_from: all jobs that were created from then on, in seconds since 1970; :data:`BOTTOM`: all there
-        are. The newest page is always read.
+    :param created_from: all jobs that were created from then on, in seconds since 1970, and the newest page;
+        :data:`BOTTOM`: all there are; :data:`TOP`: none of them.
     :param jobs: these jobs, too, wherever they are.
     """
 
@@ -100,7 +100,9 @@ class ListCycle:
         """Read, and hand over what is seen."""
         common = self._common
         try:
-            await self._read_list()
+            if self._created_from < TOP or self._pays(self._wanted, 0):
+                await self._read_list()
+            await self._get_the_rest()
         except RateLimited as error:
             common.weather.pause(error, self._loop.time())
             for each in self._taken:
@@ -112,12 +114,6 @@ class ListCycle:
             common.weather.keep_still(trouble, self._loop.time())
             self._deliver(trouble)
             return
-        # The list was read, so what a single job has to do with it is no trouble of all.
-        common.weather.answered()
-        try:
-            await self._get_the_rest()
-        except RateLimited as error:
-            common.weather.pause(error, self._loop.time())
         self._deliver(Sight(tuple(self._seen.values()), frozenset(self._missing)))
 
     async def _read_list(self) -> None:
@@ -129,8 +125,8 @@ class ListCycle:
             if page is None:
                 self._learn(number, at_end=True)
                 return
+            self._common.weather.answered()
             number += 1
-            before = len(self._wanted - self._seen.keys())
             for listed in page:
                 self._seen.setdefault(listed.key, listed)
                 if listed.key in self._wanted:
@@ -138,7 +134,7 @@ class ListCycle:
             if self._reaches_further(page):
                 continue
             left = self._wanted - self._seen.keys()
-            vain = vain + 1 if len(left) == before else 0
+            vain = 0 if any(self._page.get(job, 0) > number for job in left) else vain + 1
             if vain > max(1, len(self._wanted) // 10) or not self._pays(left, number):
                 self._learn(number)
                 return
@@ -170,12 +166,15 @@ class ListCycle:
             await self._admission()
             try:
                 listed = await self._common.asker.ask(_get, job)
-            except RateLimited:
-                raise
             except SentinelHubError as error:
-                if is_weather(error):
-                    return  # what was seen is worth having, and the rest is asked for next time
-                continue
+                if not is_weather(error):
+                    continue  # it concerns this job alone
+                if not self._seen and not self._missing:
+                    raise
+                if isinstance(error, RateLimited):
+                    self._common.weather.pause(error, self._loop.time())
+                return  # what was seen is worth having, and the rest is asked for next time
+            self._common.weather.answered()
             if listed is None:
                 self._missing.add(job)
                 self._page.pop(job, None)

@@ -8,6 +8,7 @@ again, and says that it may be a repetition.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,7 +24,7 @@ from airflow_sentinelhub.watching.list_cycle import BOTTOM, TOP, NextSight, Sigh
 from airflow_sentinelhub.watching.story import Say, plain
 
 AT_ONCE = 100
-"""Ends that are noted and told together, at most."""
+"""Ends that are noted and told together, and jobs that are read before the event loop may do something else."""
 
 RESTING_INTERVAL = 600.0
 """Seconds between two looks at jobs of which nothing is expected, unless a page that is read anyway shows them."""
@@ -173,7 +174,7 @@ class EndsWatch:
             self._trouble_since = None
         if self._mark is None:
             raise RuntimeError("see() was called before next_sight()")
-        readings = self._read(look, now)
+        readings = await self._read(look, now)
         newest = max((each.created for each in look.jobs if each.created is not None), default=None)
         self._newest = newest if self._newest is None else max(self._newest, newest or self._newest)
         self._mark = self._without_missing(self._mark, look.missing)
@@ -207,13 +208,15 @@ class EndsWatch:
     def _service(self) -> str:
         return self.terms.api.display_name
 
-    def _read(self, sight: Sight, now: float) -> list[Reading]:
+    async def _read(self, sight: Sight, now: float) -> list[Reading]:
         """Say of each job whether it has ended; what has to be read twice is remembered until then."""
         readings, memories = [], {}
         first = self._mark is None or self._mark.since is None
         again = 0.0 if first else self.poll_interval
         policy = Policy(self.poll_interval, self.poll_interval, start_grace=None, confirm_after=again)
-        for listed in sight.jobs:
+        for number, listed in enumerate(sight.jobs, start=1):
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)  # the first sight is of all jobs of the account
             if not self.terms.filter.wants(listed):
                 continue
             memory = self._memories.get(listed.key, Memory())

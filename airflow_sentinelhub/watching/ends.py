@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -67,12 +67,14 @@ class EventTerms:
     :param poll_interval: seconds between two looks at the list.
     :param since: when the notebook is empty, ended jobs that were created from then on are told as well, in
         seconds since 1970; ``None``: none of them.
+    :param apart: seconds that lie between the last end that is told and the one before it.
     """
 
     api: BatchApi
     filter: EventFilter
     poll_interval: float
     since: float | None = None
+    apart: float = 0.0
 
 
 class EndsWatch:
@@ -98,6 +100,7 @@ class EndsWatch:
         self._mark: Bookmark | None = None
         self._written: Bookmark | None = None
         self.poll_interval = terms.poll_interval
+        self._told_at = -math.inf
         self._has_seen = False
         self._memories: dict[str, Memory] = {}
         self._moving: frozenset[str] = frozenset()
@@ -275,20 +278,25 @@ class EndsWatch:
         try:
             if await self._somebody_else_wrote(now):
                 return False
-            for start in range(0, len(news), AT_ONCE):
-                batch = news[start : start + AT_ONCE]
+            for batch in _batches(news):
+                if batch[-1] is news[-1]:
+                    await self._keep_apart()
                 repeated = mark.telling
                 self._mark = mark = await self._write(mark.about_to_tell(batch))
                 # Two that look at the same moment both find that nobody else has written: the later one may tell.
                 if await self._somebody_else_wrote(now):
                     return False
                 await self._tell([self._event(each, short(each.key) in repeated) for each in batch])
+                self._told_at = asyncio.get_running_loop().time()
                 self._mark = mark = mark.told(batch)
             self._mark = await self._write(mark)
         except Exception as error:
             # What was not noted was not told: the next look finds the same ends again.
             self._notebook_trouble(error)
         return True
+
+    async def _keep_apart(self) -> None:
+        await asyncio.sleep(self._told_at + self.terms.apart - asyncio.get_running_loop().time())
 
     def _event(self, news: News, may_be_repeated: bool) -> dict[str, Any]:
         event = {"api": self.terms.api.value, "key": news.key, "may_be_repeated": may_be_repeated}
@@ -353,3 +361,11 @@ class EndsWatch:
                 f"Airflow cannot note or take what is to be told ({type(error).__name__}: {error}). Ends are told "
                 "when it can; it is tried again and again.",
             )
+
+
+def _batches(news: list[News]) -> Iterator[list[News]]:
+    """Divide what is told into what is noted together; the last end comes by itself."""
+    for start in range(0, len(news) - 1, AT_ONCE):
+        yield news[start : min(start + AT_ONCE, len(news) - 1)]
+    if news:
+        yield news[-1:]

@@ -14,7 +14,7 @@ from airflow_sentinelhub.jobs.bookmark import LATE, MOST_OPEN
 from airflow_sentinelhub.jobs.durations import SHORTEST_INTERVAL
 from airflow_sentinelhub.jobs.ends import ENDS, LINGERS
 from airflow_sentinelhub.jobs.tag import Tag
-from airflow_sentinelhub.triggers.event import SentinelHubBatchEventTrigger
+from airflow_sentinelhub.triggers.event import APART, SentinelHubBatchEventTrigger
 from airflow_sentinelhub.watching.ends import RESTING_INTERVAL
 from tests.docs.test_docs_examples import load
 
@@ -51,7 +51,7 @@ def test_the_examples_take_each_end_once_and_none_by_hand(which):
 
 
 def test_the_example_reports_a_job():
-    report = load(EXAMPLE).get_task("report").partial_kwargs["python_callable"]
+    report = load(EXAMPLE).get_task("report").python_callable
     assert report({"id": "a", "status": "DONE", "costPU": 1250}) == "Job a is DONE and cost 1,250 PU."
 
 
@@ -71,6 +71,8 @@ def test_its_numbers():
     assert f"never less than {SHORTEST_INTERVAL:.0f} s" in TEXT
     assert RESTING_INTERVAL == LATE == LINGERS == 600
     assert TEXT.count("ten minutes") == 3
+    assert APART == 10
+    assert "ten seconds after the others" in TEXT
     assert f"Up to {MOST_OPEN:,} jobs" in TEXT
 
 
@@ -82,6 +84,6 @@ def test_jobs_of_a_dag_are_found_by_their_tag():
     assert read_filter(BatchApi.PROCESS, description=description).matches(job)
 
 
-@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#]+)(?:#[\w-]+)?\)", PAGE))
+@pytest.mark.parametrize("target", re.findall(r"\]\((?!https:)([^)#]+)(?:#[\w-]+)?\)", PAGE))
 def test_links_lead_somewhere(target):
     assert (ROOT / "docs" / target).exists()

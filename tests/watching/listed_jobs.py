@@ -94,8 +94,8 @@ def following(account, random=lambda: 1.0):
         poller.close()
 
 
-def ends_watch(ears, notebook=None, *, interval=60.0, since=None, api=BatchApi.PROCESS, **filters):
-    terms = EventTerms(api, read_filter(api, **filters), interval, since)
+def ends_watch(ears, notebook=None, *, interval=60.0, since=None, apart=0.0, api=BatchApi.PROCESS, **filters):
+    terms = EventTerms(api, read_filter(api, **filters), interval, since, apart)
     return EndsWatch(terms, notebook or MemoryNotebook(), ears.tell, ears.say, uuid.uuid4().hex)
 
 

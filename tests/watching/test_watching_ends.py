@@ -118,6 +118,19 @@ def test_a_partial_job_of_v1_that_is_restarted_ends_twice():
     assert len({key for _, key, _ in ears.heard}) == 3
 
 
+def test_the_last_end_is_told_a_while_after_the_others(account):
+    for number in range(160, 165):
+        add(account, number, "PROCESSING", 1000, "DONE")
+    add(account, 165, "PROCESSING", 1030, "DONE")
+    ears = Ears()
+    scene(account, act(1800, ends_watch(ears, interval=20.0, apart=30.0)))
+    assert ears.keys == [f"{number} DONE" for number in range(160, 166)]
+    *first, fifth, sixth = (at for at, _, _ in ears.heard)
+    assert len(set(first)) == 1
+    assert 30 <= fifth - first[0] < 31
+    assert 30 <= sixth - fifth < 40
+
+
 def test_filters(account):
     add(account, 160, "PROCESSING", 1000, "DONE", description="my ndvi")
     add(account, 161, "PROCESSING", 1000, "DONE", description="my evi")
@@ -229,10 +242,11 @@ def test_a_frozen_twin_repeats_nothing(account):
         await asyncio.sleep(1800)
         assert ears.keys == ["160 DONE", "161 DONE"]
         await frozen.see(before, asyncio.get_running_loop().time())
-        thawed = asyncio.create_task(follow_for(1800, poller, frozen))
-        await asyncio.sleep(1800)
+        await asyncio.sleep(17)  # they do not look at the same moment
+        with following(account) as other_poller:
+            await follow_for(1800, other_poller, frozen)
         other.cancel()
-        await asyncio.gather(thawed, other, return_exceptions=True)
+        await asyncio.gather(other, return_exceptions=True)
         lines.extend(ears.lines)
 
     async def poller_sight(poller, watch):

@@ -26,9 +26,13 @@ EXAMPLE = ROOT / "example_dags" / "example_batch_event.py"
 
 def fetch(dag, asset, payloads):
     """What the DAG makes of events with these payloads."""
-    events = {asset: [SimpleNamespace(extra={"payload": payload}) for payload in payloads]} if payloads else {}
+    events = [SimpleNamespace(extra={"payload": payload}) for payload in payloads]
+
+    def get(wanted, default):
+        return events if events and wanted is asset else default
+
     [task] = dag.roots
-    return task.python_callable(triggering_asset_events=events)
+    return task.python_callable(triggering_asset_events=SimpleNamespace(get=get))
 
 
 def dags():

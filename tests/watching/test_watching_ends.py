@@ -226,6 +226,22 @@ def test_whoever_is_killed_while_he_tells_says_so_the_next_time(account):
     assert [repeated for _, _, repeated in ears.heard] == [True, False]
 
 
+def test_what_somebody_else_is_just_telling_is_left_to_him(account):
+    add(account, 160, "PROCESSING", 1000, "DONE")
+    ears, notebook = Ears(takes=30.0), Notebook()
+
+    async def one_takes_over_from_another(poller):
+        old = asyncio.create_task(follow_for(1075, poller, ends_watch(ears, notebook)))
+        while not (notebook._value and notebook._value["telling"]):
+            await asyncio.sleep(1)
+        with following(account) as other_poller:
+            await follow_for(600, other_poller, ends_watch(ears, notebook))
+        await old
+
+    scene(account, one_takes_over_from_another)
+    assert ears.keys == ["160 DONE"]
+
+
 def test_a_frozen_twin_repeats_nothing(account):
     """It saw a job end before it froze, and goes on while another one has told it."""
     add(account, 160, "PROCESSING", 1000, "DONE")

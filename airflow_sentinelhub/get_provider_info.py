@@ -38,6 +38,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "Sentinel Hub",
                 "python-modules": [
                     "airflow_sentinelhub.triggers.batch",
+                    "airflow_sentinelhub.triggers.event",
                     "airflow_sentinelhub.triggers.group",
                     "airflow_sentinelhub.triggers.pause",
                     "airflow_sentinelhub.triggers.run",

@@ -4,7 +4,10 @@ from airflow_sentinelhub.jobs import advice
 from airflow_sentinelhub.jobs.actions import Action, Already, Do, Impossible, ServiceCall, WaitUntil, plan, taken
 from airflow_sentinelhub.jobs.api import BatchApi, UrlLayout
 from airflow_sentinelhub.jobs.assessment import assess
+from airflow_sentinelhub.jobs.bookmark import Bookmark, News, Reading
 from airflow_sentinelhub.jobs.deadlines import Deadlines
+from airflow_sentinelhub.jobs.ends import End, end_of
+from airflow_sentinelhub.jobs.event_filter import EventFilter, read_filter
 from airflow_sentinelhub.jobs.group import (
     GroupVerdict,
     Members,
@@ -15,6 +18,7 @@ from airflow_sentinelhub.jobs.group import (
     group_error,
 )
 from airflow_sentinelhub.jobs.job import BatchJob, MissingJob
+from airflow_sentinelhub.jobs.listed import ListedJob
 from airflow_sentinelhub.jobs.memory import Memory
 from airflow_sentinelhub.jobs.policy import Goal, Policy
 from airflow_sentinelhub.jobs.refusals import ActionMemory, decide
@@ -39,6 +43,14 @@ from airflow_sentinelhub.jobs.trouble import assess_trouble, pause_after
 from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
 
 __all__ = [
+    "read_filter",
+    "end_of",
+    "Reading",
+    "News",
+    "ListedJob",
+    "EventFilter",
+    "End",
+    "Bookmark",
     "reduce_to_ids",
     "parse_request_ids",
     "group_error",

@@ -57,7 +57,7 @@ def assess(
         return _verdict(Outcome.COST_EXCEEDED, job, message), _unconfirmed(_not_resting(memory))
     if job.status is None:
         return _assess_unknown_status(job, now, _unconfirmed(_not_resting(memory)))
-    if outcome is None and _rests(job, goal):
+    if outcome is None and rests(job, goal):
         return _assess_resting(job, goal, policy, now, memory)
     memory = _not_resting(memory)
     match outcome:
@@ -128,7 +128,7 @@ def _after_analysis(status: JobStatus) -> Outcome | None:
             assert_never(status)
 
 
-def _rests(job: BatchJob, goal: Goal) -> bool:
+def rests(job: BatchJob, goal: Goal) -> bool:
     """
     Tell whether the job waits for somebody to start it.
 

@@ -33,6 +33,7 @@ from airflow_sentinelhub.jobs import action_words as words
 from airflow_sentinelhub.jobs.assessment import is_too_dear
 from airflow_sentinelhub.jobs.completeness import Allowance
 from airflow_sentinelhub.jobs.delivery import delivery_folder
+from airflow_sentinelhub.jobs.durations import seconds, some_seconds
 from airflow_sentinelhub.jobs.run_record import RunRecord, is_stopped
 from airflow_sentinelhub.operators.course import Course
 from airflow_sentinelhub.operators.creating import JobCreation
@@ -44,7 +45,7 @@ from airflow_sentinelhub.operators.requesting import SentinelHubBatchRequestOper
 from airflow_sentinelhub.operators.run_arguments import resumes, some_cost, to_be_stopped
 from airflow_sentinelhub.operators.verifying import verify
 from airflow_sentinelhub.sensors.on_worker import WorkerWait
-from airflow_sentinelhub.sensors.patience import Patient, seconds, some_seconds
+from airflow_sentinelhub.sensors.patience import Patient
 from airflow_sentinelhub.triggers.run import SentinelHubBatchRunTrigger
 from airflow_sentinelhub.triggers.waiting import SETTLING_TIME, stored_terms
 from airflow_sentinelhub.watching import Terms, verdict_line

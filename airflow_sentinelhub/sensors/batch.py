@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_sentinelhub.exceptions import SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi, Goal, Outcome, Policy, Verdict, tiles_by_status
-from airflow_sentinelhub.sensors.patience import ResultUnavailable, some_seconds
+from airflow_sentinelhub.jobs.durations import some_seconds
+from airflow_sentinelhub.sensors.patience import ResultUnavailable
 from airflow_sentinelhub.sensors.waiting import SentinelHubBatchWaitSensor
 
 if TYPE_CHECKING:

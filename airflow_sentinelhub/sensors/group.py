@@ -24,8 +24,9 @@ from airflow_sentinelhub.jobs import (
     parse_request_ids,
     reduce_to_ids,
 )
+from airflow_sentinelhub.jobs.durations import some_seconds
 from airflow_sentinelhub.sensors.group_on_worker import WorkerGroupWait
-from airflow_sentinelhub.sensors.patience import ResultUnavailable, SentinelHubPatientSensor, some_seconds
+from airflow_sentinelhub.sensors.patience import ResultUnavailable, SentinelHubPatientSensor
 from airflow_sentinelhub.triggers.group import SentinelHubBatchGroupTrigger
 from airflow_sentinelhub.triggers.pause import SentinelHubPauseTrigger
 from airflow_sentinelhub.triggers.waiting import SETTLING_TIME, stored_terms

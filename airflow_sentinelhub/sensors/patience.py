@@ -16,14 +16,12 @@ from airflow.providers.common.compat.sdk import (
 from airflow_sentinelhub.exceptions import BatchTimeout, SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import Deadlines, GroupVerdict, Outcome, Policy, Verdict
-from airflow_sentinelhub.jobs.durations import in_words
+from airflow_sentinelhub.jobs.durations import SHORTEST_INTERVAL, in_words, seconds, some_seconds
 from airflow_sentinelhub.watching import clock
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-SHORTEST_INTERVAL = 5.0
-"""Seconds between two looks at a job that a sensor never goes below, except on this machine."""
 LONGEST_INTERVAL = math.inf
 """Seconds that it never goes above: the tests of a DAG set this, so that none waits as long as its DAG does."""
 
@@ -211,34 +209,3 @@ class SentinelHubPatientSensor(Patient, BaseSensorOperator):
         if verdict.outcome is Outcome.TIMEOUT:
             return AirflowSensorTimeout(verdict.message)
         return verdict.exception()
-
-
-def seconds(name: str, duration: timedelta | float | None) -> float | None:
-    """
-    Read a duration that is given in seconds or as a ``timedelta``.
-
-    :param name: its argument, for the message.
-    :param duration: the duration; ``None`` stays ``None``.
-    :raises ValueError: it is neither, or negative.
-    """
-    if duration is None:
-        return None
-    if isinstance(duration, timedelta):
-        duration = duration.total_seconds()
-    if isinstance(duration, bool) or not isinstance(duration, int | float) or not duration >= 0:
-        raise ValueError(f"{name} must be a number of seconds or a timedelta, not negative; it is {duration!r}")
-    return float(duration)
-
-
-def some_seconds(name: str, duration: timedelta | float | None) -> float:
-    """
-    Read a duration that cannot be left out.
-
-    :param name: its argument, for the message.
-    :param duration: the duration, in seconds or as a ``timedelta``.
-    :raises ValueError: it is neither, negative, or ``None``.
-    """
-    given = seconds(name, duration)
-    if given is None:
-        raise ValueError(f"{name} must be a number of seconds or a timedelta; it is None")
-    return given

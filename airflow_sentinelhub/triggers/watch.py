@@ -94,7 +94,7 @@ async def _watch_with(
     try:
         while True:
             look = await subscription.next(wanted)
-            if isinstance(look, InvalidCredentials) and await _changed(read_config, config):
+            if isinstance(look, InvalidCredentials) and await was_changed(read_config, config):
                 return None
             verdict = wait.see(look, time.time())
             if verdict.is_final:
@@ -112,18 +112,34 @@ async def _watch_with(
 
 
 def _subscribe(config: ClientConfig, api: BatchApi, wait: Wait) -> Subscription:
+    policy = wait.terms.policy
+    shortest = min(policy.poll_interval, policy.analysis_poll_interval)
+    account, make_client = join_account(config, api)
+    return subscribe(account, api, make_client, wait.terms.job_id, patience=shortest)
+
+
+def join_account(config: ClientConfig, api: BatchApi) -> tuple[Account, Callable[[], BatchClient]]:
+    """
+    Begin to ask for an account, until :func:`leave_account`.
+
+    :param config: the connection.
+    :param api: which API.
+    :return: who asks whom, and what makes the client for it.
+    """
     # Connections that differ only in their limit share a poller, whose client knows the limit of one of them.
     PROCESS_GATE.declare(_limit_of(config), config.requests_per_minute)
     account = Account((config.base_url, config.url_layout, *config.account), _limit_of(config))
-    policy = wait.terms.policy
-    shortest = min(policy.poll_interval, policy.analysis_poll_interval)
-    make_client = functools.partial(_client, config, api)
-    return subscribe(account, api, make_client, wait.terms.job_id, patience=shortest)
+    return account, functools.partial(_client, config, api)
+
+
+def leave_account(config: ClientConfig) -> None:
+    """Undo :func:`join_account`."""
+    PROCESS_GATE.withdraw(_limit_of(config), config.requests_per_minute)
 
 
 def _leave(subscription: Subscription, config: ClientConfig) -> None:
     subscription.leave()
-    PROCESS_GATE.withdraw(_limit_of(config), config.requests_per_minute)
+    leave_account(config)
 
 
 def _limit_of(config: ClientConfig) -> GateKey:
@@ -140,7 +156,7 @@ def one_of_each(value: Shared) -> Shared:
     return value
 
 
-async def _changed(read_config: ReadConfig, config: ClientConfig) -> bool:
+async def was_changed(read_config: ReadConfig, config: ClientConfig) -> bool:
     """Whether somebody has mended the connection since it was read."""
     try:
         return await read_config() != config

@@ -1,8 +1,10 @@
 """Watching jobs: who asks for which and when, what the looks come to, and what a log tells. No Airflow in here."""
 
 from airflow_sentinelhub.watching.ending import end_job, was_killed
+from airflow_sentinelhub.watching.ends import EndsWatch, EventTerms, MemoryNotebook, Notebook
 from airflow_sentinelhub.watching.group import GroupTerms, GroupWait
 from airflow_sentinelhub.watching.group_story import group_line
+from airflow_sentinelhub.watching.list_cycle import NextSight, Sight
 from airflow_sentinelhub.watching.look import (
     JobReader,
     ListReader,
@@ -14,7 +16,7 @@ from airflow_sentinelhub.watching.look import (
     may_be_elsewhere,
 )
 from airflow_sentinelhub.watching.look_at_many import look_at_many
-from airflow_sentinelhub.watching.pollers import Account, subscribe
+from airflow_sentinelhub.watching.pollers import Account, follow_list, subscribe
 from airflow_sentinelhub.watching.story import Story, clock, verdict_line
 from airflow_sentinelhub.watching.subscription import Subscription
 from airflow_sentinelhub.watching.wait import Terms, Wait
@@ -22,6 +24,13 @@ from airflow_sentinelhub.watching.wait import Terms, Wait
 __all__ = [
     "was_killed",
     "end_job",
+    "follow_list",
+    "Sight",
+    "Notebook",
+    "NextSight",
+    "MemoryNotebook",
+    "EventTerms",
+    "EndsWatch",
     "look_at_many",
     "group_line",
     "GroupWait",

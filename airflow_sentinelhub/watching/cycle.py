@@ -72,7 +72,7 @@ class Cycle:
         try:
             await self._look()
         except Exception as error:  # an error of ours must not leave anybody waiting for ever
-            self._give_up(_unexpected(error))
+            self._give_up(unexpected(error))
 
     async def _look(self) -> None:
         if self._common.weather.is_bad:
@@ -166,7 +166,7 @@ class Cycle:
         try:
             return await self._common.asker.ask(look_once, job_id, light)
         except Exception as error:
-            return _unexpected(error)
+            return unexpected(error)
 
     def _may_ask(self) -> bool:
         """
@@ -217,7 +217,8 @@ class Cycle:
         return min(wait.answered_at for wait in self._open[job])
 
 
-def _unexpected(error: Exception) -> SentinelHubError:
+def unexpected(error: Exception) -> SentinelHubError:
+    """Take note of an error of ours, and give one that waits know what to do with."""
     log.error("A poll failed unexpectedly.", exc_info=error)
     return SentinelHubError(f"A poll failed unexpectedly ({type(error).__name__}: {error}).")
 

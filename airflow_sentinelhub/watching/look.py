@@ -87,11 +87,15 @@ def look_once(reader: JobReader, job_id: str, light: bool, budget: float | None 
                 api=reader.api.value,
             )
     except NotFound as error:
-        # Without the service's error object it is the page of a gateway, which knows nothing of jobs.
-        return error if error.code is None else MissingJob(reader.api, job_id)
+        return MissingJob(reader.api, job_id) if knows_of_no_such_job(error) else error
     except SentinelHubError as error:
         return error
     return job
+
+
+def knows_of_no_such_job(error: NotFound) -> bool:
+    """Whether a 404 is the service's: without its error object it is a gateway's page, which knows of no job."""
+    return error.code is not None
 
 
 def wants_the_rest(look: Look) -> bool:

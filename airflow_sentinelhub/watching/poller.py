@@ -13,7 +13,7 @@ import logging
 import math
 import random as _random
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.watching.asking import Asker
@@ -33,6 +33,22 @@ GATHERING_AT_MOST = 5.0
 _CLOCK_RESOLUTION = 0.001
 
 
+class MakeCycle(Protocol):
+    """Makes what looks once, see :class:`~airflow_sentinelhub.watching.cycle.Cycle`."""
+
+    def __call__(
+        self, common: Circumstances, taken: list[Subscription], put_back: Callable[[Subscription], None], /
+    ) -> Runs:
+        """Begin to look for those whose turn it is."""
+
+
+class Runs(Protocol):
+    """A cycle."""
+
+    async def run(self) -> None:
+        """Look, and hand over what is seen."""
+
+
 class Poller:
     """
     Serves the waits of one account, API and event loop.
@@ -40,6 +56,7 @@ class Poller:
     :param asker: sends requests.
     :param deserted: called when the last wait has left.
     :param random: gives numbers from 0 to 1.
+    :param make_cycle: makes the cycles; ``None``: those that look at jobs.
     """
 
     def __init__(
@@ -47,7 +64,9 @@ class Poller:
         asker: Asker,
         deserted: Callable[[], object] = lambda: None,
         random: Callable[[], float] = _random.random,
+        make_cycle: MakeCycle | None = None,
     ) -> None:
+        self._make_cycle = make_cycle or Cycle
         self._loop = asyncio.get_running_loop()
         self._asker = asker
         self._deserted = deserted
@@ -127,7 +146,7 @@ class Poller:
                 continue
             taken = self._take()
             if taken:
-                cycle = self._start(Cycle(self._common, taken, self._put_back).run())
+                cycle = self._start(self._make_cycle(self._common, taken, self._put_back).run())
                 self._cycles.add(cycle)
                 cycle.add_done_callback(self._cycles.discard)
 

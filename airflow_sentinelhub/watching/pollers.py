@@ -9,8 +9,9 @@ from weakref import WeakValueDictionary
 
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.watching.asking import Asker, Lane
+from airflow_sentinelhub.watching.list_cycle import ListCycles
 from airflow_sentinelhub.watching.look import ListReader
-from airflow_sentinelhub.watching.poller import Poller
+from airflow_sentinelhub.watching.poller import GATHERING, Poller
 from airflow_sentinelhub.watching.subscription import Subscription
 
 
@@ -30,6 +31,7 @@ class _Key(NamedTuple):
     loop: asyncio.AbstractEventLoop
     service: Hashable
     api: BatchApi
+    follows_list: bool = False
 
 
 _POLLERS: dict[_Key, Poller] = {}
@@ -52,12 +54,32 @@ def subscribe(
     :param patience: seconds for which the first look may wait for other newcomers, at most.
     """
     key = _Key(asyncio.get_running_loop(), account.service, api)
+    return _poller(key, account, make_reader).join(job_id, patience)
+
+
+def follow_list(account: Account, api: BatchApi, make_reader: Callable[[], ListReader], name: str) -> Subscription:
+    """
+    Follow the list of jobs, until :meth:`Subscription.leave` is called. Those who do share what is read.
+
+    :param account: who asks whom.
+    :param api: which API.
+    :param make_reader: makes the client for ``account`` and ``api``, if none is there.
+    :param name: tells one who follows from another.
+    :return: gives a :class:`~airflow_sentinelhub.watching.list_cycle.Sight` for each
+        :class:`~airflow_sentinelhub.watching.list_cycle.NextSight`.
+    """
+    key = _Key(asyncio.get_running_loop(), account.service, api, follows_list=True)
+    return _poller(key, account, make_reader).join(name, GATHERING)
+
+
+def _poller(key: _Key, account: Account, make_reader: Callable[[], ListReader]) -> Poller:
     poller = _POLLERS.get(key)
     if poller is None:
         _drop_pollers_of_closed_loops()
         lane = _LANES.setdefault((key.loop, account.limit), Lane())
-        poller = _POLLERS[key] = Poller(Asker(make_reader, lane), lambda: _close(key))
-    return poller.join(job_id, patience)
+        cycles = ListCycles() if key.follows_list else None
+        poller = _POLLERS[key] = Poller(Asker(make_reader, lane), lambda: _close(key), make_cycle=cycles)
+    return poller
 
 
 def _close(key: _Key) -> None:

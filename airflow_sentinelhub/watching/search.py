@@ -102,7 +102,7 @@ class Search:
         self._found = 0
         self._over = False
         pages = {job: page for job in jobs if (page := places._page.get(job)) is not None}
-        self._depth = _cheapest_depth(pages.values())
+        self._depth = cheapest_depth(pages.values())
         self._expected = {job for job, page in pages.items() if page <= self._depth}
         self._guesses = {job for job in jobs - pages.keys() if places._in_vain.get(job, 0) < math.inf}
         self._sweep: Walk | None = None
@@ -197,7 +197,7 @@ class Search:
         self._guesses.clear()
 
 
-def _cheapest_depth(pages: Iterable[int]) -> int:
+def cheapest_depth(pages: Iterable[int]) -> int:
     """
     Give the number of pages at which pages and requests for the rest are fewest; 0 to read none.
 

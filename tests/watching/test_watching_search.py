@@ -9,7 +9,7 @@ import pytest
 from airflow_sentinelhub.watching.search import (
     FIRST_BAR,
     Whereabouts,
-    _cheapest_depth,
+    cheapest_depth,
 )
 
 
@@ -61,7 +61,7 @@ def ids(count):
     ],
 )
 def test_depth(pages, depth):
-    assert _cheapest_depth(pages) == depth
+    assert cheapest_depth(pages) == depth
 
 
 def test_one_job_is_asked_for_and_not_listed():

@@ -1,0 +1,54 @@
+"""
+How a trigger learns that its events are safe in Airflow's database (Airflow 3.3).
+
+A trigger that yields an event hears no more of it: the event lies in the triggerer's memory for a second or two,
+and is lost if that is killed. Only a shared stream with a producer is told when an event is stored. So each
+trigger has a stream of its own, with this producer, through which its events take a round trip.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from airflow.triggers.shared_stream import AdvanceItem, SharedStreamProducer
+
+Events = Sequence[dict[str, Any]]
+
+
+class NotStoredError(RuntimeError):
+    """Airflow does not know whether it has stored some events."""
+
+
+class Receipts(SharedStreamProducer):
+    """Hands events over, and gives a receipt for them."""
+
+    def __init__(self) -> None:
+        self._outgoing: asyncio.Queue[tuple[Events, asyncio.Future[None]]] = asyncio.Queue()
+
+    async def hand_over(self, events: Events) -> None:
+        """
+        Hand over events, and return when they are stored.
+
+        :raises NotStoredError: they may not be.
+        """
+        receipt = asyncio.get_running_loop().create_future()
+        self._outgoing.put_nowait((events, receipt))
+        await receipt
+
+    async def open_stream(self) -> AsyncIterator[tuple[Any, Any]]:
+        """Give the trigger this producer, which it has no other way to find, and then what it has to yield."""
+        yield self, None
+        while True:
+            yield await self._outgoing.get()
+
+    async def advance(self, batch: Sequence[AdvanceItem]) -> None:
+        """Take note of what has become of events."""
+        for receipt, outcome in batch:
+            if receipt is None or receipt.done():
+                continue
+            if outcome.is_clean:
+                receipt.set_result(None)
+            else:
+                receipt.set_exception(NotStoredError("the triggerer did not store them in time"))

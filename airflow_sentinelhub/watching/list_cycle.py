@@ -1,0 +1,220 @@
+"""One cycle of those who follow the list of jobs: it is read once for all of them, as far as they need it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_sentinelhub.exceptions import InvalidPayload, NotFound, RateLimited, SentinelHubError
+from airflow_sentinelhub.jobs import ListedJob
+from airflow_sentinelhub.watching.cycle import Circumstances, unexpected
+from airflow_sentinelhub.watching.look import ListReader, NextLook, knows_of_no_such_job
+from airflow_sentinelhub.watching.search import cheapest_depth
+from airflow_sentinelhub.watching.subscription import Subscription
+from airflow_sentinelhub.watching.weather import is_weather
+
+TOP = float("inf")
+BOTTOM = float("-inf")
+
+
+@dataclass(frozen=True, slots=True)
+class NextSight(NextLook):
+    """
+    What somebody wants to see of the list next.
+
+    :param created_from: all jobs that were created from then on, in seconds since 1970, and the newest page;
+        :data:`BOTTOM`: all there are; :data:`TOP`: none of them.
+    :param jobs: these jobs, too, wherever they are.
+    """
+
+    created_from: float = TOP
+    jobs: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """
+    What was seen of the list.
+
+    :param jobs: the newest first; in the order of the list, then those that were asked for by themselves.
+    :param missing: jobs that the service does not know.
+    """
+
+    jobs: tuple[ListedJob, ...]
+    missing: frozenset[str] = frozenset()
+
+
+@dataclass
+class ListCycles:
+    """
+    Makes the cycles of one poller, which remember on which page a job was seen.
+
+    :param page: the page of each job that was looked for.
+    """
+
+    page: dict[str, int] = field(default_factory=dict)
+
+    def __call__(
+        self, common: Circumstances, taken: list[Subscription], put_back: Callable[[Subscription], None], /
+    ) -> ListCycle:
+        """Begin to read for those whose turn it is."""
+        return ListCycle(common, taken, put_back, self.page)
+
+
+class ListCycle:
+    """
+    Reads the list once.
+
+    :param common: what all cycles share.
+    :param taken: those whose turn it is.
+    :param put_back: takes one that could not be served in this cycle.
+    :param page: see :class:`ListCycles`.
+    """
+
+    def __init__(
+        self,
+        common: Circumstances,
+        taken: list[Subscription],
+        put_back: Callable[[Subscription], None],
+        page: dict[str, int],
+    ) -> None:
+        self._common = common
+        self._taken = taken
+        self._put_back = put_back
+        self._page = page
+        self._loop = asyncio.get_running_loop()
+        self._admitted = True
+        self._created_from = TOP
+        self._wanted: set[str] = set()
+        for each in taken:
+            each.asked_at = self._loop.time()
+            if isinstance(each.wanted, NextSight):
+                self._created_from = min(self._created_from, each.wanted.created_from)
+                self._wanted |= each.wanted.jobs
+        self._seen: dict[str, ListedJob] = {}
+        self._missing: set[str] = set()
+
+    async def run(self) -> None:
+        """Read, and hand over what is seen."""
+        common = self._common
+        try:
+            if self._created_from < TOP or self._pays(self._wanted, 0):
+                await self._read_list()
+            await self._get_the_rest()
+        except RateLimited as error:
+            common.weather.pause(error, self._loop.time())
+            for each in self._taken:
+                self._put_back(each)
+            return
+        except Exception as error:
+            trouble = error if isinstance(error, SentinelHubError) else unexpected(error)
+            common.weather.failed("the list", trouble, 1)
+            common.weather.keep_still(trouble, self._loop.time())
+            self._deliver(trouble)
+            return
+        self._deliver(Sight(tuple(self._seen.values()), frozenset(self._missing)))
+
+    async def _read_list(self) -> None:
+        pages: list[Iterator[list[dict[str, Any]]]] = []
+        number, vain = 0, 0
+        while True:
+            await self._admission()
+            page = await self._common.asker.ask(_read_page, pages)
+            if page is None:
+                self._learn(number, at_end=True)
+                return
+            self._common.weather.answered()
+            number += 1
+            for listed in page:
+                self._seen.setdefault(listed.key, listed)
+                if listed.key in self._wanted:
+                    self._page[listed.key] = number
+            if self._reaches_further(page):
+                continue
+            left = self._wanted - self._seen.keys()
+            vain = 0 if any(self._page.get(job, 0) > number for job in left) else vain + 1
+            if vain > max(1, len(self._wanted) // 10) or not self._pays(left, number):
+                self._learn(number)
+                return
+
+    def _reaches_further(self, page: list[ListedJob]) -> bool:
+        """Whether jobs that are wanted for their age may be on the next page."""
+        if self._created_from == BOTTOM:
+            return True
+        created = [listed.created for listed in page if listed.created is not None]
+        return bool(created) and min(created) >= self._created_from
+
+    def _pays(self, left: set[str], number: int) -> bool:
+        """Whether reading on is cheaper than asking for each; one that was never seen may be on the next page."""
+        return cheapest_depth(max(self._page.get(job, 0) - number, 1) for job in left) > 0
+
+    def _learn(self, number: int, *, at_end: bool = False) -> None:
+        if len(self._page) > 10_000:  # mostly jobs that have ended
+            for job in self._page.keys() - self._wanted:
+                del self._page[job]
+        for job in self._wanted - self._seen.keys():
+            if at_end:
+                self._page.pop(job, None)
+            elif self._page.get(job, 0) <= number:
+                self._page[job] = number + 1
+
+    async def _get_the_rest(self) -> None:
+        # Those that the list showed least recently first, in case that the limit is reached before the end.
+        for job in sorted(self._wanted - self._seen.keys(), key=lambda job: -self._page.get(job, 0)):
+            await self._admission()
+            try:
+                listed = await self._common.asker.ask(_get, job)
+            except SentinelHubError as error:
+                if not is_weather(error):
+                    continue  # it concerns this job alone
+                if not self._seen and not self._missing:
+                    raise
+                if isinstance(error, RateLimited):
+                    self._common.weather.pause(error, self._loop.time())
+                return  # what was seen is worth having, and the rest is asked for next time
+            self._common.weather.answered()
+            if listed is None:
+                self._missing.add(job)
+                self._page.pop(job, None)
+            else:
+                self._seen[job] = listed
+
+    async def _admission(self) -> None:
+        if self._admitted:  # the cycle was begun for it
+            self._admitted = False
+        else:
+            await self._common.asker.admitted()
+
+    def _deliver(self, look: Any) -> None:
+        for each in self._taken:
+            each.in_trouble = isinstance(look, SentinelHubError)
+            if not each.in_trouble:
+                each.answered_at = self._loop.time()
+            each.deliver(look)
+
+
+def _read_page(reader: ListReader, pages: list[Iterator[list[dict[str, Any]]]]) -> list[ListedJob] | None:
+    """Read the next page, in a thread; ``None`` at the end of the list."""
+    if not pages:
+        pages.append(reader.list(budget=0))
+    page = next(pages[0], None)
+    if page is None:
+        return None
+    # What has no id is of no use to anybody, and must not hide the others.
+    jobs = [payload for payload in page if isinstance(payload.get("id"), str) and payload["id"]]
+    return [ListedJob.from_payload(reader.api, payload) for payload in jobs]
+
+
+def _get(reader: ListReader, job: str) -> ListedJob | None:
+    """Ask for one job, in a thread; ``None`` if there is none."""
+    try:
+        listed = ListedJob.from_payload(reader.api, reader.get(job, budget=0))
+    except NotFound as error:
+        if knows_of_no_such_job(error):
+            return None
+        raise
+    if listed.key != job:
+        raise InvalidPayload(f"{reader.api.display_name} was asked for job {job} and answered with {listed.key}")
+    return listed

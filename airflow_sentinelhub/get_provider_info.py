@@ -40,6 +40,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_sentinelhub.triggers.batch",
                     "airflow_sentinelhub.triggers.group",
                     "airflow_sentinelhub.triggers.pause",
+                    "airflow_sentinelhub.triggers.run",
                 ],
             }
         ],

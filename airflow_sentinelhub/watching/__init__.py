@@ -1,6 +1,6 @@
 """Watching jobs: who asks for which and when, what the looks come to, and what a log tells. No Airflow in here."""
 
-from airflow_sentinelhub.watching.ending import end_job, was_killed
+from airflow_sentinelhub.watching.ending import Ending, end_job, was_killed
 from airflow_sentinelhub.watching.group import GroupTerms, GroupWait
 from airflow_sentinelhub.watching.group_story import group_line
 from airflow_sentinelhub.watching.look import (
@@ -22,6 +22,7 @@ from airflow_sentinelhub.watching.wait import Terms, Wait
 __all__ = [
     "was_killed",
     "end_job",
+    "Ending",
     "look_at_many",
     "group_line",
     "GroupWait",

@@ -11,6 +11,7 @@ from asgiref.sync import sync_to_async
 
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.jobs.durations import in_words
 from airflow_sentinelhub.triggers.task_state import state_of
 from airflow_sentinelhub.watching import Ending, end_job, was_killed
 
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
     from airflow_sentinelhub.jobs import BatchApi
 
 _TIME_TO_KILL = 25.0
-"""Seconds for all that happens after a kill; Airflow gives 30 (``[triggerer] on_kill_timeout``)."""
+"""Seconds for which Airflow is held up by a kill; it allows 30 (``[triggerer] on_kill_timeout``)."""
 
-_TIME_TO_ASK_AGAIN = 18.0
-"""Seconds in which a job is asked to stop again that is still queued, so that an answer comes in time."""
+_ASKED_AGAIN_FOR = 15 * 60.0
+"""Seconds for which a job is asked to stop again that is still queued: that takes minutes (section 5.4)."""
 
-_PAUSE = 3.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 3.0, 30.0
 _BUDGET = 10.0
+
+_UNDER_WAY: set[asyncio.Task[None]] = set()
+"""What goes on after Airflow has ended the trigger. The event loop alone would not keep it."""
 
 
 class OwningTrigger(BaseTrigger):
@@ -50,6 +54,8 @@ class OwningTrigger(BaseTrigger):
         if self.fired:
             return
         ending = asyncio.create_task(self._end())
+        _UNDER_WAY.add(ending)
+        ending.add_done_callback(_UNDER_WAY.discard)
         until = time.monotonic() + _TIME_TO_KILL
         # The supervisor cancels again every second, which must not reach what is under way.
         while not ending.done() and (left := until - time.monotonic()) > 0:
@@ -58,29 +64,42 @@ class OwningTrigger(BaseTrigger):
             except asyncio.CancelledError:
                 continue
         if not ending.done():
-            ending.cancel()
-            self.log.error("%s It was not stopped in time: look at it in the service's dashboard.", self._left())
+            # The first question for a state starts an API in the triggerer: 13 seconds on a busy machine.
+            self.log.warning("%s What becomes of it is told in the triggerer's own log.", self._left())
 
     async def _end(self) -> None:
         try:
-            if not self.stop_on_kill:
+            if self.stop_on_kill:
+                await self._stop_if_killed()
+            else:
                 self.log.warning("%s It was left alone (on_kill='leave').", self._left())
-                return
-            until = time.monotonic() + _TIME_TO_ASK_AGAIN
-            while was_killed(state := await self._state()):
-                # Said first: under Python 3.11 Airflow closes this log after two seconds.
-                self.log.info("This task was killed (it is %s), so its job is asked to stop.", state)
-                config = await SentinelHubHook(self.sentinelhub_conn_id).aget_config()
-                ending = await asyncio.to_thread(self._stop, config)
-                if not ending.too_early or time.monotonic() >= until:
-                    self.log.log(ending.level, "%s", ending.line)
-                    return
-                await asyncio.sleep(_PAUSE)
-            self.log.info("%s The task is %s, so the job was left alone.", self._left(), state or "gone")
+        except asyncio.CancelledError:
+            self.log.error("%s The triggerer ends, too, so it may go on: stop it yourself.", self._left())
+            raise
         except SentinelHubError as error:
             self.log.error("%s It was not stopped: %s", self._left(), error)
         except Exception:
             self.log.exception("%s It was not stopped:", self._left())
+
+    async def _stop_if_killed(self) -> None:
+        until, pause = time.monotonic() + _ASKED_AGAIN_FOR, _FIRST_PAUSE
+        while was_killed(state := await self._state()):
+            if pause == _FIRST_PAUSE:
+                # Said before it is done: under Python 3.11 Airflow closes this log after two seconds.
+                self.log.info("This task was killed (it is %s), so its job is asked to stop.", state)
+            config = await SentinelHubHook(self.sentinelhub_conn_id).aget_config()
+            ending = await asyncio.to_thread(self._stop, config)
+            if not ending.too_early or time.monotonic() >= until:
+                self.log.log(ending.level, "%s", ending.line)
+                return
+            if pause == _FIRST_PAUSE:
+                self.log.warning(
+                    "The service cannot stop the job before it is analysed: it is asked again for %s.",
+                    in_words(_ASKED_AGAIN_FOR),
+                )
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        self.log.info("%s The task is %s, so the job was left alone.", self._left(), state or "gone")
 
     async def _state(self) -> str | None:
         # Through Airflow's own way from threads to the triggerer's loop; the call itself would block that.

@@ -207,13 +207,37 @@ def test_after_its_pause_it_asks_for_nothing(emulator, airflow):
     assert (stops(emulator), played.asked) == (0, [])
 
 
-def test_a_service_that_does_not_answer_is_given_up(emulator, airflow, monkeypatch):
+@pytest.fixture
+def impatient(emulator, airflow, monkeypatch):
+    """A trigger on whose kill Airflow does not wait at all."""
     airflow("failed")
-    request_id = emulator.add_job("process", steps=PROCESSING)
-    emulator.fault("slow", method="POST", path="/stop$", seconds=3.0)
-    monkeypatch.setattr(owning, "_TIME_TO_KILL", 1.0)
-    lines = killed(waiting(request_id))
-    assert f"job {request_id} was ended from outside. It was not stopped in time" in told(lines)
+    monkeypatch.setattr(owning, "_TIME_TO_KILL", 0.0)
+    return waiting(emulator.add_job("process", steps=PROCESSING))
+
+
+def test_what_takes_longer_than_airflow_waits_goes_on_without_it(emulator, impatient):
+    async def scene():
+        await impatient.on_kill()
+        [ending] = owning._UNDER_WAY
+        await ending
+
+    with structlog.testing.capture_logs() as lines:
+        asyncio.run(scene())
+    assert not owning._UNDER_WAY
+    assert emulator.job(impatient.request_id)["userAction"] == "STOP"
+    assert f"job {impatient.request_id} was ended from outside. What becomes of it" in told(lines[:1])
+    assert "was asked to stop" in told(lines)
+
+
+def test_a_triggerer_that_is_stopped_meanwhile_says_so(impatient):
+    async def scene():
+        await impatient.on_kill()
+        await asyncio.sleep(0)
+
+    with structlog.testing.capture_logs() as lines:
+        asyncio.run(scene())
+    assert lines[-1]["log_level"] == "error"
+    assert f"job {impatient.request_id} was ended from outside. The triggerer ends, too" in told(lines)
 
 
 def test_an_airflow_that_does_not_tell_the_state_leaves_the_job(emulator, airflow):
@@ -252,18 +276,25 @@ def test_what_was_asked_before_is_not_asked_again(emulator, airflow):
 @every_trigger
 def test_a_queued_job_is_asked_again_until_it_is_analysed(emulator, airflow, monkeypatch, make):
     airflow("failed")
-    monkeypatch.setattr(owning, "_PAUSE", 0.1)
-    request_id = emulator.add_job("process", fate={"queued_seconds": 1, "analysis_seconds": ENDLESS})
-    lines = killed(make(request_id))
+    monkeypatch.setattr(owning, "_FIRST_PAUSE", 0.1)
+    request_id = emulator.add_job("process", fate={"queued_seconds": 10 * ENDLESS})
+
+    def analysed():
+        if stops(emulator) == 1:
+            emulator.set_fate(request_id, steps=[{"status": "ANALYSING"}])
+        return False
+
+    lines = killed(make(request_id), again=analysed)
     assert stops(emulator) > 1
+    assert "cannot stop the job before it is analysed: it is asked again for 15 min." in told(lines)
     assert emulator.job(request_id)["userAction"] == "STOP"
     assert "was asked to stop" in told(lines)
 
 
 def test_a_job_that_stays_queued_is_an_error_that_says_what_to_do(emulator, airflow, monkeypatch):
     airflow("failed")
-    monkeypatch.setattr(owning, "_PAUSE", 0.1)
-    monkeypatch.setattr(owning, "_TIME_TO_ASK_AGAIN", 0.5)
+    monkeypatch.setattr(owning, "_FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(owning, "_ASKED_AGAIN_FOR", 0.5)
     lines = killed(waiting(emulator.add_job("process", fate={"queued_seconds": 10 * ENDLESS})))
     assert lines[-1]["log_level"] == "error"
     assert "COULD NOT BE STOPPED" in told(lines)
@@ -272,7 +303,7 @@ def test_a_job_that_stays_queued_is_an_error_that_says_what_to_do(emulator, airf
 
 def test_a_queued_job_of_a_task_that_is_cleared_meanwhile_is_left(emulator, airflow, monkeypatch):
     played = airflow("failed")
-    monkeypatch.setattr(owning, "_PAUSE", 0.1)
+    monkeypatch.setattr(owning, "_FIRST_PAUSE", 0.1)
 
     def cleared():
         played.state = "queued" if stops(emulator) else played.state

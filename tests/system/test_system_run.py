@@ -20,6 +20,8 @@ pytestmark = pytest.mark.system
 TASK = "run"
 ENDLESS = {"queued_seconds": 0, "analysis_seconds": 0, "ready_seconds": 0, "processing_seconds": 1e7}
 OURS = "airflow_sentinelhub"
+PATIENCE = 180.0
+"""Seconds after which something does not happen any more, also on a busy machine."""
 
 
 class Asked:
@@ -85,7 +87,7 @@ class Run:
         counts = self.service.requests()["by_path"]
         return sum(count for path, count in counts.items() if path.startswith("GET /api/v2/batch/process"))
 
-    def until(self, happened, what, timeout=120):
+    def until(self, happened, what, timeout=PATIENCE):
         deadline = time.monotonic() + timeout
         while not happened():
             self.airflow.check()
@@ -102,6 +104,12 @@ class Run:
             return jobs and self.service.job(jobs[-1])["status"] == "PROCESSING" and self.state(index) == state
 
         return self.until(it_does, f"its job is not processed while the task is {state}")
+
+    def runs_into_the_fault(self, api):
+        """Wait until the fault of this API is used up."""
+        return self.until(
+            lambda: all(fault["api"] != api for fault in self.service.faults()), "it does not ask for that"
+        )
 
     def processes(self, attempt=1, index=-1):
         """The processes of an attempt, and those that look after them, in the order of their start."""
@@ -123,7 +131,7 @@ class Run:
         self.service.set_fate(self.jobs(index)[-1], {"processing_seconds": 0})
         return self
 
-    def ended(self, timeout=120):
+    def ended(self, timeout=PATIENCE):
         return self.airflow.wait_for_run(self.dag_id, self.run_id, timeout, on_tick=self._asked.look)
 
     def returned(self, index=-1):
@@ -136,10 +144,10 @@ class Run:
 
     def tells(self, text, attempt=1, index=-1):
         """Wait until its log says so."""
-        return self.until(lambda: text in self.log(attempt, index), f"its log does not say {text!r}", 60)
+        return self.until(lambda: text in self.log(attempt, index), f"its log does not say {text!r}")
 
     def was_stopped(self, index=-1):
-        self.until(lambda: self.job(index)["userAction"] == "STOP", "its job goes on", 60)
+        self.until(lambda: self.job(index)["userAction"] == "STOP", "its job goes on")
         assert self.asked(index) == {"start": 1, "stop": 1}
 
     def goes_on(self, index=-1):
@@ -177,12 +185,8 @@ def killed(world):
         "created": Run(world, "run_once_v1"),
         "starting": Run(world, "run_once"),
     }
-    for run in runs.values():
-        api = {"run_once": "process", "run_once_v1": "process_v1"}.get(run.dag_id, "statistical")
-        left = lambda api=api: any(fault["api"] == api for fault in world.service.faults())  # noqa: E731
-        run.until(lambda left=left: not left(), "nothing was asked for")
-        time.sleep(0.3)
-        run.kill_worker()
+    for name, api in {"creating": "statistical", "created": "process_v1", "starting": "process"}.items():
+        runs[name].runs_into_the_fault(api).kill_worker()
     return runs
 
 
@@ -213,8 +217,7 @@ def test_the_worker_is_killed_before_the_task_is_deferred(runs, name):
 def test_the_worker_is_killed_while_it_verifies(world, runs):
     run = runs["verified"].runs("deferred")
     world.service.fault("hang", method="GET", api="process_v1", path="/tiles")
-    run.end_job().until(lambda: not world.service.faults(), "it does not verify")
-    run.kill_worker()
+    run.end_job().runs_into_the_fault("process_v1").kill_worker()
     assert run.ended() == "success"
     assert run.returned()["id"] == run.job()["id"]
     assert run.asked() == {"start": 1}
@@ -351,16 +354,16 @@ def test_the_triggerer_is_stopped_killed_and_frozen(world, runs):
     run, airflow = runs["watched"].runs("deferred"), world.airflow
     airflow.stop("triggerer")
     outage = world.service.fault(status=503, times=None, api="process")
-    airflow.start("triggerer")
+    airflow.start("triggerer", timeout=PATIENCE)
     run.tells("Waiting on")
     world.service.clear_faults(outage)
     killed = run.triggerer()
     airflow.kill("triggerer")
-    airflow.start("triggerer")
+    airflow.start("triggerer", timeout=PATIENCE)
     first = run.is_taken_from(killed)
     airflow.freeze("triggerer")
     try:
-        airflow.start("triggerer", "-2")
+        airflow.start("triggerer", "-2", timeout=PATIENCE)
         run.is_taken_from(first)
     finally:
         airflow.thaw("triggerer")

@@ -53,8 +53,8 @@ for dag_id, arguments in {
     "run_on_worker": {"deferrable": False},
     "run_and_leave": {"on_kill": "leave"},
     "run_changing": {"request": CHANGING},
-    "run_briefly": {"execution_timeout": timedelta(seconds=10), "retries": 0},
-    "run_briefly_and_leave": {"timeout": 10, "on_timeout": "leave"},
+    "run_briefly": {"execution_timeout": timedelta(seconds=30), "retries": 0},
+    "run_briefly_and_leave": {"timeout": 30, "on_timeout": "leave"},
 }.items():
     with DAG(dag_id, **BY_HAND) as dag:
         SentinelHubBatchRunOperator(

@@ -23,7 +23,7 @@ _TIME_TO_KILL = 25.0
 """Seconds for which Airflow is held up by a kill; it allows 30 (``[triggerer] on_kill_timeout``)."""
 
 _ASKED_AGAIN_FOR = 15 * 60.0
-"""Seconds for which a job is asked to stop again that is still queued: that takes minutes (section 5.4)."""
+"""Seconds for which a stop is asked for again: a job may be queued for minutes, and the service busy or away."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 3.0, 30.0
 _BUDGET = 10.0
@@ -89,14 +89,11 @@ class OwningTrigger(BaseTrigger):
                 self.log.info("This task was killed (it is %s), so its job is asked to stop.", state)
             config = await SentinelHubHook(self.sentinelhub_conn_id).aget_config()
             ending = await asyncio.to_thread(self._stop, config)
-            if not ending.too_early or time.monotonic() >= until:
+            if not ending.again or time.monotonic() >= until:
                 self.log.log(ending.level, "%s", ending.line)
                 return
             if pause == _FIRST_PAUSE:
-                self.log.warning(
-                    "The service cannot stop the job before it is analysed: it is asked again for %s.",
-                    in_words(_ASKED_AGAIN_FOR),
-                )
+                self.log.warning("%s It is asked again for %s.", ending.line, in_words(_ASKED_AGAIN_FOR))
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
         self.log.info("%s The task is %s, so the job was left alone.", self._left(), state or "gone")

@@ -7,7 +7,13 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-from airflow_sentinelhub.exceptions import BadRequest, Conflict, NotFound, SentinelHubError
+from airflow_sentinelhub.exceptions import (
+    BadRequest,
+    Conflict,
+    NotFound,
+    SentinelHubError,
+    ServiceUnavailable,
+)
 from airflow_sentinelhub.jobs import Action, Already, BatchJob, MissingJob, plan
 from airflow_sentinelhub.jobs import action_words as words
 from airflow_sentinelhub.watching.look import JobReader, look_at
@@ -29,13 +35,13 @@ class Ending:
 
     :param level: of the line in the log.
     :param line: says it.
-    :param too_early: the service refused what it will accept later: a queued job can be stopped only once it is
-        analysed (section 5.4).
+    :param again: it may succeed later: the service was busy or away, or the job is queued, and can be stopped only
+        once it is analysed (section 5.4).
     """
 
     level: int
     line: str
-    too_early: bool = False
+    again: bool = False
 
 
 def was_killed(state: str | None) -> bool:
@@ -71,9 +77,10 @@ def end_job(client: JobStopper, job_id: str, budget: float) -> Ending:
         step = plan(Action.STOP, look, time.time())
         if isinstance(step, Already):
             return Ending(logging.INFO, step.message)
-        return Ending(logging.ERROR, _not_stopped(label, f"{refusal} {words.now_is(look)}"), too_early=True)
+        return Ending(logging.ERROR, _not_stopped(label, f"{refusal} {words.now_is(look)}"), again=True)
     except SentinelHubError as error:
-        return Ending(logging.ERROR, _not_stopped(label, str(error)))
+        again = isinstance(error, ServiceUnavailable)
+        return Ending(logging.ERROR, _not_stopped(label, str(error)), again)
     return Ending(logging.WARNING, f"{label} was asked to stop. What is done or in flight is charged.")
 
 

@@ -286,7 +286,7 @@ def test_a_queued_job_is_asked_again_until_it_is_analysed(emulator, airflow, mon
 
     lines = killed(make(request_id), again=analysed)
     assert stops(emulator) > 1
-    assert "cannot stop the job before it is analysed: it is asked again for 15 min." in told(lines)
+    assert "It is asked again for 15 min." in told(lines)
     assert emulator.job(request_id)["userAction"] == "STOP"
     assert "was asked to stop" in told(lines)
 
@@ -317,6 +317,7 @@ def test_a_queued_job_of_a_task_that_is_cleared_meanwhile_is_left(emulator, airf
 def test_a_refusal_or_an_outage_is_an_error_that_says_what_to_do(emulator, airflow, monkeypatch, status):
     airflow("failed")
     monkeypatch.setattr(owning, "_BUDGET", 0.0)
+    monkeypatch.setattr(owning, "_ASKED_AGAIN_FOR", 0.0)
     request_id = emulator.add_job("process", steps=PROCESSING)
     emulator.fault(status=status, method="POST", path="/stop$", times=None)
     lines = killed(waiting(request_id))
@@ -324,12 +325,17 @@ def test_a_refusal_or_an_outage_is_an_error_that_says_what_to_do(emulator, airfl
     assert f"job {request_id} COULD NOT BE STOPPED" in told(lines)
 
 
-def test_a_busy_service_is_asked_again(emulator, airflow):
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_service_that_is_busy_or_away_is_asked_again(emulator, airflow, monkeypatch, status):
     airflow("failed")
+    monkeypatch.setattr(owning, "_BUDGET", 0.0)
+    monkeypatch.setattr(owning, "_FIRST_PAUSE", 0.1)
     request_id = emulator.add_job("process", steps=PROCESSING)
-    emulator.fault(status=503, method="POST", path="/stop$", times=1)
-    killed(waiting(request_id))
+    emulator.fault(status=status, method="POST", path="/stop$", times=3)
+    lines = killed(waiting(request_id))
     assert emulator.job(request_id)["userAction"] == "STOP"
+    assert "was asked to stop" in told(lines[-1:])
+    assert stops(emulator) >= 4
 
 
 def test_a_connection_that_is_broken_is_an_error_and_shows_no_secret(emulator, airflow, monkeypatch):

@@ -11,6 +11,9 @@ import requests
 
 FINISHED = ("success", "failed")
 
+# SQLite lets one write at a time, and Airflow gives up on it after five seconds: on a busy machine that happens.
+_ATTEMPTS, _PAUSE = 5, 1.0
+
 
 class AirflowRestError(RuntimeError):
     """
@@ -22,6 +25,8 @@ class AirflowRestError(RuntimeError):
     def __init__(self, method: str, path: str, status: int, answer: str) -> None:
         super().__init__(f"{method} {path} was answered with {status}: {answer[:2000]}")
         self.status = status
+        self.is_database = status == 500 and "Database error" in answer
+        """Whether nothing was done, since the database was not to be had."""
 
 
 class AirflowRest:
@@ -53,7 +58,14 @@ class AirflowRest:
         if self._token is None:
             self._token = self._send("GET", "/auth/token")["access_token"]
         headers = {"Authorization": f"Bearer {self._token}"}
-        return self._send(method, f"/api/v2{path}", json=json, params=params, headers=headers)
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return self._send(method, f"/api/v2{path}", json=json, params=params, headers=headers)
+            except AirflowRestError as error:
+                if not error.is_database or attempt == _ATTEMPTS:
+                    raise
+            time.sleep(_PAUSE)
+        raise AssertionError("the last attempt returns or raises")
 
     def _send(self, method: str, path: str, **options: Any) -> Any:
         response = self._session.request(method, self.base_url + path, timeout=30, **options)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow_sentinelhub.triggers.task_state import state_of
-from airflow_sentinelhub.watching import end_job, was_killed
+from airflow_sentinelhub.watching import Ending, end_job, was_killed
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.config import ClientConfig
     from airflow_sentinelhub.jobs import BatchApi
 
-_FOR_THE_STATE = 2.0
-_FOR_THE_STOP = 2.5
-"""Seconds. Airflow sends SIGKILL 5 seconds after SIGTERM."""
+_HELD_FOR = 2.0
+"""Seconds for which the task is held up. Airflow sends SIGKILL 5 seconds after SIGTERM."""
 
 _TIMEOUT = (1.0, 2.0)
 
@@ -26,7 +23,7 @@ class Killing:
     Stops a job if its task was killed on the worker.
 
     Airflow calls ``on_kill`` also when a worker is shut down or has lost its heartbeat. So the task's state
-    counts, and if Airflow does not tell it in time the job is left.
+    counts, and as long as Airflow does not tell it the job is left.
 
     :param api: the job's API.
     :param config: the account, read before: there is no time for it then.
@@ -41,24 +38,28 @@ class Killing:
         self._task_instance = task_instance
         self._log = log
         self._stops = stops
+        self._killed = False
+        self._helper: threading.Thread | None = None
         self.job_id: str | None = None
-        self.wants_stop = False
 
     def happened(self) -> None:
         """Do what can be done within 5 seconds, from a signal handler."""
         if not self._stops:
             self._log.warning("The worker is told to end. %s (on_kill='leave')", self._left())
             return
-        state = _in_time(_FOR_THE_STATE, lambda: state_of(self._task_instance))
-        if not was_killed(state):
-            now = state or "in a state that Airflow did not tell in time"
-            self._log.warning("The worker is told to end; the task is %s. %s", now, self._left())
-            return
-        self.wants_stop = True
-        if self.job_id is None:
-            self._log.warning("This task was killed (it is %s) before it had a job: nothing is started.", state)
-        else:
-            self.stop(self.job_id)
+        # The signal may have come while the task itself asks Airflow or the service for something. Whatever it
+        # holds for that it gives back only when this returns, so the helper goes on after that.
+        self._helper = threading.Thread(target=self._help, name="sentinelhub-kill", daemon=True)
+        self._helper.start()
+        self._helper.join(_HELD_FOR)
+        if self._helper.is_alive() and not self._killed:
+            self._log.warning("The worker is told to end, and Airflow has not yet told why. %s", self._left())
+
+    def task_was_killed(self) -> bool:
+        """Tell whether the task was killed; if the worker was told to end, Airflow is given time to tell why."""
+        if self._helper is not None:
+            self._helper.join(_HELD_FOR)
+        return self._killed
 
     def stop(self, job_id: str) -> None:
         """
@@ -66,11 +67,26 @@ class Killing:
 
         :param job_id: the job.
         """
-        ended: tuple[int, str] | None = _in_time(_FOR_THE_STOP, lambda: self._end(job_id))
-        level, line = ended or (logging.ERROR, f"The service did not answer in time. {self._left()}")
-        self._log.log(level, "This task was killed. %s", line)
+        ending = self._end(job_id)
+        self._log.log(ending.level, "This task was killed. %s", ending.line)
 
-    def _end(self, job_id: str) -> tuple[int, str]:
+    def _help(self) -> None:
+        try:
+            state = state_of(self._task_instance)
+            if not was_killed(state):
+                self._log.warning("The worker is told to end; the task is %s. %s", state or "gone", self._left())
+                return
+            self._killed = True
+            if self.job_id is None:
+                self._log.warning(
+                    "This task was killed (it is %s) before it had a job: nothing is started.", state
+                )
+            else:
+                self.stop(self.job_id)
+        except Exception:
+            self._log.exception("The worker is told to end, and that failed. %s", self._left())
+
+    def _end(self, job_id: str) -> Ending:
         from airflow_sentinelhub.client.batch import BatchClient
 
         # A kill does not queue for the account's limit.
@@ -80,23 +96,3 @@ class Killing:
     def _left(self) -> str:
         job = f"{self._api.display_name} job {self.job_id}" if self.job_id else "What was asked of the service"
         return f"{job} is left as it is; the next attempt of this task goes on with it."
-
-
-def _in_time(seconds: float, call: Callable[[], Any]) -> Any:
-    """
-    Make a call that may hang, since the signal may have come in the middle of another one like it.
-
-    :return: what it gives; ``None`` if that takes too long, or fails.
-    """
-    given: list[Any] = []
-
-    def make() -> None:
-        try:
-            given.append(call())
-        except Exception:
-            logging.getLogger(__name__).debug("A call during the kill failed.", exc_info=True)
-
-    thread = threading.Thread(target=make, name="sentinelhub-kill", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return given[0] if given else None

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_sentinelhub.exceptions import BatchTimeout
 from airflow_sentinelhub.jobs import Action, BatchApi
 from airflow_sentinelhub.triggers.pause import SentinelHubPauseTrigger
 from airflow_sentinelhub.watching import clock
+
+if TYPE_CHECKING:
+    from airflow.triggers.base import BaseTrigger
 
 DEFERRED_FROM = 30.0
 """Seconds of waiting below which a worker sleeps: handing a task over and back takes about as long."""
@@ -101,14 +104,23 @@ class Pausing:
                 clock(until, now),
             )
             self.defer(
-                trigger=SentinelHubPauseTrigger(until=until),
+                trigger=self._pause_trigger(until, limit),
                 method_name="execute_complete",
                 kwargs=kwargs,
-                timeout=timedelta(seconds=until - now + _BACKSTOP),
+                timeout=timedelta(seconds=self._unheard_at(until, limit) - now + _BACKSTOP),
             )
         if until - now >= DEFERRED_FROM:
             self.log.info("This task holds its worker until %s (deferrable=False).", clock(until, now))
         self._sleep_in_time(until - now, limit)
+
+    def _pause_trigger(self, until: float, limit: TimeLimit) -> BaseTrigger:  # noqa: ARG002 - for subclasses
+        """Give what lets time pass."""
+        return SentinelHubPauseTrigger(until=until)
+
+    @staticmethod
+    def _unheard_at(until: float, limit: TimeLimit) -> float:  # noqa: ARG004 - for subclasses
+        """Say when the task is given up if the triggerer is not heard of, in seconds since 1970."""
+        return until
 
     @staticmethod
     def _sleep_in_time(duration: float, limit: TimeLimit) -> None:

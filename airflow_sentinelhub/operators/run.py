@@ -46,7 +46,7 @@ from airflow_sentinelhub.operators.run_arguments import resumes, some_cost, to_b
 from airflow_sentinelhub.operators.verifying import verify
 from airflow_sentinelhub.sensors.on_worker import WorkerWait
 from airflow_sentinelhub.sensors.patience import Patient
-from airflow_sentinelhub.triggers.run import SentinelHubBatchRunTrigger
+from airflow_sentinelhub.triggers.run import SentinelHubBatchRunPauseTrigger, SentinelHubBatchRunTrigger
 from airflow_sentinelhub.triggers.waiting import SETTLING_TIME, stored_terms
 from airflow_sentinelhub.watching import Terms, verdict_line
 
@@ -462,6 +462,20 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
             stop_on_kill=self.stops_on_kill,
         )
 
+    def _pause_trigger(self, until: float, limit: TimeLimit) -> SentinelHubBatchRunPauseTrigger:
+        return SentinelHubBatchRunPauseTrigger(
+            until=until,
+            api=self.api.value,
+            request_id=limit.job_id,
+            sentinelhub_conn_id=self.sentinelhub_conn_id,
+            stop_on_kill=self.stops_on_kill,
+        )
+
+    @staticmethod
+    def _unheard_at(until: float, limit: TimeLimit) -> float:
+        # Airflow does not tell what was waited for, so only the end of the task's time may end it.
+        return until if limit.ends_at is None else max(until, limit.ends_at)
+
     def _intervals(self) -> dict[str, float]:
         return {**super()._intervals(), "analysis_poke_interval": self.analysis_poke_interval}
 
@@ -481,7 +495,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
 
     def _go_no_further(self) -> None:
         """End here if the task was killed: a job that is started now would run on without it."""
-        if self._killing is not None and self._killing.wants_stop:
+        if self._killing is not None and self._killing.task_was_killed():
             if self._killing.job_id is not None:
                 self._killing.stop(self._killing.job_id)
             raise SentinelHubError("This task was killed; nothing more is asked of the service.")

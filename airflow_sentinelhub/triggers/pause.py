@@ -26,6 +26,7 @@ class SentinelHubPauseTrigger(BaseTrigger):
     def __init__(self, *, until: float, **unknown: Any) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.until = until
+        self.fired = False
         if unknown:
             self.log.debug("Arguments of another version are ignored: %s", ", ".join(unknown))
 
@@ -38,4 +39,5 @@ class SentinelHubPauseTrigger(BaseTrigger):
         # In pieces, as the wall clock may be set and the machine suspended meanwhile.
         while (left := self.until - time.time()) > 0:  # noqa: ASYNC110 - it is time itself that is waited for
             await asyncio.sleep(min(left, _LONGEST_SLEEP))
+        self.fired = True
         yield TriggerEvent({"until": self.until})  # type: ignore[no-untyped-call]

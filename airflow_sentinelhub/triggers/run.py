@@ -1,34 +1,18 @@
-"""The trigger of a task that owns its job: it waits, and ends the job when the task is killed."""
+"""The triggers of a task that owns its job, one to wait for it and one to let time pass."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from asgiref.sync import sync_to_async
-
-from airflow_sentinelhub.exceptions import SentinelHubError
+from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.triggers.batch import SentinelHubBatchTrigger
-from airflow_sentinelhub.triggers.task_state import state_of
-from airflow_sentinelhub.watching import end_job, was_killed
-
-if TYPE_CHECKING:
-    from airflow_sentinelhub.client.config import ClientConfig
-
-_TIME_TO_KILL = 25.0
-"""Seconds for all that happens after a kill; Airflow gives 30 (``[triggerer] on_kill_timeout``)."""
-
-_BUDGET = 10.0
+from airflow_sentinelhub.triggers.owning import OwningTrigger
+from airflow_sentinelhub.triggers.pause import SentinelHubPauseTrigger
 
 
-class SentinelHubBatchRunTrigger(SentinelHubBatchTrigger):
+class SentinelHubBatchRunTrigger(OwningTrigger, SentinelHubBatchTrigger):
     """
     Waits for the job of a task that owns it, and stops the job when the task is killed.
-
-    Airflow calls :meth:`on_kill` (since 3.3) not only when somebody marks the task as failed: also when it is
-    cleared, when a newer attempt has taken up the job, and when a triggerer that was frozen finds that another
-    one has its triggers. So what counts is the state of the task.
 
     :param stop_on_kill: stop the job when the task was killed; otherwise it is left, and the log says so.
     :param kwargs: see :class:`~airflow_sentinelhub.triggers.batch.SentinelHubBatchTrigger`.
@@ -44,49 +28,43 @@ class SentinelHubBatchRunTrigger(SentinelHubBatchTrigger):
         classpath = "airflow_sentinelhub.triggers.run.SentinelHubBatchRunTrigger"
         return classpath, {**kwargs, "stop_on_kill": self.stop_on_kill}
 
-    async def on_kill(self) -> None:
-        """Stop the job, if its task was killed."""
-        if self.fired:
-            return
-        ending = asyncio.create_task(self._end())
-        until = time.monotonic() + _TIME_TO_KILL
-        # The supervisor cancels again every second, which must not reach what is under way.
-        while not ending.done() and (left := until - time.monotonic()) > 0:
-            try:
-                await asyncio.wait({ending}, timeout=left)
-            except asyncio.CancelledError:
-                continue
-        if not ending.done():
-            ending.cancel()
-            self.log.error("%s It was not stopped in time: look at it in the service's dashboard.", self._left())
 
-    async def _end(self) -> None:
-        try:
-            if not self.stop_on_kill:
-                self.log.warning("%s It was left alone (on_kill='leave').", self._left())
-                return
-            state = await self._state()
-            if not was_killed(state):
-                self.log.info("%s The task is %s, so the job was left alone.", self._left(), state or "gone")
-                return
-            config = await self.read_connection()
-            level, line = await asyncio.to_thread(self._stop, config)
-            self.log.log(level, "This task was killed (it is %s). %s", state, line)
-        except SentinelHubError as error:
-            self.log.error("%s It was not stopped: %s", self._left(), error)
-        except Exception:
-            self.log.exception("%s It was not stopped:", self._left())
+class SentinelHubBatchRunPauseTrigger(OwningTrigger, SentinelHubPauseTrigger):
+    """
+    Lets time pass for a task that owns a job, and stops the job when the task is killed meanwhile.
 
-    async def _state(self) -> str | None:
-        # Through Airflow's own way from threads to the triggerer's loop; the call itself would block that.
-        return None if self.task_instance is None else await sync_to_async(state_of)(self.task_instance)
+    The job may run: a task waits, for example, until one that is still queued can be stopped.
 
-    def _stop(self, config: ClientConfig) -> tuple[int, str]:
-        from airflow_sentinelhub.client.batch import BatchClient
+    :param until: when to fire, in seconds since 1970.
+    :param api: ``process``, ``statistical`` or ``process_v1``.
+    :param request_id: id of the job.
+    :param sentinelhub_conn_id: the Airflow connection, read in the triggerer.
+    :param stop_on_kill: stop the job when the task was killed; otherwise it is left, and the log says so.
+    :param unknown: arguments of a newer version, which a row in the database may hold after a downgrade.
+    """
 
-        # A kill does not queue for the account's limit.
-        with BatchClient(config, self.api, admitted=True) as client:
-            return end_job(client, self.request_id, _BUDGET)
+    def __init__(
+        self,
+        *,
+        until: float,
+        api: str,
+        request_id: str,
+        sentinelhub_conn_id: str,
+        stop_on_kill: bool = True,
+        **unknown: Any,
+    ) -> None:
+        super().__init__(until=until, **unknown)
+        self.api = BatchApi(api)
+        self.request_id = request_id
+        self.sentinelhub_conn_id = sentinelhub_conn_id
+        self.stop_on_kill = stop_on_kill
 
-    def _left(self) -> str:
-        return f"The wait for {self.api.display_name} job {self.request_id} was ended from outside."
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Give what the triggerer needs to make this trigger again."""
+        return "airflow_sentinelhub.triggers.run.SentinelHubBatchRunPauseTrigger", {
+            "until": self.until,
+            "api": self.api.value,
+            "request_id": self.request_id,
+            "sentinelhub_conn_id": self.sentinelhub_conn_id,
+            "stop_on_kill": self.stop_on_kill,
+        }

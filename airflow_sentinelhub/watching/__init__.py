@@ -1,6 +1,6 @@
 """Watching jobs: who asks for which and when, what the looks come to, and what a log tells. No Airflow in here."""
 
-from airflow_sentinelhub.watching.ending import end_job, was_killed
+from airflow_sentinelhub.watching.ending import Ending, end_job, was_killed
 from airflow_sentinelhub.watching.ends import EndsWatch, EventTerms, MemoryNotebook, Notebook
 from airflow_sentinelhub.watching.group import GroupTerms, GroupWait
 from airflow_sentinelhub.watching.group_story import group_line
@@ -31,6 +31,7 @@ __all__ = [
     "MemoryNotebook",
     "EventTerms",
     "EndsWatch",
+    "Ending",
     "look_at_many",
     "group_line",
     "GroupWait",

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 from typing import Protocol
 
-from airflow_sentinelhub.exceptions import BadRequest, Conflict, NotFound, SentinelHubError
+from airflow_sentinelhub.exceptions import (
+    BadRequest,
+    Conflict,
+    NotFound,
+    SentinelHubError,
+    ServiceUnavailable,
+)
 from airflow_sentinelhub.jobs import Action, Already, BatchJob, MissingJob, plan
 from airflow_sentinelhub.jobs import action_words as words
 from airflow_sentinelhub.watching.look import JobReader, look_at
@@ -21,6 +28,22 @@ class JobStopper(JobReader, Protocol):
         """Ask for a job to be stopped."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """
+    What came of a stop.
+
+    :param level: of the line in the log.
+    :param line: says it.
+    :param again: it may succeed later: the service was busy or away, or the job is queued, and can be stopped only
+        once it is analysed (section 5.4).
+    """
+
+    level: int
+    line: str
+    again: bool = False
+
+
 def was_killed(state: str | None) -> bool:
     """
     Tell whether the state of a task says that somebody wants it, and what it does, to end.
@@ -33,14 +56,14 @@ def was_killed(state: str | None) -> bool:
     return state in _STATES_OF_A_KILL
 
 
-def end_job(client: JobStopper, job_id: str, budget: float) -> tuple[int, str]:
+def end_job(client: JobStopper, job_id: str, budget: float) -> Ending:
     """
     Ask the service to stop a job, and look at it only if it refuses: there may be no time for more.
 
     :param client: asks the service.
     :param job_id: the job.
     :param budget: seconds in which the client may begin to ask again.
-    :return: what came of it, for the log, with its level.
+    :return: what came of it.
     """
     label = f"{client.api.display_name} job {job_id}"
     try:
@@ -48,14 +71,17 @@ def end_job(client: JobStopper, job_id: str, budget: float) -> tuple[int, str]:
     except (BadRequest, Conflict, NotFound) as refusal:
         look = look_at(client, job_id, budget=budget)
         if isinstance(look, MissingJob):
-            return logging.INFO, f"{label} is gone, so there is nothing to stop."
-        if isinstance(look, BatchJob) and isinstance(step := plan(Action.STOP, look, time.time()), Already):
-            return logging.INFO, step.message
-        now = words.now_is(look) if isinstance(look, BatchJob) else str(look)
-        return logging.ERROR, _not_stopped(label, f"{refusal} {now}")
+            return Ending(logging.INFO, f"{label} is gone, so there is nothing to stop.")
+        if not isinstance(look, BatchJob):
+            return Ending(logging.ERROR, _not_stopped(label, f"{refusal} {look}"))
+        step = plan(Action.STOP, look, time.time())
+        if isinstance(step, Already):
+            return Ending(logging.INFO, step.message)
+        return Ending(logging.ERROR, _not_stopped(label, f"{refusal} {words.now_is(look)}"), again=True)
     except SentinelHubError as error:
-        return logging.ERROR, _not_stopped(label, str(error))
-    return logging.WARNING, f"{label} was asked to stop. What is done or in flight is charged."
+        again = isinstance(error, ServiceUnavailable)
+        return Ending(logging.ERROR, _not_stopped(label, str(error)), again)
+    return Ending(logging.WARNING, f"{label} was asked to stop. What is done or in flight is charged.")
 
 
 def _not_stopped(label: str, reason: str) -> str:

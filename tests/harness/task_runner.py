@@ -34,12 +34,14 @@ class ExecutionApi:
     :param next_kwargs: with these arguments.
     :param first_reschedule: when the task was first rescheduled.
     :param max_tries: a user's clear makes it larger.
+    :param state: what the task is, for Airflow.
     """
 
     next_method: str | None = None
     next_kwargs: dict[str, Any] | None = None
     first_reschedule: datetime | None = None
     max_tries: int = 0
+    state: str = "running"
     xcoms: dict[str, Any] = field(default_factory=dict)
     store: dict[str, Any] = field(default_factory=dict)
     rendered: dict[str, Any] = field(default_factory=dict)
@@ -50,6 +52,9 @@ class ExecutionApi:
         name = path.rpartition("/")[2]
         if path.endswith("/run"):
             return httpx.Response(200, json=self._run_context())
+        if path.endswith("/task-instances/states"):
+            task_id = request.url.params["task_ids"]
+            return httpx.Response(200, json={"task_states": {"a_run": {task_id: self.state}}})
         if "/store/ti/" in path:
             return self._keep(self.store, request.method, name, body, lambda value: {"value": value["value"]})
         if "/xcoms/" in path:

@@ -14,7 +14,7 @@ from tests.harness.task_runner import Ended, ExecutionApi, deferred_to, run
 from tests.operators.conftest import operator
 from tests.operators.creations import posts
 
-PAUSE = "airflow_sentinelhub.triggers.pause.SentinelHubPauseTrigger"
+PAUSE = "airflow_sentinelhub.triggers.run.SentinelHubBatchRunPauseTrigger"
 RUN = "airflow_sentinelhub.triggers.run.SentinelHubBatchRunTrigger"
 
 

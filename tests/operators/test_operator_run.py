@@ -94,7 +94,7 @@ def test_a_clear_lets_a_stopped_job_go_on(emulator, clock, api):
     assert ended.state == "success", ended.error
     assert (ended.returned["status"], task.job["id"]) == ("DONE", ended.returned["id"])
     assert asked(emulator) == {"create": 1, "start": 2}
-    assert "SentinelHubPauseTrigger" in task.deferrals, "the lock is waited out"
+    assert "SentinelHubBatchRunPauseTrigger" in task.deferrals, "the lock is waited out"
 
 
 # Cost
@@ -223,7 +223,7 @@ def test_a_job_that_the_service_stops_is_started_again(emulator, clock, api, rea
     task = RunTask(emulator, clock, api, resume={"OUT_OF_PU": 2, "UNHEALTHY": 1})
     task.begin()
     task.wake()
-    assert task.deferrals[-1] == "SentinelHubPauseTrigger", task.ended.error
+    assert task.deferrals[-1] == "SentinelHubBatchRunPauseTrigger", task.ended.error
     began = clock.time()
     task.wake()
     assert lock * 60 - 300 < clock.time() - began < lock * 60 + 60

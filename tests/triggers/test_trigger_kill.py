@@ -1,0 +1,381 @@
+"""A task that owns a job is ended while it is deferred: when its job is stopped, and when it is left."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from types import SimpleNamespace
+
+import pytest
+import structlog
+from airflow.sdk.execution_time import task_runner
+from airflow.sdk.execution_time.comms import TaskStatesResult
+
+from airflow_sentinelhub.client.tokens import PROCESS_TOKENS
+from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.triggers import owning
+from airflow_sentinelhub.triggers.run import SentinelHubBatchRunPauseTrigger, SentinelHubBatchRunTrigger
+from tests.harness.versions import deserialize, serialize
+from tests.triggers.test_trigger import arguments
+
+PROCESSING = [{"status": "PROCESSING", "completionPercentage": 42}]
+ENDLESS = 60.0
+"""Seconds that nothing here takes, however busy the machine is."""
+
+
+class Airflow:
+    """What answers a triggerer that asks for the state of a task."""
+
+    def __init__(self, state, map_index=-1):
+        self.state, self.map_index, self.asked = state, map_index, []
+
+    def send(self, message):
+        self.asked.append(message)
+        if isinstance(self.state, Exception):
+            raise self.state
+        name = "run" if self.map_index < 0 else f"run_{self.map_index}"
+        others = {} if self.map_index < 0 else {"run_7": "failed"}
+        own = {} if self.state is None else {name: self.state}
+        return TaskStatesResult(task_states={"a_run": {**others, **own}})
+
+
+@pytest.fixture(autouse=True)
+def _no_token_of_the_test_before():
+    PROCESS_TOKENS.reset()
+
+
+@pytest.fixture
+def airflow(monkeypatch):
+    """Let Airflow say that the task is in this state."""
+
+    def say(state, map_index=-1):
+        played = Airflow(state, map_index)
+        monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", played, raising=False)
+        return played
+
+    return say
+
+
+def a_task(map_index=-1):
+    return SimpleNamespace(
+        id=uuid.uuid4(), dag_id="a_dag", run_id="a_run", task_id="run", map_index=map_index, try_number=1
+    )
+
+
+def waiting(request_id, *, api="process", map_index=-1, **given):
+    trigger = SentinelHubBatchRunTrigger(**arguments(request_id=request_id, api=api, **given))
+    trigger.task_instance = a_task(map_index)
+    return trigger
+
+
+def pausing(request_id, **given):
+    trigger = SentinelHubBatchRunPauseTrigger(
+        until=time.time() + ENDLESS, api="process", request_id=request_id, sentinelhub_conn_id="sh", **given
+    )
+    trigger.task_instance = a_task()
+    return trigger
+
+
+def killed(trigger, again=None):
+    """
+    Kill a trigger as Airflow does.
+
+    :param again: called until it is done; Airflow cancels again every second.
+    """
+
+    async def scene():
+        killing = asyncio.create_task(trigger.on_kill())
+        while not killing.done():
+            await asyncio.sleep(0.02)
+            if again and again():
+                killing.cancel()
+        await killing
+
+    with structlog.testing.capture_logs() as lines:
+        asyncio.run(scene())
+    return [line for line in lines if line["log_level"] != "debug"]
+
+
+def told(lines):
+    return "\n".join(str(line["event"]) for line in lines)
+
+
+def stops(emulator):
+    actions = emulator.requests()["actions"]
+    return actions["stop"] + actions["cancel"]
+
+
+every_trigger = pytest.mark.parametrize("make", [waiting, pausing])
+
+
+@every_trigger
+@pytest.mark.parametrize("state", ["failed", "skipped", "removed"])
+def test_a_killed_task_stops_its_job(emulator, airflow, make, state):
+    airflow(state)
+    request_id = emulator.add_job("process", steps=PROCESSING)
+    lines = killed(make(request_id))
+    assert emulator.job(request_id)["userAction"] == "STOP"
+    assert stops(emulator) == 1
+    assert [line["log_level"] for line in lines] == ["info", "warning"]
+    assert f"killed (it is {state})" in told(lines)
+    assert f"Batch Process job {request_id} was asked to stop" in told(lines)
+
+
+@every_trigger
+@pytest.mark.parametrize(
+    "state",
+    [
+        "success",
+        "queued",
+        "scheduled",
+        "running",
+        "deferred",
+        "up_for_retry",
+        "restarting",
+        "upstream_failed",
+        None,
+    ],
+)
+def test_anything_else_leaves_it(emulator, airflow, make, state):
+    airflow(state)
+    request_id = emulator.add_job("process", steps=PROCESSING)
+    [line] = killed(make(request_id))
+    assert stops(emulator) == 0
+    assert line["log_level"] == "info"
+    assert f"job {request_id} was ended from outside. The task is {state or 'gone'}" in line["event"]
+
+
+@pytest.mark.parametrize("api", ["statistical", "process_v1"])
+def test_in_the_other_apis_too(emulator, airflow, api):
+    airflow("failed")
+    request_id = emulator.add_job(api, steps=PROCESSING)
+    killed(waiting(request_id, api=api))
+    assert emulator.job(request_id)["userAction"] == ("CANCEL" if api == "process_v1" else "STOP")
+
+
+@pytest.mark.parametrize(("state", "stopped"), [("failed", 1), ("deferred", 0)])
+def test_of_mapped_tasks_only_the_own_state_counts(emulator, airflow, state, stopped):
+    played = airflow(state, map_index=2)
+    killed(waiting(emulator.add_job("process", steps=PROCESSING), map_index=2))
+    assert stops(emulator) == stopped
+    assert {(each.map_index, *each.task_ids, *each.run_ids) for each in played.asked} == {(2, "run", "a_run")}
+
+
+def test_a_job_may_be_left_on_purpose(emulator, airflow):
+    played = airflow("failed")
+    [line] = killed(waiting(emulator.add_job("process", steps=PROCESSING), stop_on_kill=False))
+    assert (stops(emulator), played.asked) == (0, [])
+    assert "on_kill='leave'" in line["event"]
+
+
+def test_to_be_cancelled_again_and_again_asks_once_and_to_the_end(emulator, airflow):
+    airflow("failed")
+    request_id = emulator.add_job("process", steps=PROCESSING)
+    emulator.fault("slow", method="POST", path="/stop$", seconds=1.0)
+    lines = killed(waiting(request_id), again=lambda: True)
+    assert stops(emulator) == 1
+    assert emulator.job(request_id)["userAction"] == "STOP"
+    assert "was asked to stop" in told(lines)
+
+
+def test_after_its_event_it_asks_for_nothing(emulator, airflow):
+    played = airflow("failed")
+    trigger = waiting(emulator.add_job("process", steps=[{"status": "DONE"}]))
+
+    async def scene():
+        async for _ in trigger.run():
+            # What Airflow does to a trigger that does not return at once.
+            await trigger.on_kill()
+
+    with structlog.testing.capture_logs():
+        asyncio.run(scene())
+    assert (stops(emulator), played.asked) == (0, [])
+
+
+def test_after_its_pause_it_asks_for_nothing(emulator, airflow):
+    played = airflow("failed")
+    trigger = pausing(emulator.add_job("process", steps=PROCESSING))
+    trigger.until = 0
+
+    async def scene():
+        async for _ in trigger.run():
+            await trigger.on_kill()
+
+    asyncio.run(scene())
+    assert (stops(emulator), played.asked) == (0, [])
+
+
+@pytest.fixture
+def impatient(emulator, airflow, monkeypatch):
+    """A trigger on whose kill Airflow does not wait at all."""
+    airflow("failed")
+    monkeypatch.setattr(owning, "_TIME_TO_KILL", 0.0)
+    return waiting(emulator.add_job("process", steps=PROCESSING))
+
+
+def test_what_takes_longer_than_airflow_waits_goes_on_without_it(emulator, impatient):
+    async def scene():
+        await impatient.on_kill()
+        [ending] = owning._UNDER_WAY
+        await ending
+
+    with structlog.testing.capture_logs() as lines:
+        asyncio.run(scene())
+    assert not owning._UNDER_WAY
+    assert emulator.job(impatient.request_id)["userAction"] == "STOP"
+    assert f"job {impatient.request_id} was ended from outside. What becomes of it" in told(lines[:1])
+    assert "was asked to stop" in told(lines)
+
+
+def test_a_triggerer_that_is_stopped_meanwhile_says_so(impatient):
+    async def scene():
+        await impatient.on_kill()
+        await asyncio.sleep(0)
+
+    with structlog.testing.capture_logs() as lines:
+        asyncio.run(scene())
+    assert lines[-1]["log_level"] == "error"
+    assert f"job {impatient.request_id} was ended from outside. The triggerer ends, too" in told(lines)
+
+
+def test_an_airflow_that_does_not_tell_the_state_leaves_the_job(emulator, airflow):
+    airflow(RuntimeError("the API server is away"))
+    lines = killed(waiting(emulator.add_job("process", steps=PROCESSING)))
+    assert stops(emulator) == 0
+    assert lines[-1]["log_level"] == "error"
+    assert "It was not stopped" in told(lines)
+
+
+def test_what_is_over_is_no_error(emulator, airflow):
+    airflow("failed")
+    request_id = emulator.add_job("process", steps=[{"status": "DONE"}])
+    lines = killed(waiting(request_id))
+    assert {line["log_level"] for line in lines} == {"info"}
+    assert "done before it could be stopped" in told(lines)
+
+
+def test_what_is_gone_is_no_error(emulator, airflow):
+    airflow("failed")
+    lines = killed(waiting("6aa8765a-0000-4000-8000-00000000dead"))
+    assert {line["log_level"] for line in lines} == {"info"}
+    assert "is gone, so there is nothing to stop" in told(lines)
+
+
+def test_what_was_asked_before_is_not_asked_again(emulator, airflow):
+    airflow("failed")
+    request_id = emulator.add_job(
+        "process", fate={"analysis_seconds": ENDLESS}, status="ANALYSING", user_action="STOP"
+    )
+    lines = killed(waiting(request_id))
+    assert "asked for before" in told(lines)
+    assert {line["log_level"] for line in lines} == {"info"}
+
+
+@every_trigger
+def test_a_queued_job_is_asked_again_until_it_is_analysed(emulator, airflow, monkeypatch, make):
+    airflow("failed")
+    monkeypatch.setattr(owning, "_FIRST_PAUSE", 0.1)
+    request_id = emulator.add_job("process", fate={"queued_seconds": 10 * ENDLESS})
+
+    def analysed():
+        if stops(emulator) == 1:
+            emulator.set_fate(request_id, steps=[{"status": "ANALYSING"}])
+        return False
+
+    lines = killed(make(request_id), again=analysed)
+    assert stops(emulator) > 1
+    assert "It is asked again for 15 min." in told(lines)
+    assert emulator.job(request_id)["userAction"] == "STOP"
+    assert "was asked to stop" in told(lines)
+
+
+def test_a_job_that_stays_queued_is_an_error_that_says_what_to_do(emulator, airflow, monkeypatch):
+    airflow("failed")
+    monkeypatch.setattr(owning, "_FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(owning, "_ASKED_AGAIN_FOR", 0.5)
+    lines = killed(waiting(emulator.add_job("process", fate={"queued_seconds": 10 * ENDLESS})))
+    assert lines[-1]["log_level"] == "error"
+    assert "COULD NOT BE STOPPED" in told(lines)
+    assert "SentinelHubBatchStopOperator" in told(lines)
+
+
+def test_a_queued_job_of_a_task_that_is_cleared_meanwhile_is_left(emulator, airflow, monkeypatch):
+    played = airflow("failed")
+    monkeypatch.setattr(owning, "_FIRST_PAUSE", 0.1)
+
+    def cleared():
+        played.state = "queued" if stops(emulator) else played.state
+        return False
+
+    lines = killed(waiting(emulator.add_job("process", fate={"queued_seconds": 10 * ENDLESS})), again=cleared)
+    assert "The task is queued, so the job was left alone" in told(lines)
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_a_refusal_or_an_outage_is_an_error_that_says_what_to_do(emulator, airflow, monkeypatch, status):
+    airflow("failed")
+    monkeypatch.setattr(owning, "_BUDGET", 0.0)
+    monkeypatch.setattr(owning, "_ASKED_AGAIN_FOR", 0.0)
+    request_id = emulator.add_job("process", steps=PROCESSING)
+    emulator.fault(status=status, method="POST", path="/stop$", times=None)
+    lines = killed(waiting(request_id))
+    assert lines[-1]["log_level"] == "error"
+    assert f"job {request_id} COULD NOT BE STOPPED" in told(lines)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_service_that_is_busy_or_away_is_asked_again(emulator, airflow, monkeypatch, status):
+    airflow("failed")
+    monkeypatch.setattr(owning, "_BUDGET", 0.0)
+    monkeypatch.setattr(owning, "_FIRST_PAUSE", 0.1)
+    request_id = emulator.add_job("process", steps=PROCESSING)
+    emulator.fault(status=status, method="POST", path="/stop$", times=3)
+    lines = killed(waiting(request_id))
+    assert emulator.job(request_id)["userAction"] == "STOP"
+    assert "was asked to stop" in told(lines[-1:])
+    assert stops(emulator) >= 4
+
+
+def test_a_connection_that_is_broken_is_an_error_and_shows_no_secret(emulator, airflow, monkeypatch):
+    airflow("failed")
+    monkeypatch.setenv("AIRFLOW_CONN_SH", json.dumps({"conn_type": "sentinelhub", "password": "s3cr3t"}))
+    lines = killed(waiting(emulator.add_job("process", steps=PROCESSING)))
+    assert stops(emulator) == 0
+    assert lines[-1]["log_level"] == "error"
+    assert "It was not stopped" in told(lines)
+    assert "s3cr3t" not in json.dumps(lines, default=str)
+
+
+def test_a_bug_of_our_own_is_an_error_in_the_log(emulator, airflow, monkeypatch):
+    airflow("failed")
+
+    async def broken(hook):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(SentinelHubHook, "aget_config", broken)
+    lines = killed(waiting(emulator.add_job("process", steps=PROCESSING)))
+    assert stops(emulator) == 0
+    assert lines[-1]["log_level"] == "error"
+
+
+def test_dag_test_gives_a_trigger_no_task(emulator, airflow):
+    airflow("failed")
+    trigger = waiting(emulator.add_job("process", steps=PROCESSING))
+    trigger.task_instance = None
+    killed(trigger)
+    assert stops(emulator) == 0
+
+
+@every_trigger
+def test_it_survives_the_database(make):
+    trigger = make("6aa8765a-0000-4000-8000-000000000000", stop_on_kill=False)
+    classpath, kwargs = trigger.serialize()
+    assert classpath == f"{type(trigger).__module__}.{type(trigger).__name__}"
+    restored = deserialize(json.loads(json.dumps(serialize(kwargs))))
+    again = type(trigger)(**restored, of_a_newer_version=True)
+    assert again.serialize() == (classpath, kwargs)
+    assert again.stop_on_kill is False
+    old = {name: value for name, value in kwargs.items() if name != "stop_on_kill"}
+    assert type(trigger)(**old).stop_on_kill is True

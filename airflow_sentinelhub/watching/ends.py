@@ -358,8 +358,9 @@ class EndsWatch:
             self._notebook_failed = True
             self._say(
                 logging.WARNING,
-                f"Airflow cannot note or take what is to be told ({type(error).__name__}: {error}). Ends are told "
-                "when it can; it is tried again and again.",
+                # Only its type: the text may come from any backend of the state store and hold anything.
+                f"Airflow cannot note or take what is to be told ({type(error).__name__}). Ends are told when it "
+                "can; it is tried again and again.",
             )
 
 

@@ -49,7 +49,7 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": "airflow_sentinelhub.hooks.sentinelhub.SentinelHubHook",
                 "hook-name": "Sentinel Hub",
                 "ui-field-behaviour": {
-                    "hidden-fields": ["schema", "port"],
+                    "hidden-fields": ["schema"],
                     "relabeling": {
                         "login": "Client ID",
                         "password": "Client secret",
@@ -59,6 +59,8 @@ def get_provider_info() -> dict[str, Any]:
                         "login": "id of an OAuth client (sh_client_id)",
                         "password": "its secret (sh_client_secret)",
                         "host": "empty: the deployment's own, such as https://services.sentinel-hub.com",
+                        # They take an empty one for a change of the address (apache/airflow #73298).
+                        "port": "443, for Airflow 3.3.1 and 3.3.2, whose Test fails without a port; else empty",
                     },
                 },
                 "conn-fields": {
@@ -90,6 +92,14 @@ def get_provider_info() -> dict[str, Any]:
                             "account's limit by the number of triggerers. Empty: as many as the service accepts."
                         ),
                         "schema": {"type": ["integer", "null"], "minimum": 1, "default": None},
+                    },
+                    "dashboard_url": {
+                        "label": "Dashboard URL",
+                        "description": (
+                            "Page that the link of a task leads to, with {id} in the place of the job's id. "
+                            "Empty: the deployment's Requests Builder."
+                        ),
+                        "schema": {"type": ["string", "null"], "default": None},
                     },
                 },
             }

@@ -43,6 +43,10 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
+        "extra-links": [
+            "airflow_sentinelhub.links.batch.SentinelHubJobLink",
+            "airflow_sentinelhub.links.batch.SentinelHubDeliveryLink",
+        ],
         "connection-types": [
             {
                 "connection-type": "sentinelhub",

@@ -67,6 +67,25 @@ def delivery_of(api: BatchApi, job_id: str, payload: Mapping[str, Any]) -> Deliv
     )
 
 
+def delivery_folder(api: BatchApi, job_id: str, payload: Mapping[str, Any]) -> str | None:
+    """
+    Find the folder below which a job leaves its results; ``None`` where its request does not say it.
+
+    :param api: the job's API.
+    :param job_id: its id.
+    :param payload: what the service says of it.
+    """
+    try:
+        delivery = delivery_of(api, job_id, payload)
+    except ResultsUnavailable:
+        return None
+    if api is BatchApi.STATISTICAL:
+        return result_files(delivery, job_id).folder
+    if delivery.is_zarr and _PLACEHOLDER.search(delivery.url) is None:
+        return delivery.url.rstrip("/")
+    return execution_databases(delivery, job_id)[0].rpartition("/")[0]
+
+
 def execution_databases(delivery: Delivery, job_id: str) -> tuple[str, ...]:
     """
     Give the places where the execution database of a Batch Process job may be, the likeliest first.

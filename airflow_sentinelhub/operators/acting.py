@@ -29,6 +29,7 @@ from airflow_sentinelhub.jobs import (
     reduce_to_id,
 )
 from airflow_sentinelhub.jobs import action_words as words
+from airflow_sentinelhub.links.batch import link_to
 from airflow_sentinelhub.operators.asking import CONFIRMATION_PAUSES, Asker
 from airflow_sentinelhub.operators.batch_api import SentinelHubBatchOperator
 from airflow_sentinelhub.triggers.pause import SentinelHubPauseTrigger
@@ -150,6 +151,7 @@ class SentinelHubBatchActionOperator(SentinelHubBatchOperator):
             asker = Asker(client, errand.job_id, lambda duration: self._sleep(duration, errand), self.log.warning)
             while True:
                 job = self._found(asker.look(seen=errand.memory.seen), errand)
+                link_to(self, config=client.config, job_id=job.id, delivery=job.delivery)
                 step, memory = decide(self.action, job, time.time(), errand.memory, refusal)
                 errand = replace(errand, memory=memory)
                 match step:

@@ -63,6 +63,7 @@ class Story:
 
     def __init__(self, api: BatchApi, job_id: str, say: Say, told: Told | None = None) -> None:
         self._name = f"{api.display_name} job {job_id[:8]}"
+        self._label = f"{api.display_name} job {job_id}: "
         self._say = say
         self.told = told or Told()
 
@@ -104,11 +105,12 @@ class Story:
         since = told.trouble_since or now
         due = not told.trouble_since or now - told.trouble_at >= QUIET_AT_MOST
         if verdict.warn:
-            self._say(logging.WARNING, f"{self._name}: {verdict.message}")
+            self._say(logging.WARNING, f"{self._name}: {verdict.message.removeprefix(self._label)}")
         elif due:
             lasted = f"not seen for {in_words(now - since)} now. " if told.trouble_since else ""
             until_when = f"Waiting on, until {clock(until, now)} at most."
-            self._say(logging.WARNING, f"{self._name}: {lasted}{plain(error)} {until_when}")
+            why = plain(error).removeprefix(self._label)
+            self._say(logging.WARNING, f"{self._name}: {lasted}{why} {until_when}")
         else:
             return
         self.told = replace(told, trouble_since=since, trouble_at=now)

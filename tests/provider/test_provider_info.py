@@ -52,7 +52,8 @@ def test_its_module_imports_nothing():
         for entry in INFO[kind]
         for module in entry["python-modules"]
     ]
-    + [connection["hook-class-name"] for connection in INFO["connection-types"]],
+    + [connection["hook-class-name"] for connection in INFO["connection-types"]]
+    + INFO["extra-links"],
 )
 def test_every_path_in_it_can_be_imported(path):
     try:

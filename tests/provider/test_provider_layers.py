@@ -22,8 +22,9 @@ ALLOWED = {
     "hooks": {"exceptions", "jobs", "client"},
     "results": {"exceptions", "jobs", "client"},
     "triggers": {"exceptions", "jobs", "client", "watching", "hooks"},
-    "sensors": {"exceptions", "jobs", "client", "watching", "hooks", "triggers"},
-    "operators": {"exceptions", "jobs", "client", "watching", "hooks", "results", "triggers"},
+    "links": {"jobs", "client"},
+    "sensors": {"exceptions", "jobs", "client", "watching", "hooks", "triggers", "links"},
+    "operators": {"exceptions", "jobs", "client", "watching", "hooks", "results", "triggers", "links"},
 }
 WITHOUT_AIRFLOW = {"exceptions", "jobs", "client", "watching", "emulator"}
 HTTP = {"requests", "requests_oauthlib", "oauthlib", "urllib3"}

@@ -63,8 +63,8 @@ def get_provider_info() -> dict[str, Any]:
                         "login": "id of an OAuth client (sh_client_id)",
                         "password": "its secret (sh_client_secret)",
                         "host": "empty: the deployment's own, such as https://services.sentinel-hub.com",
-                        # They take an empty one for a change of the address (apache/airflow #73298).
-                        "port": "443, for Airflow 3.3.1 and 3.3.2, whose Test fails without a port; else empty",
+                        # Airflow 3.3.1 and 3.3.2 test no connection without a port (apache/airflow #73298).
+                        "port": "empty; 443 if Test says that the port differs",
                     },
                 },
                 "conn-fields": {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,17 @@ def airflow(service, tmp_path_factory):
         connections={"sentinelhub_default": json.dumps(connection)},
         env={"EXAMPLE_POKE_INTERVAL": "1"},
     ) as airflow:
+        wait_until_known(airflow, "example_batch_process")
         yield airflow
+
+
+def wait_until_known(airflow, dag_id):
+    """Wait until the DAG processor has read a DAG: the page of one that it has not read stays empty."""
+    deadline = time.monotonic() + 180
+    while dag_id not in {dag["dag_id"] for dag in airflow.request("GET", "/dags")["dags"]}:
+        airflow.check()
+        assert time.monotonic() < deadline, airflow.import_errors()
+        time.sleep(0.3)
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ mv constraints.new constraints$(call ending,$(1)).txt
 endef
 
 clean: ## Remove .venv and its like, the files of demo and bench, and all caches
-	rm -rf $(VENV) $(addprefix .venv-,$(basename $(AIRFLOWS))) .demo .bench .site dist constraints.new .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(addprefix .venv-,$(basename $(AIRFLOWS))) .demo .bench .browser .site dist constraints.new .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The build backend is pinned like all else: it is installed first, and the build uses that one. A machine whose

@@ -45,13 +45,17 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
+        "extra-links": [
+            "airflow_sentinelhub.links.batch.SentinelHubJobLink",
+            "airflow_sentinelhub.links.batch.SentinelHubDeliveryLink",
+        ],
         "connection-types": [
             {
                 "connection-type": "sentinelhub",
                 "hook-class-name": "airflow_sentinelhub.hooks.sentinelhub.SentinelHubHook",
                 "hook-name": "Sentinel Hub",
                 "ui-field-behaviour": {
-                    "hidden-fields": ["schema", "port"],
+                    "hidden-fields": ["schema"],
                     "relabeling": {
                         "login": "Client ID",
                         "password": "Client secret",
@@ -61,6 +65,8 @@ def get_provider_info() -> dict[str, Any]:
                         "login": "id of an OAuth client (sh_client_id)",
                         "password": "its secret (sh_client_secret)",
                         "host": "empty: the deployment's own, such as https://services.sentinel-hub.com",
+                        # Airflow 3.3.1 and 3.3.2 test no connection without a port (apache/airflow #73298).
+                        "port": "empty; 443 if Test says that the port differs",
                     },
                 },
                 "conn-fields": {
@@ -92,6 +98,14 @@ def get_provider_info() -> dict[str, Any]:
                             "account's limit by the number of triggerers. Empty: as many as the service accepts."
                         ),
                         "schema": {"type": ["integer", "null"], "minimum": 1, "default": None},
+                    },
+                    "dashboard_url": {
+                        "label": "Dashboard URL",
+                        "description": (
+                            "Page that the link of a task leads to, with {id} in the place of the job's id. "
+                            "Empty: the deployment's Requests Builder."
+                        ),
+                        "schema": {"type": ["string", "null"], "default": None},
                     },
                 },
             }

@@ -97,6 +97,14 @@ class BatchClient:
         """
         return self._transport.admit()
 
+    def token_lifetime(self) -> float:
+        """
+        Fetch a token, unless there is one, with one attempt.
+
+        :return: the seconds until it expires.
+        """
+        return self._transport.token_lifetime()
+
     def close(self) -> None:
         """Close the connections. Tokens are kept, for other clients of the account."""
         self._transport.close()

@@ -24,6 +24,8 @@ class ClientConfig:
     :param allow_http: accept ``http://`` for hosts that are not this machine.
     :param requests_per_minute: most requests that the account's clients in this process send in any minute,
         without those for tokens; ``None``: as many as the service lets pass.
+    :param dashboard_url: page of the web application that shows a job, with ``{id}`` in the place of its id, or
+        one that shows them all; empty: none.
     :raises InvalidConnection: a field is missing or makes no sense; the message starts with its name.
     """
 
@@ -34,6 +36,7 @@ class ClientConfig:
     url_layout: UrlLayout = UrlLayout.LEGACY
     allow_http: bool = False
     requests_per_minute: int | None = None
+    dashboard_url: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if not self.client_id:

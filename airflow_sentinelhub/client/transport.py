@@ -105,6 +105,16 @@ class Transport:
         """
         return self._gate.admit(self._gate_key, self._clock())
 
+    def token_lifetime(self) -> float:
+        """
+        Fetch the account's token, unless there is one, with one attempt.
+
+        :return: the seconds until it expires.
+        :raises ServiceError: there is none to be had.
+        """
+        token = self._tokens.get(self._account, clock=self._clock, fetch=self._endpoint.fetch)
+        return token.expires_at - self._clock()
+
     def send(self, call: Call, budget: float) -> dict[str, Any]:
         """
         Make a call, again and again while that makes sense and the budget lasts.

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from airflow_sentinelhub.client.config import ClientConfig
-from airflow_sentinelhub.client.deployments import CUSTOM, DEPLOYMENTS, Deployment
+from airflow_sentinelhub.client.deployments import CUSTOM, DEPLOYMENTS, Deployment, deployment_at
 from airflow_sentinelhub.exceptions import InvalidConnection
 from airflow_sentinelhub.jobs import UrlLayout
+from airflow_sentinelhub.jobs.pages import JOB_ID
+
+_HTTPS_PORT = 443
+_PLACEHOLDER = re.compile(r"\{[^}]*\}")
 
 
 class ConnectionFields(Protocol):
@@ -29,8 +34,8 @@ def read_connection(conn_id: str, connection: ConnectionFields) -> ClientConfig:
 
     :param conn_id: its id, for messages.
     :param connection: login is the client id, password its secret, host the base URL; ``deployment``,
-        ``auth_url``, ``url_layout``, ``allow_http`` and ``requests_per_minute`` come from extra. An explicit
-        host or ``auth_url`` wins over the deployment's.
+        ``auth_url``, ``url_layout``, ``allow_http``, ``requests_per_minute`` and ``dashboard_url`` come from
+        extra. An explicit host, ``auth_url`` or ``dashboard_url`` wins over the deployment's.
     :raises InvalidConnection: a field is missing or makes no sense; the message names it.
     """
     try:
@@ -44,6 +49,7 @@ def read_connection(conn_id: str, connection: ConnectionFields) -> ClientConfig:
             url_layout=_url_layout(extra.get("url_layout")),
             allow_http=_flag("allow_http", extra.get("allow_http")),
             requests_per_minute=_whole_number("requests_per_minute", extra.get("requests_per_minute")),
+            dashboard_url=_dashboard_url(base_url, extra),
         )
     except InvalidConnection as error:
         raise InvalidConnection(f"Airflow connection {conn_id!r}: {error}") from None
@@ -58,9 +64,9 @@ def _addresses(host: str, extra: Mapping[str, Any]) -> tuple[str, str]:
         known = ", ".join([*DEPLOYMENTS, CUSTOM])
         raise InvalidConnection(f"deployment {name!r} in extra is not known: use one of {known}")
     # A known address says more than the name beside it, which the form fills in by itself.
-    preset = _recognised(base_url=host) or DEPLOYMENTS.get(name)
+    preset = deployment_at(host) or DEPLOYMENTS.get(name)
     if preset is None and not name and not host:
-        preset = _recognised(auth_url=auth_url) if auth_url else DEPLOYMENTS["main"]
+        preset = _issuer(auth_url) if auth_url else DEPLOYMENTS["main"]
     if preset is not None:
         return host or preset.base_url, auth_url or preset.auth_url
     if not host:
@@ -72,12 +78,9 @@ def _addresses(host: str, extra: Mapping[str, Any]) -> tuple[str, str]:
     return host, auth_url
 
 
-def _recognised(*, base_url: str = "", auth_url: str = "") -> Deployment | None:
-    """Find the deployment that an address belongs to."""
-    for deployment in DEPLOYMENTS.values():
-        if base_url == deployment.base_url or auth_url == deployment.auth_url:
-            return deployment
-    return None
+def _issuer(auth_url: str) -> Deployment | None:
+    """Find the deployment whose tokens come from an address."""
+    return next((each for each in DEPLOYMENTS.values() if each.auth_url == auth_url), None)
 
 
 def _host(connection: ConnectionFields) -> str:
@@ -87,7 +90,8 @@ def _host(connection: ConnectionFields) -> str:
             f"host {host.rpartition('@')[2]!r} has no scheme: write https://{host.rpartition('@')[2]} "
             "(percent-encoded in a connection URI: https%3A%2F%2F...)"
         )
-    if host and connection.port and ":" not in host.partition("://")[2]:
+    # The port of https may be there for Airflow's sake: see the form in get_provider_info.
+    if host and connection.port and connection.port != _HTTPS_PORT and ":" not in host.partition("://")[2]:
         host = f"{host}:{connection.port}"
     return host
 
@@ -111,6 +115,22 @@ def _text(name: str, extra: Mapping[str, Any]) -> str:
     if not isinstance(value, str):
         raise InvalidConnection(f"{name} in extra must be a text, not {type(value).__name__}")
     return value.strip()
+
+
+def _dashboard_url(base_url: str, extra: Mapping[str, Any]) -> str:
+    url = _text("dashboard_url", extra)
+    if not url:
+        deployment = deployment_at(base_url)
+        return deployment.dashboard_url if deployment else ""
+    if unknown := set(_PLACEHOLDER.findall(url)) - {JOB_ID}:
+        raise InvalidConnection(
+            f"dashboard_url in extra has {min(unknown)}: only {JOB_ID}, the place of a job's id, is known"
+        )
+    if not url.startswith(("https://", "http://")):
+        raise InvalidConnection(
+            f"dashboard_url {url!r} in extra is no web address: expected https://host/{JOB_ID}"
+        )
+    return url
 
 
 def _url_layout(value: object) -> UrlLayout:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
 from airflow_sentinelhub.client.config import ClientConfig
-from airflow_sentinelhub.exceptions import Forbidden, InvalidConnection, SentinelHubError, ServiceUnavailable
+from airflow_sentinelhub.exceptions import InvalidConnection, SentinelHubError, ServiceUnavailable
+from airflow_sentinelhub.hooks.checking import check, refusal
 from airflow_sentinelhub.hooks.connection import read_connection
 from airflow_sentinelhub.jobs import BatchApi
 
@@ -26,6 +28,7 @@ class SentinelHubHook(BaseHook):
     secret (``sh_client_secret``), its host the base URL (``sh_base_url``). In extra, ``deployment`` names a
     preset (``main``, ``us-west-2``, ``cdse`` or ``custom``) and ``auth_url`` the address that issues tokens
     (``sh_token_url``); ``requests_per_minute`` is kept to by all clients of the account in one process;
+    ``dashboard_url`` is the page that the links of tasks lead to, with ``{id}`` in the place of a job's id;
     ``url_layout`` (``legacy`` or ``new``) and ``allow_http`` are for special cases.
 
     :param sentinelhub_conn_id: the Airflow connection.
@@ -102,19 +105,18 @@ class SentinelHubHook(BaseHook):
         )
 
     def test_connection(self) -> tuple[bool, str]:
-        """Fetch a token and list one page of jobs; the message never contains a credential."""
+        """Fetch a new token and list jobs; the message names the field to look at, and never a credential."""
+        from airflow_sentinelhub.client.batch import BatchClient
+        from airflow_sentinelhub.client.tokens import TokenCache
+
         try:
-            with self.get_conn() as client:
-                jobs: list[Any] = next(client.list(page_size=1, budget=5), [])
-        except Forbidden:
-            return False, (
-                "The credentials are right, but this account may not use Batch Process: it needs a plan with "
-                "batch processing (on CDSE, a Copernicus Service account)."
-            )
+            config = self.get_config()
+        except InvalidConnection as error:
+            return False, refusal(self.sentinelhub_conn_id, error)
         except SentinelHubError as error:
             return False, str(error)
-        shown = "at least one Batch Process job is visible" if jobs else "no Batch Process job exists yet"
-        return True, f"Connected to {client.config.base_url}: the credentials are accepted, {shown}."
+        with BatchClient(config, BatchApi.PROCESS, tokens=TokenCache()) as client:
+            return check(client, time.time())
 
     def _unreadable(self, error: Exception) -> SentinelHubError:
         if isinstance(error, AirflowNotFoundException):

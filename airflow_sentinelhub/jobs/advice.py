@@ -169,4 +169,5 @@ def _reason(job: BatchJob) -> str:
     if not job.error:
         return " (the service gives no reason)" if job.status is JobStatus.FAILED else ""
     error = job.error if len(job.error) <= _LONGEST_ERROR else job.error[: _LONGEST_ERROR - 3] + "..."
-    return f": {error}"
+    # What follows is a full stop; three of them say that something was cut off.
+    return f": {error if error.endswith('..') else error.removesuffix('.')}"

@@ -82,6 +82,8 @@ def delivery_folder(api: BatchApi, job_id: str, payload: Mapping[str, Any]) -> s
         return None
     if api is BatchApi.STATISTICAL:
         return result_files(delivery, job_id).folder
+    if delivery.is_zarr and _PLACEHOLDER.search(delivery.url) is None:
+        return delivery.url.rstrip("/")
     return execution_databases(delivery, job_id)[0].rpartition("/")[0]
 
 

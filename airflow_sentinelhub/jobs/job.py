@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_sentinelhub.exceptions import InvalidPayload
 from airflow_sentinelhub.jobs.api import BatchApi
+from airflow_sentinelhub.jobs.delivery import delivery_folder
 from airflow_sentinelhub.jobs.statuses import JobStatus, UserAction
 
 _REQUEST_FIELDS = frozenset({"request", "processRequest"})
@@ -34,6 +35,7 @@ class BatchJob:
     :param stopped_reason: why it is STOPPED, as the service spelled it, or ``None``.
     :param error: the service's explanation of a failure, or ``None``.
     :param light: whether this is an answer that never carries the user action.
+    :param delivery: the folder below which it leaves its results, or ``None`` where the answer had no request.
     :param payload: the answer itself, with the cost always under ``costPU``, without the request (it is
         large and may hold the keys of a bucket).
     """
@@ -49,10 +51,13 @@ class BatchJob:
     stopped_reason: str | None
     error: str | None
     light: bool = False
+    delivery: str | None = None
     payload: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def from_payload(cls, api: BatchApi, payload: object, *, light: bool = False) -> BatchJob:
+    def from_payload(
+        cls, api: BatchApi, payload: object, *, light: bool = False, delivery: str | None = None
+    ) -> BatchJob:
         """
         Read an answer of the service.
 
@@ -62,6 +67,7 @@ class BatchJob:
         :param api: the API that answered.
         :param payload: the decoded JSON.
         :param light: the answer came from the statistical ``/status``, which lacks ``userAction``.
+        :param delivery: where it delivers, if its request was cut off before.
         :raises InvalidPayload: it is no object, or has no id.
         """
         if not isinstance(payload, Mapping):
@@ -91,6 +97,7 @@ class BatchJob:
             stopped_reason=_text(payload.get("stoppedStatusReason")),
             error=_text(payload.get("error")),
             light=light,
+            delivery=delivery or delivery_folder(api, job_id, payload),
             payload=kept,
         )
 

@@ -128,6 +128,7 @@ class Verdict:
             "message": self.message,
             "service_message": self.service_message,
             "job": self.job.to_json() if self.job else None,
+            "delivery": self.job.delivery if self.job else None,
         }
 
     @classmethod
@@ -147,7 +148,7 @@ class Verdict:
                 api=api,
                 job_id=str(event["request_id"]),
                 message=str(event.get("message") or ""),
-                job=BatchJob.from_payload(api, job) if job is not None else None,
+                job=BatchJob.from_payload(api, job, delivery=event.get("delivery")) if job is not None else None,
                 service_message=event.get("service_message"),
             )
         except KeyError as missing:

@@ -16,6 +16,7 @@ from airflow_sentinelhub.jobs import (
     parse_request_id,
     reduce_to_id,
 )
+from airflow_sentinelhub.links.batch import link_to
 from airflow_sentinelhub.operators.batch_api import SentinelHubBatchOperator
 from airflow_sentinelhub.operators.doing import Doing, Helpers
 from airflow_sentinelhub.operators.pausing import Pausing, TimeLimit
@@ -121,16 +122,17 @@ class SentinelHubBatchActionOperator(Pausing, SentinelHubBatchOperator):
 
     def _run(self, context: Context, errand: _Errand) -> dict[str, Any]:
         limit = self._limit(errand)
-        helpers = Helpers(
-            log=self.log,
-            connect=self.hook.get_conn,
-            wait=lambda until, memory: self._let_pass(
-                until, limit, {"errand": replace(errand, memory=memory).to_json()}
-            ),
-            sleep=lambda duration: self._sleep_in_time(duration, limit),
-            keep=lambda job: self._push(context, job),
-        )
         with self.client() as client:
+            helpers = Helpers(
+                log=self.log,
+                connect=self.hook.get_conn,
+                wait=lambda until, memory: self._let_pass(
+                    until, limit, {"errand": replace(errand, memory=memory).to_json()}
+                ),
+                sleep=lambda duration: self._sleep_in_time(duration, limit),
+                keep=lambda job: self._push(context, job),
+                seen=lambda job: link_to(self, config=client.config, job_id=job.id, delivery=job.delivery),
+            )
             return Doing(client, self.action, errand.job_id, errand.memory, helpers).job().to_json()
 
     def _push(self, context: Context, job: BatchJob) -> None:

@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi
+from airflow_sentinelhub.links.batch import SentinelHubDeliveryLink, SentinelHubJobLink
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.batch import BatchClient
@@ -27,6 +28,7 @@ class SentinelHubBatchOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("sentinelhub_conn_id",)
     ui_color = "#d6e6f5"
+    operator_extra_links = (SentinelHubJobLink(), SentinelHubDeliveryLink())
 
     def __init__(
         self,

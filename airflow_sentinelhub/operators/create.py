@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_sentinelhub.links.batch import link_to
 from airflow_sentinelhub.operators.creating import JobCreation
 from airflow_sentinelhub.operators.ledger import Ledger
 from airflow_sentinelhub.operators.requesting import SentinelHubBatchRequestOperator
@@ -42,6 +43,7 @@ class SentinelHubBatchCreateOperator(SentinelHubBatchRequestOperator):
         with self.client() as client:
             creation = JobCreation(client, order, Ledger.of(context), self.log)
             job = creation.job()
+            link_to(self, config=client.config, job_id=job.id, delivery=job.delivery)
             if self.do_xcom_push:
                 context["ti"].xcom_push(key="return_value", value=job.to_json())
             creation.finish()

@@ -44,6 +44,7 @@ class Helpers:
         stay on it; takes what has to be remembered.
     :param sleep: lets so many seconds pass on the worker.
     :param keep: keeps what is known of the job, as an exception follows.
+    :param seen: takes each look at the job.
     :param before_asking: raises if the service must not be asked for this (any more).
     """
 
@@ -52,6 +53,7 @@ class Helpers:
     wait: Callable[[float, ActionMemory], None]
     sleep: Callable[[float], None]
     keep: Callable[[BatchJob], None]
+    seen: Callable[[BatchJob], None] = lambda _: None
     before_asking: Callable[[], None] = lambda: None
 
 
@@ -111,6 +113,7 @@ class Doing:
 
     def _found(self, look: BatchJob | MissingJob) -> BatchJob:
         if isinstance(look, BatchJob):
+            self._helpers.seen(look)
             return look
         message = advice.gone(look) if self._memory.seen else advice.never_found(look)
         verdict = Verdict(Outcome.NOT_FOUND, self._api, look.id, message)

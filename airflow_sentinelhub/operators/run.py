@@ -35,6 +35,7 @@ from airflow_sentinelhub.jobs.completeness import Allowance
 from airflow_sentinelhub.jobs.delivery import delivery_folder
 from airflow_sentinelhub.jobs.durations import seconds, some_seconds
 from airflow_sentinelhub.jobs.run_record import RunRecord, is_stopped
+from airflow_sentinelhub.links.batch import link_to
 from airflow_sentinelhub.operators.course import Course
 from airflow_sentinelhub.operators.creating import JobCreation
 from airflow_sentinelhub.operators.doing import Doing, Helpers
@@ -201,6 +202,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         with self.client() as client:
             job = JobCreation(client, order, ledger, self.log, restarts=True).job()
         killing.job_id = job.id
+        link_to(self, config=client.config, job_id=job.id)
         self._keep_job(context, job)
         record = ledger.read_run().begun(job.id, ledger.max_tries)
         course = Course(job.id, deadlines, record, record.first_action(job))
@@ -230,7 +232,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         else:
             # Beginning again would create and start another job, after each wait.
             known = self._recovered(context, event or {})
-        self._guarded(context).job_id = known.job_id
+        self._guarded(context, known.job_id)
         if known.action is not None:
             return self._act(context, known)
         try:
@@ -255,7 +257,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
                 job_id=job_id,
                 api=self.api.value,
             )
-        self._guarded(context).job_id = job_id
+        self._guarded(context, job_id)
         now = time.time()
         allowed = None if self.execution_timeout is None else self.execution_timeout.total_seconds()
         ends_attempt = allowed is not None and allowed <= self.timeout
@@ -442,6 +444,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
                     counts=counts,
                     delivery_url=delivery_folder(self.api, job.id, payload or {}),
                 )
+        link_to(self, delivery=job.delivery)
         Ledger.of(context).finish()
         return job.to_json()
 
@@ -487,10 +490,13 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
             max_cost_pu=self.max_cost_pu,
         )
 
-    def _guarded(self, context: Context) -> Killing:
-        """Be ready for a kill of the worker."""
+    def _guarded(self, context: Context, job_id: str | None = None) -> Killing:
+        """Be ready for a kill of the worker, and lead to the job where it is known."""
         config = self.hook.get_config()
         self._killing = Killing(self.api, config, context["ti"], self.log, stops=self.stops_on_kill)
+        self._killing.job_id = job_id
+        if job_id is not None:
+            link_to(self, config=config, job_id=job_id)
         return self._killing
 
     def _go_no_further(self) -> None:
@@ -501,6 +507,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
             raise SentinelHubError("This task was killed; nothing more is asked of the service.")
 
     def _keep_job(self, context: Context, job: BatchJob) -> None:
+        link_to(self, delivery=job.delivery)
         # A failed task returns nothing; what is known of the job is useful all the same.
         self._push(context, "request_id", job.id)
         self._push(context, "return_value", job.to_json())

@@ -16,6 +16,7 @@ from airflow_sentinelhub.jobs import (
     parse_request_id,
     reduce_to_id,
 )
+from airflow_sentinelhub.links.batch import link_to
 from airflow_sentinelhub.operators.batch_api import SentinelHubBatchOperator
 
 if TYPE_CHECKING:
@@ -63,7 +64,6 @@ class SentinelHubBatchTilesOperator(SentinelHubBatchOperator):
         "storage_conn_id",
         "output_path",
     )
-    ui_color = "#dff3e4"
 
     _sleep: Callable[[float], None] = staticmethod(time.sleep)
 
@@ -106,6 +106,7 @@ class SentinelHubBatchTilesOperator(SentinelHubBatchOperator):
         with self.client() as client:
             payload = client.get(job_id)
             job = BatchJob.from_payload(self.api, payload)
+            link_to(self, config=client.config, job_id=job.id, delivery=job.delivery)
             tally = self._read(client, job, payload)
         self._tell(job, payload, tally)
         counts = tally.counts()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_sentinelhub.exceptions import SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
@@ -25,6 +25,7 @@ from airflow_sentinelhub.jobs import (
     reduce_to_ids,
 )
 from airflow_sentinelhub.jobs.durations import some_seconds
+from airflow_sentinelhub.links.batch import SentinelHubJobLink, link_to
 from airflow_sentinelhub.sensors.group_on_worker import WorkerGroupWait
 from airflow_sentinelhub.sensors.patience import ResultUnavailable, SentinelHubPatientSensor
 from airflow_sentinelhub.triggers.group import SentinelHubBatchGroupTrigger
@@ -80,6 +81,8 @@ class SentinelHubBatchGroupSensor(SentinelHubPatientSensor):
     """
 
     template_fields: Sequence[str] = ("request_ids", "sentinelhub_conn_id")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"request_ids": "json"}
+    operator_extra_links = (SentinelHubJobLink(),)
 
     request_ids = Reduced(reduce_to_ids)
 
@@ -126,7 +129,9 @@ class SentinelHubBatchGroupSensor(SentinelHubPatientSensor):
         :raises ServiceError: a subclass of it, when they cannot be watched.
         """
         job_ids, repeated = parse_request_ids(self.request_ids)
-        is_local = SentinelHubHook(self.sentinelhub_conn_id).get_config().is_local
+        config = SentinelHubHook(self.sentinelhub_conn_id).get_config()
+        link_to(self, config=config)
+        is_local = config.is_local
         terms = self._terms(job_ids, is_local, time.time())
         if repeated:
             self.log.info("Ids that were given before: %d. Each job is waited for once.", repeated)

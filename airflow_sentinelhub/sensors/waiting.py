@@ -18,6 +18,7 @@ from airflow_sentinelhub.jobs import (
     parse_request_id,
     reduce_to_id,
 )
+from airflow_sentinelhub.links.batch import SentinelHubDeliveryLink, SentinelHubJobLink, link_to
 from airflow_sentinelhub.sensors.on_worker import WorkerWait
 from airflow_sentinelhub.sensors.patience import ResultUnavailable, SentinelHubPatientSensor
 from airflow_sentinelhub.triggers.batch import SentinelHubBatchTrigger
@@ -43,6 +44,7 @@ class SentinelHubBatchWaitSensor(SentinelHubPatientSensor):
     """
 
     template_fields: Sequence[str] = ("request_id", "sentinelhub_conn_id")
+    operator_extra_links = (SentinelHubJobLink(), SentinelHubDeliveryLink())
 
     api: ClassVar[BatchApi]
     goal: ClassVar[Goal]
@@ -70,12 +72,14 @@ class SentinelHubBatchWaitSensor(SentinelHubPatientSensor):
         if not self.deferrable and self.reschedule:
             rescheduled_since = context["ti"].get_first_reschedule_date(context)
         try:
-            is_local = SentinelHubHook(self.sentinelhub_conn_id).get_config().is_local
+            config = SentinelHubHook(self.sentinelhub_conn_id).get_config()
+            is_local = config.is_local
         except SentinelHubError:
             if not rescheduled_since:
                 raise
-            is_local = False  # the look below meets the same error, and the rules say what it means
+            config, is_local = None, False  # the look below meets the same error, and the rules say what it means
         terms = self._terms(is_local, rescheduled_since.timestamp() if rescheduled_since else time.time())
+        link_to(self, config=config, job_id=terms.job_id)
         if not rescheduled_since:
             awaited = "analysed" if self.goal is Goal.ANALYSIS else "done"
             awaited = f"{self.api.display_name} job {terms.job_id} is {awaited}"
@@ -162,6 +166,8 @@ class SentinelHubBatchWaitSensor(SentinelHubPatientSensor):
 
     def _settle(self, context: Context, verdict: Verdict, deadlines: Deadlines) -> Any:
         """End the task as the verdict says, the same way in every mode."""
+        if verdict.job is not None:
+            link_to(self, delivery=verdict.job.delivery)
         result = self.result(context, verdict)
         if verdict.outcome is Outcome.DONE:
             self.log.info("%s", verdict_line(verdict, time.time() - deadlines.started_at))

@@ -1,5 +1,6 @@
 """Watching jobs: who asks for which and when, what the looks come to, and what a log tells. No Airflow in here."""
 
+from airflow_sentinelhub.jobs.moments import clock
 from airflow_sentinelhub.watching.ending import Ending, end_job, was_killed
 from airflow_sentinelhub.watching.ends import EndsWatch, EventTerms, MemoryNotebook, Notebook
 from airflow_sentinelhub.watching.group import GroupTerms, GroupWait
@@ -17,7 +18,7 @@ from airflow_sentinelhub.watching.look import (
 )
 from airflow_sentinelhub.watching.look_at_many import look_at_many
 from airflow_sentinelhub.watching.pollers import Account, follow_list, subscribe
-from airflow_sentinelhub.watching.story import Story, clock, verdict_line
+from airflow_sentinelhub.watching.story import Story, verdict_line
 from airflow_sentinelhub.watching.subscription import Subscription
 from airflow_sentinelhub.watching.wait import Terms, Wait
 

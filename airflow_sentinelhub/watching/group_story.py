@@ -15,7 +15,8 @@ from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, GroupVerdict, Members, Outcome, Standing, Verdict
 from airflow_sentinelhub.jobs.cost import in_units
 from airflow_sentinelhub.jobs.durations import in_words
-from airflow_sentinelhub.watching.story import QUIET_AT_MOST, Say, Story, clock, plain
+from airflow_sentinelhub.jobs.moments import clock
+from airflow_sentinelhub.watching.story import QUIET_AT_MOST, Say, Story, plain
 
 ENDS_APART = 30.0
 """Seconds between two lines of numbers, however many jobs end."""

@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, JobStatus, Outcome, UserAction, Verdict
 from airflow_sentinelhub.jobs.cost import in_units
 from airflow_sentinelhub.jobs.durations import in_words
+from airflow_sentinelhub.jobs.moments import clock
 from airflow_sentinelhub.jobs.stored import StoredRecord
 
 PROGRESS_STEP = 5.0
@@ -23,8 +23,6 @@ PROGRESS_STEP = 5.0
 
 QUIET_AT_MOST = 600.0
 """Seconds after which a line is due even if nothing happened."""
-
-_END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 Say = Callable[[int, str], None]
 """Writes a line: its level (as in :mod:`logging`) and its text."""
@@ -65,6 +63,7 @@ class Story:
 
     def __init__(self, api: BatchApi, job_id: str, say: Say, told: Told | None = None) -> None:
         self._name = f"{api.display_name} job {job_id[:8]}"
+        self._label = f"{api.display_name} job {job_id}: "
         self._say = say
         self.told = told or Told()
 
@@ -106,11 +105,12 @@ class Story:
         since = told.trouble_since or now
         due = not told.trouble_since or now - told.trouble_at >= QUIET_AT_MOST
         if verdict.warn:
-            self._say(logging.WARNING, f"{self._name}: {verdict.message}")
+            self._say(logging.WARNING, f"{self._name}: {verdict.message.removeprefix(self._label)}")
         elif due:
             lasted = f"not seen for {in_words(now - since)} now. " if told.trouble_since else ""
             until_when = f"Waiting on, until {clock(until, now)} at most."
-            self._say(logging.WARNING, f"{self._name}: {lasted}{plain(error)} {until_when}")
+            why = plain(error).removeprefix(self._label)
+            self._say(logging.WARNING, f"{self._name}: {lasted}{why} {until_when}")
         else:
             return
         self.told = replace(told, trouble_since=since, trouble_at=now)
@@ -153,19 +153,6 @@ def verdict_line(verdict: Verdict, lasted: float | None = None) -> str:
     if waited:
         said.append(waited)
     return f"{verdict.api.display_name} job {verdict.job_id}: {', '.join(said)}."
-
-
-def clock(moment: float, now: float | None = None) -> str:
-    """
-    Write a moment in UTC, with its date unless that is today's.
-
-    :param moment: seconds since 1970.
-    :param now: the present, in seconds since 1970.
-    """
-    when = datetime.fromtimestamp(min(moment, _END_OF_TIME), UTC)
-    if now is not None and when.date() == datetime.fromtimestamp(now, UTC).date():
-        return when.strftime("%H:%M UTC")
-    return when.strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _state_line(job: BatchJob, told: Told, now: float) -> str:

@@ -22,6 +22,7 @@ from airflow.sdk.execution_time.supervisor import InProcessTestSupervisor
 
 from tests.harness.versions import deserialize, serialize
 
+_LINK = "_link_"
 _START = "2026-01-01T00:00:00Z"
 
 
@@ -35,6 +36,7 @@ class ExecutionApi:
     :param first_reschedule: when the task was first rescheduled.
     :param max_tries: a user's clear makes it larger.
     :param state: what the task is, for Airflow.
+    :param links: links of the task by class, which Airflow keeps among its XComs whatever ``do_xcom_push`` says.
     """
 
     next_method: str | None = None
@@ -43,6 +45,7 @@ class ExecutionApi:
     max_tries: int = 0
     state: str = "running"
     xcoms: dict[str, Any] = field(default_factory=dict)
+    links: dict[str, Any] = field(default_factory=dict)
     store: dict[str, Any] = field(default_factory=dict)
     rendered: dict[str, Any] = field(default_factory=dict)
     states: list[dict[str, Any]] = field(default_factory=list)
@@ -57,6 +60,9 @@ class ExecutionApi:
             return httpx.Response(200, json={"task_states": {"a_run": {task_id: self.state}}})
         if "/store/ti/" in path:
             return self._keep(self.store, request.method, name, body, lambda value: {"value": value["value"]})
+        if "/xcoms/" in path and name.startswith(_LINK):
+            link = name.removeprefix(_LINK)
+            return self._keep(self.links, request.method, link, body, lambda value: {"key": name, "value": value})
         if "/xcoms/" in path:
             return self._keep(self.xcoms, request.method, name, body, lambda value: {"key": name, "value": value})
         if path.endswith("/rtif"):

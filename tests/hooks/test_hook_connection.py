@@ -77,6 +77,10 @@ def configure(monkeypatch):
             "http://127.0.0.1:9999",
             "http://localhost:8780/token",
         ),
+        # A port that is there for Airflow's sake alone changes nothing.
+        ({"host": CDSE, "port": 443}, CDSE, CDSE_AUTH),
+        ({"port": 443, "extra": {"deployment": "cdse"}}, CDSE, CDSE_AUTH),
+        ({"host": OWN, "port": 8443, "extra": {"auth_url": OWN_AUTH}}, OWN + ":8443", OWN_AUTH),
         # What was copied with blanks around it.
         (
             {"login": " my-id ", "password": "my-secret\n", "host": f" {OWN}/ ", "extra": {"auth_url": OWN_AUTH}},
@@ -118,6 +122,8 @@ def test_addresses(configure, fields, base_url, auth_url):
         pytest.param({"extra": "nonsense"}, "extra is no JSON object", marks=lets_it_pass),
         ({"extra": {"url_layout": "newest"}}, "url_layout"),
         ({"extra": {"allow_http": "perhaps"}}, "allow_http"),
+        ({"extra": {"dashboard_url": "https://sh.example.org/{job}"}}, "dashboard_url in extra has {job}"),
+        ({"extra": {"dashboard_url": "javascript:alert(1)"}}, "dashboard_url 'javascript:alert(1)' in extra"),
         ({"extra": {"requests_per_minute": "many"}}, "requests_per_minute in extra"),
         ({"extra": {"requests_per_minute": True}}, "requests_per_minute in extra"),
         ({"extra": {"requests_per_minute": "inf"}}, "requests_per_minute in extra"),
@@ -159,6 +165,20 @@ def test_url_layout(configure):
 
 
 @pytest.mark.parametrize(
+    ("fields", "page"),
+    [
+        ({}, "https://apps.sentinel-hub.com/requests-builder/"),
+        ({"extra": {"deployment": "us-west-2"}}, "https://apps.sentinel-hub.com/requests-builder/"),
+        ({"host": CDSE}, "https://shapps.dataspace.copernicus.eu/requests-builder/"),
+        ({"host": OWN, "extra": {"auth_url": OWN_AUTH, "deployment": "main"}}, ""),
+        ({"extra": {"dashboard_url": "https://jobs.example.org/{id}"}}, "https://jobs.example.org/{id}"),
+    ],
+)
+def test_dashboard_url(configure, fields, page):
+    assert configure(**fields).dashboard_url == page
+
+
+@pytest.mark.parametrize(
     ("value", "limit"), [(60, 60), ("60", 60), (3.33, 3), ("3.33", 3), (None, None), ("", None)]
 )
 def test_requests_per_minute(configure, value, limit):
@@ -184,35 +204,6 @@ def test_why_a_connection_cannot_be_read_is_not_told_in_the_words_of_the_backend
     with pytest.raises(ServiceUnavailable, match=r"'sh' could not be read \(ConnectionError\)") as raised:
         SentinelHubHook("sh").get_config()
     assert "hunter2" not in str(raised.value)
-
-
-@pytest.mark.parametrize(
-    ("jobs", "says"), [(0, "no Batch Process job exists yet"), (1, "at least one Batch Process job is visible")]
-)
-def test_testing_a_connection_that_works(emulator, jobs, says):
-    for _ in range(jobs):
-        emulator.add_job("process")
-    works, message = SentinelHubHook("sh").test_connection()
-    assert works
-    assert says in message
-    assert emulator.client_secret not in message
-
-
-@pytest.mark.parametrize(
-    ("status", "says"), [(403, "The credentials are right, but this account may not"), (401, "(401")]
-)
-def test_testing_a_connection_that_is_refused(emulator, status, says):
-    emulator.fault(status=status, method="GET", times=None)
-    works, message = SentinelHubHook("sh").test_connection()
-    assert not works
-    assert says in message
-
-
-def test_testing_a_connection_with_a_wrong_secret(emulator):
-    emulator.rotate_secret("another")
-    works, message = SentinelHubHook("sh").test_connection()
-    assert not works
-    assert "does not accept the connection's client id and client secret" in message
 
 
 @pytest.mark.parametrize(

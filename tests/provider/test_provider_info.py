@@ -52,7 +52,8 @@ def test_its_module_imports_nothing():
         for entry in INFO[kind]
         for module in entry["python-modules"]
     ]
-    + [connection["hook-class-name"] for connection in INFO["connection-types"]],
+    + [connection["hook-class-name"] for connection in INFO["connection-types"]]
+    + INFO["extra-links"],
 )
 def test_every_path_in_it_can_be_imported(path):
     try:
@@ -78,9 +79,10 @@ def test_airflow_shows_the_form():
 
     [form] = [form for form in HookMetaService.hook_meta_data() if form.connection_type == "sentinelhub"]
     assert form.hook_name == "Sentinel Hub"
-    assert set(form.extra_fields) == {"deployment", "auth_url", "requests_per_minute"}
+    assert set(form.extra_fields) == {"deployment", "auth_url", "requests_per_minute", "dashboard_url"}
     assert form.standard_fields.password.title == "Client secret"
-    assert form.standard_fields.port.hidden
+    assert form.standard_fields.url_schema.hidden
+    assert not form.standard_fields.port.hidden, "Airflow 3.3.1 and 3.3.2 cannot test a connection without a port"
 
 
 def test_no_field_of_the_form_is_masked_by_its_name():

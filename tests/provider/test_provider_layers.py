@@ -22,8 +22,19 @@ ALLOWED = {
     "hooks": {"exceptions", "jobs", "client"},
     "results": {"exceptions", "jobs", "client"},
     "triggers": {"exceptions", "jobs", "client", "watching", "hooks"},
-    "sensors": {"exceptions", "jobs", "client", "watching", "hooks", "triggers"},
-    "operators": {"exceptions", "jobs", "client", "watching", "hooks", "results", "triggers", "sensors"},
+    "links": {"jobs", "client"},
+    "sensors": {"exceptions", "jobs", "client", "watching", "hooks", "triggers", "links"},
+    "operators": {
+        "exceptions",
+        "jobs",
+        "client",
+        "watching",
+        "hooks",
+        "results",
+        "triggers",
+        "sensors",
+        "links",
+    },
     "pytest_plugin": {"client", "sensors", "emulator"},
 }
 WITHOUT_AIRFLOW = {"exceptions", "jobs", "client", "watching", "emulator"}

@@ -156,6 +156,16 @@ def test_the_story_of_an_outage():
     )
 
 
+def test_a_line_about_trouble_names_the_job_once():
+    scene = Scene()
+    scene.see(0, scene.job("PROCESSING"))
+    label = scene.job("PROCESSING").label
+    assert scene.see(120, ServiceUnavailable(f"{label}: asked to show it, the service gave no answer."))[1] == [
+        "Batch Process job 6aa8765a: asked to show it, the service gave no answer. Waiting on, until 14:02 UTC at "
+        "most."
+    ]
+
+
 def test_a_refusal_is_told_once_and_counts_when_repeated():
     scene = Scene()
     scene.see(0, scene.job("PROCESSING"))

@@ -1,0 +1,21 @@
+"""The service's own words inside of ours."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_sentinelhub.jobs import BatchApi, BatchJob, advice
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("Evalscript broken", "FAILED: Evalscript broken. A failed"),
+        ("Evalscript broken.", "FAILED: Evalscript broken. A failed"),
+        ("x" * 1001, "x" * 997 + "...."),
+        (None, "FAILED (the service gives no reason). A failed"),
+    ],
+)
+def test_the_reason_of_a_failure(error, said):
+    job = BatchJob.from_payload(BatchApi.PROCESS, {"id": "ID", "status": "FAILED", "error": error})
+    assert said in advice.failed(job)

@@ -17,7 +17,6 @@ from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 from airflow_sentinelhub.emulator import Emulator
-from demo.__main__ import connection_to
 from demo.local_airflow import LocalAirflow
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +59,7 @@ def service(chromium):
 @pytest.fixture(scope="module")
 def airflow(service, tmp_path_factory):
     """A whole Airflow with the examples, whose jobs have a page each."""
-    connection = json.loads(connection_to(service))
+    connection = json.loads(service.airflow_connection)
     connection["extra"]["dashboard_url"] = DASHBOARD
     with LocalAirflow(
         tmp_path_factory.mktemp("airflow"),

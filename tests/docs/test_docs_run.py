@@ -8,9 +8,9 @@ from pathlib import Path
 
 from airflow_sentinelhub import exceptions
 from airflow_sentinelhub.operators.batch import SentinelHubBatchRunOperator
-from airflow_sentinelhub.operators.killing import _FOR_THE_STATE
+from airflow_sentinelhub.operators.killing import _HELD_FOR
 from airflow_sentinelhub.operators.requesting import SentinelHubBatchRequestOperator
-from airflow_sentinelhub.triggers.run import _TIME_TO_KILL
+from airflow_sentinelhub.triggers.owning import _ASKED_AGAIN_FOR
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "run.md").read_text()
 
@@ -40,6 +40,5 @@ def test_the_exceptions_that_it_names_exist():
 
 
 def test_the_times_of_a_kill():
-    assert (_TIME_TO_KILL, _FOR_THE_STATE) == (25, 2)
-    assert "within two seconds" in PAGE
-    assert "25 seconds for a stop from the triggerer" in PAGE
+    assert (_ASKED_AGAIN_FOR, _HELD_FOR) == (15 * 60, 2)
+    assert "for 15 minutes" in PAGE

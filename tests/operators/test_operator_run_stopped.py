@@ -82,7 +82,7 @@ def test_an_attempt_that_finds_its_job_stopped_resumes_it_as_often_as_is_left(em
     emulator.advance(3600)
     task.begin()
     assert "as resume says (1 of 1)" in task.ended.log
-    assert task.deferrals[-1] == "SentinelHubPauseTrigger", "the lock is not over"
+    assert task.deferrals[-1] == "SentinelHubBatchRunPauseTrigger", "the lock is not over"
     task.wake()
     assert task.deferrals[-1] == "SentinelHubBatchRunTrigger"
     emulator.set_fate(task.job["id"], fate)
@@ -165,7 +165,7 @@ def test_without_a_store_a_pause_ends_in_an_error_and_not_in_another_job(emulato
     task = RunTask(emulator, clock, resume={"OUT_OF_PU": 1})
     task.begin()
     task.wake()
-    assert task.deferrals[-1] == "SentinelHubPauseTrigger"
+    assert task.deferrals[-1] == "SentinelHubBatchRunPauseTrigger"
     ended = resumed(task, {"until": clock.time()})
     assert (ended.state, type(ended.error)) == ("failed", exceptions.SentinelHubError)
     assert f"Job {task.job['id']} was left alone" in str(ended.error)

@@ -253,7 +253,7 @@ def test_a_storage_that_is_away_is_waited_for(run_task, clock, monkeypatch, defe
     ended = task.attempt()
     assert ended.state == "success", ended.error
     assert ended.log.count("its results cannot be read now") == 3
-    assert task.deferrals.count("SentinelHubPauseTrigger") == (3 if deferrable else 0)
+    assert task.deferrals.count("SentinelHubBatchRunPauseTrigger") == (3 if deferrable else 0)
     assert task.counts == COUNTS["process"]
 
 
@@ -269,7 +269,7 @@ def test_a_storage_that_stays_away_is_not_waited_for_longer_than_is_tolerated(
         task = run_task(max_failed_tiles=2, outage_tolerance=6 * 3600)
         ended = task.attempt()
     assert (ended.state, type(ended.error)) == ("failed", exceptions.StorageUnavailable)
-    assert 5 <= task.deferrals.count("SentinelHubPauseTrigger") <= 20
+    assert 5 <= task.deferrals.count("SentinelHubBatchRunPauseTrigger") <= 20
     emulator.forget_requests()
     ended = task.attempt()
     assert ended.state == "success", ended.error

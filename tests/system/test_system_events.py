@@ -13,7 +13,6 @@ import time
 import pytest
 
 from airflow_sentinelhub.emulator import Emulator
-from demo.__main__ import connection_to
 from demo.airflow_rest import AirflowRestError
 from demo.local_airflow import LocalAirflow
 from tests.harness.versions import needs_airflow
@@ -87,7 +86,7 @@ def watched(tmp_path_factory):
         with LocalAirflow(
             tmp_path_factory.mktemp("airflow"),
             dags,
-            connections={"sentinelhub_default": connection_to(service)},
+            connections={"sentinelhub_default": service.airflow_connection},
             env={"EXAMPLE_POKE_INTERVAL": "1", "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG"},
         ) as airflow:
             yield Watched(service, airflow)

@@ -23,6 +23,8 @@ AIRFLOWS_OWN_WARNINGS = {
     (3, 2): [
         # Its service behind the form of connections asks for the hooks in the old way.
         "ignore:ProvidersManager.hooks is deprecated:FutureWarning",
+        # Its model of a connection, which a secrets backend makes, is older than SQLAlchemy 2.1.
+        "ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning",
     ],
 }.get(AIRFLOW, [])
 

@@ -275,6 +275,7 @@ def test_another_reason_than_the_users_is_not_resumed(emulator, clock, api):
         ({"max_failed_tiles": True}, "max_failed_tiles must be"),
         ({"resume": {"out_of_pu": 1}}, "resume: a job is stopped for"),
         ({"resume": {"OUT_OF_PU": -1}}, "resume: how often"),
+        ({"resume": {"OUT_OF_PU": True}}, "resume: how often"),
         ({"resume": {"OUT_OF_PU": 1}, "api": "process_v1"}, "never STOPPED"),
         ({"wait_for_completion": False, "max_failed_tiles": 0}, "wait_for_completion=False ends"),
         ({"poke_interval": -1}, "poke_interval must be"),

@@ -15,7 +15,7 @@ from airflow_sentinelhub.exceptions import (
     ServiceError,
     Unauthorized,
 )
-from airflow_sentinelhub.jobs.moments import clock
+from airflow_sentinelhub.jobs.moments import format_time
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.batch import BatchClient
@@ -54,7 +54,7 @@ def check(client: BatchClient, now: float) -> tuple[bool, str]:
         return False, f"Look at {_fields_of_list(config, error)}. {error}"
     jobs = f"more than {seen}" if more else str(seen)
     return True, (
-        f"{_name_of(config)} accepts this OAuth client. Its token is valid until {clock(expires_at, now)}. "
+        f"{_name_of(config)} accepts this OAuth client. Its token is valid until {format_time(expires_at, now)}. "
         f"Batch Process jobs in its list: {jobs}."
     )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.client.config import ClientConfig
 from airflow_sentinelhub.exceptions import InvalidConnection, SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.hooks.checking import check, refusal
@@ -116,7 +116,7 @@ class SentinelHubHook(BaseHook):
         except SentinelHubError as error:
             return False, str(error)
         with BatchClient(config, BatchApi.PROCESS, tokens=TokenCache()) as client:
-            return check(client, time.time())
+            return check(client, clock.now())
 
     def _unreadable(self, error: Exception) -> SentinelHubError:
         if isinstance(error, AirflowNotFoundException):

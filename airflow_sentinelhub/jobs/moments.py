@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 _END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
-def clock(moment: float, now: float | None = None) -> str:
+def format_time(moment: float, now: float | None = None) -> str:
     """
     Write a moment in UTC, with its date unless that is today's.
 

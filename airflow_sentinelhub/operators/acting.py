@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs import (
     Action,
@@ -85,7 +85,7 @@ class SentinelHubBatchActionOperator(Pausing, SentinelHubBatchOperator):
         :raises ServiceError: a subclass of it, when the service refuses it or gives no answer.
         """
         limit = self.execution_timeout
-        ends_at = None if limit is None else time.time() + limit.total_seconds()
+        ends_at = None if limit is None else clock.now() + limit.total_seconds()
         errand = _Errand(parse_request_id(self.request_id), ends_at, ActionMemory())
         return self._run(context, errand)
 
@@ -105,7 +105,7 @@ class SentinelHubBatchActionOperator(Pausing, SentinelHubBatchOperator):
         if errand is None:
             return self.execute(context)
         known = _Errand.from_json(errand)
-        self._limit(known).allows(time.time())
+        self._limit(known).allows(clock.now())
         return self._run(context, known)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, assert_never
 
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import (
     BadRequest,
     Conflict,
@@ -73,7 +73,7 @@ class Asker:
                 raise look
             if isinstance(look, BatchJob):
                 return look
-            now = time.time()
+            now = clock.now()
             if until is None:
                 until = now + NOT_FOUND_GRACE
                 self._warn(advice.vanished(look) if seen else advice.not_yet_found(look))
@@ -118,7 +118,7 @@ class Asker:
             job = self.look(seen=True)
             if isinstance(job, MissingJob):
                 return None, job
-            shows = taken(action, before, job, time.time())
+            shows = taken(action, before, job, clock.now())
             if shows is not None or pause is None:
                 return shows, job
             self._sleep(pause)

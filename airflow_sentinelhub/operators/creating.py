@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import JobMayExist, SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.jobs import BatchJob, MissingJob
 from airflow_sentinelhub.jobs import action_words as words
@@ -146,7 +146,7 @@ class JobCreation:
     def _created(self) -> BatchJob:
         for attempt in range(1, ATTEMPTS + 1):
             before = self._record
-            self._keep(before.asking(self._tag.digest, time.time()))
+            self._keep(before.asking(self._tag.digest, clock.now()))
             try:
                 payload = self._client.create(self._order.body)
             except JobMayExist as lost:
@@ -199,11 +199,11 @@ class JobCreation:
         while True:
             jobs = self._newest_until(since - CLOCK_SLACK)
             found = choose(self._api, jobs, self._tag, remembered=remembered, restarts=self._restarts, spent=spent)
-            left = 0.0 if until is None else until - time.time()
+            left = 0.0 if until is None else until - clock.now()
             if found.adopt or left <= 0:
                 return found
             self._log.info("The job is not in the list (yet); looking for it again.")
-            time.sleep(min(pause, left))
+            clock.sleep(min(pause, left))
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _newest_until(self, oldest: float) -> Iterator[dict[str, Any]]:
@@ -215,7 +215,7 @@ class JobCreation:
                 yield payload
 
     def _asker(self, job_id: str) -> Asker:
-        return Asker(self._client, job_id, time.sleep, self._log.warning)
+        return Asker(self._client, job_id, clock.sleep, self._log.warning)
 
     def _end(self, job: BatchJob) -> None:
         end_superseded(job, self._asker(job.id), self._log)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, assert_never
 
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import BatchActionIgnored, SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.jobs import (
     Action,
@@ -88,7 +88,7 @@ class Doing:
         log, refusal = self._helpers.log, None
         while True:
             job = self._found(self._asker.look(seen=self._memory.seen))
-            step, self._memory = decide(self._action, job, time.time(), self._memory, refusal)
+            step, self._memory = decide(self._action, job, clock.now(), self._memory, refusal)
             match step:
                 case Already():
                     log.info("%s", step.message)

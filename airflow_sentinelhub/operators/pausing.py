@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import BatchTimeout
 from airflow_sentinelhub.jobs import Action, BatchApi
 from airflow_sentinelhub.triggers.pause import SentinelHubPauseTrigger
-from airflow_sentinelhub.watching import clock
+from airflow_sentinelhub.watching import format_time
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
@@ -54,11 +54,11 @@ class TimeLimit:
         """
         if self.ends_at is None or until <= self.ends_at:
             return
-        now = time.time()
+        now = clock.now()
         raise BatchTimeout(
             f"{self.name} leaves no time to {self.action.value} {self.api.display_name} job {self.job_id}: the "
-            f"next look at it would be due at {clock(until, now)}, and the time of this task ends at "
-            f"{clock(self.ends_at, now)}. What the log says was asked of the service stands, and no more is "
+            f"next look at it would be due at {format_time(until, now)}, and the time of this task ends at "
+            f"{format_time(self.ends_at, now)}. What the log says was asked of the service stands, and no more is "
             f"asked: raise {self.name}, or clear this task later.",
             job_id=self.job_id,
             api=self.api.value,
@@ -96,12 +96,12 @@ class Pausing:
         :param limit: when the task has to be over.
         :param kwargs: what ``execute_complete`` gets then.
         """
-        now = time.time()
+        now = clock.now()
         if self.deferrable and until - now >= DEFERRED_FROM:
             limit.allows(until)
             self.log.info(
                 "No worker is held until %s. A triggerer must be running, or this task waits for ever.",
-                clock(until, now),
+                format_time(until, now),
             )
             self.defer(
                 trigger=self._pause_trigger(until, limit),
@@ -110,7 +110,7 @@ class Pausing:
                 timeout=timedelta(seconds=self._unheard_at(until, limit) - now + _BACKSTOP),
             )
         if until - now >= DEFERRED_FROM:
-            self.log.info("This task holds its worker until %s (deferrable=False).", clock(until, now))
+            self.log.info("This task holds its worker until %s (deferrable=False).", format_time(until, now))
         self._sleep_in_time(until - now, limit)
 
     def _pause_trigger(self, until: float, limit: TimeLimit) -> BaseTrigger:  # noqa: ARG002 - for subclasses
@@ -125,8 +125,8 @@ class Pausing:
     @staticmethod
     def _sleep_in_time(duration: float, limit: TimeLimit) -> None:
         """Let time pass on the worker."""
-        limit.allows(time.time() + duration)
-        time.sleep(max(0.0, duration))
+        limit.allows(clock.now() + duration)
+        clock.sleep(max(0.0, duration))
 
     def _trigger_failure(self, next_method: str, next_kwargs: dict[str, Any] | None) -> TriggerFailure | None:
         """Tell why the trigger of this task never fired; ``None``: it did."""

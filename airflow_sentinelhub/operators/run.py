@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowFailException, Asset
 
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import (
     BatchCostExceeded,
     SentinelHubError,
@@ -193,7 +193,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         :raises ServiceError: a subclass of it, when the service refuses something or gives no answer.
         :raises ResultsUnavailable: what came out of the job cannot be read.
         """
-        started_at = time.time()
+        started_at = clock.now()
         _, deadlines = self._limits(False, started_at)
         deadlines = replace(deadlines, stops_job=self.stops_at_timeout)
         killing = self._guarded(context)
@@ -258,7 +258,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
                 api=self.api.value,
             )
         self._guarded(context, job_id)
-        now = time.time()
+        now = clock.now()
         allowed = None if self.execution_timeout is None else self.execution_timeout.total_seconds()
         ends_attempt = allowed is not None and allowed <= self.timeout
         deadlines = Deadlines(
@@ -280,7 +280,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
 
     def _recovered(self, context: Context, event: dict[str, Any]) -> Course:
         """Make up for what ``dag.test()`` has lost of a wait, where Airflow remembers nothing."""
-        _, deadlines = self._limits(False, time.time())
+        _, deadlines = self._limits(False, clock.now())
         job_id = event.get("request_id") or self._known_id(context) or "(its id is not known)"
         return Course(job_id, replace(deadlines, stops_job=self.stops_at_timeout), RunRecord())
 
@@ -325,7 +325,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         self._tell_beginning(f"{job.label} is done", policy, course.deadlines)
         if self.deferrable:
             self.defer(
-                trigger=self._trigger(terms, 0.0 if is_local else time.time() + SETTLING_TIME),
+                trigger=self._trigger(terms, 0.0 if is_local else clock.now() + SETTLING_TIME),
                 method_name="execute_complete",
                 kwargs={"course": course.to_json()},
                 timeout=self._backstop(policy, course.deadlines),
@@ -337,7 +337,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         """Do what follows from the end of a wait."""
         job = verdict.job
         if verdict.outcome is Outcome.DONE and job is not None:
-            self.log.info("%s", verdict_line(verdict, time.time() - course.deadlines.started_at))
+            self.log.info("%s", verdict_line(verdict, clock.now() - course.deadlines.started_at))
             return self._finished(context, course, job)
         if job is not None and verdict.outcome is Outcome.STOPPED and course.record.may_resume(job, self.resume):
             self._keep_job(context, job)
@@ -362,7 +362,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         Ledger.of(context).keep_run(record)
         self.log.error("%s", ending.message)
         # The time that a stop takes is not the task's.
-        deadlines = Deadlines(course.deadlines.started_at, time.time() + _TIME_TO_STOP)
+        deadlines = Deadlines(course.deadlines.started_at, clock.now() + _TIME_TO_STOP)
         return self._act(context, Course(course.job_id, deadlines, record, Action.STOP, ending=ending))
 
     def _fail_if_too_dear(self, context: Context, job: BatchJob) -> None:
@@ -394,7 +394,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         try:
             return self._verified(context, job)
         except SentinelHubError as error:
-            now = time.time()
+            now = clock.now()
             since = course.unread_since or now
             # As the pauses double, a wait on the worker is never many calls deep.
             until = now + min(max(_READ_AGAIN, now - since), _READ_AGAIN_AT_MOST)
@@ -427,7 +427,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
                         count_no_data=self.count_no_data,
                         log=self.log,
                         keep=lambda counts: self._push(context, "counts", counts),
-                        sleep=time.sleep,
+                        sleep=clock.sleep,
                     )
         if counts is None:
             self.log.info("%s", _UNVERIFIED[self.api])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import time
 
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import BatchActionImpossible, SentinelHubError
 from airflow_sentinelhub.jobs import Action, Already, BatchJob, MissingJob, ServiceCall, plan
 from airflow_sentinelhub.jobs import action_words as words
@@ -27,7 +27,7 @@ def end_superseded(job: BatchJob, asker: Asker, log: logging.Logger) -> None:
         # V1 would cancel it, but the others have no way to stop what nobody has asked for.
         log.info("%s was not started and costs nothing, so it is left as it is.", job.label)
         return
-    step = plan(Action.STOP, job, time.time())
+    step = plan(Action.STOP, job, clock.now())
     log.info("%s", step.message)
     if isinstance(step, Already):
         return
@@ -37,7 +37,7 @@ def end_superseded(job: BatchJob, asker: Asker, log: logging.Logger) -> None:
         stopped = isinstance(shows, Already)
     else:
         look = asker.look(seen=True)
-        stopped = isinstance(look, BatchJob) and isinstance(plan(Action.STOP, look, time.time()), Already)
+        stopped = isinstance(look, BatchJob) and isinstance(plan(Action.STOP, look, clock.now()), Already)
     if isinstance(look, MissingJob) or stopped:
         log.info("%s", words.now_is(look) if isinstance(look, BatchJob) else f"{look.label} is gone.")
         return

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.jobs import (
     BatchApi,
     BatchJob,
@@ -65,7 +65,7 @@ class SentinelHubBatchTilesOperator(SentinelHubBatchOperator):
         "output_path",
     )
 
-    _sleep: Callable[[float], None] = staticmethod(time.sleep)
+    _sleep: Callable[[float], None] = staticmethod(clock.sleep)
 
     request_id = Reduced(reduce_to_id)
 

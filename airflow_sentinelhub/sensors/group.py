@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import (
@@ -132,7 +132,7 @@ class SentinelHubBatchGroupSensor(SentinelHubPatientSensor):
         config = SentinelHubHook(self.sentinelhub_conn_id).get_config()
         link_to(self, config=config)
         is_local = config.is_local
-        terms = self._terms(job_ids, is_local, time.time())
+        terms = self._terms(job_ids, is_local, clock.now())
         if repeated:
             self.log.info("Ids that were given before: %d. Each job is waited for once.", repeated)
         at_once = GroupWait(terms, self.log.log).verdict()
@@ -145,7 +145,7 @@ class SentinelHubBatchGroupSensor(SentinelHubPatientSensor):
             return self._wait_on_worker(context, terms)
         trigger = self._trigger(terms)
         if not is_local:
-            trigger.fire_not_before = time.time() + SETTLING_TIME
+            trigger.fire_not_before = clock.now() + SETTLING_TIME
         return self.defer(
             trigger=trigger,
             method_name="execute_complete",
@@ -177,19 +177,19 @@ class SentinelHubBatchGroupSensor(SentinelHubPatientSensor):
                 "the workers of one version? Clear this task to wait again."
             ) from None
         if terms is None:
-            deadlines = self._limits(False, time.time())[1]
+            deadlines = self._limits(False, clock.now())[1]
         else:
             deadlines = SentinelHubBatchGroupTrigger(**terms).deadlines
         try:
             return self._settle(context, known, deadlines)
         except ResultUnavailable as error:
             self._tell_delay(error, deadlines)
-            until = time.time() + _RESULT_RETRY_PAUSE
+            until = clock.now() + _RESULT_RETRY_PAUSE
             return self.defer(
                 trigger=SentinelHubPauseTrigger(until=until),
                 method_name="execute_complete",
                 kwargs={"terms": terms, "verdict": known.to_json()},
-                timeout=self._backstop(self._limits(False, time.time())[0], replace(deadlines, timeout_at=until)),
+                timeout=self._backstop(self._limits(False, clock.now())[0], replace(deadlines, timeout_at=until)),
             )
 
     def _intervals(self) -> dict[str, float]:
@@ -238,7 +238,7 @@ class SentinelHubBatchGroupSensor(SentinelHubPatientSensor):
         verdict = _with_jobs(verdict, jobs or {})
         if done:
             if not told:
-                self.log.info("%s", group_line(verdict, time.time() - deadlines.started_at))
+                self.log.info("%s", group_line(verdict, clock.now() - deadlines.started_at))
             return _result(verdict)
         if self.do_xcom_push:
             # A failed task returns nothing; what is known of the jobs is useful all the same.

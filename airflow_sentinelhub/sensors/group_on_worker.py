@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-import time
 from typing import TYPE_CHECKING
 
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import GroupVerdict
@@ -45,21 +45,21 @@ class WorkerGroupWait:
         """Look at the jobs until the wait is over."""
         group = self._group
         while not (verdict := group.verdict()).is_final:
-            group.tell(time.time())
+            group.tell(clock.now())
             self._sleep_until_one_is_due()
             self._look(self._due())
-        group.tell_end(verdict, time.time())
+        group.tell_end(verdict, clock.now())
         return verdict
 
     def _sleep_until_one_is_due(self) -> None:
         dues = [self._next[job_id][0] if job_id in self._next else 0.0 for job_id in self._group.pending]
-        pause = min(dues) - time.time()
+        pause = min(dues) - clock.now()
         if pause > 0:
-            time.sleep(pause)
+            clock.sleep(pause)
 
     def _due(self) -> list[str]:
         """Give the jobs whose turn it is, and those that may come along."""
-        now, due = time.time(), []
+        now, due = clock.now(), []
         for job_id in self._group.pending:
             at, wanted = self._next.get(job_id, (0.0, NextLook(0.0)))
             if at - (0.0 if wanted.exact else _LEEWAY * wanted.after) <= now:
@@ -69,7 +69,7 @@ class WorkerGroupWait:
     def _look(self, due: list[str]) -> None:
         group = self._group
         certain = [job_id for job_id in due if job_id in self._next and self._next[job_id][1].certain]
-        looks, now = self._looks(due, certain), time.time()
+        looks, now = self._looks(due, certain), clock.now()
         for job_id, look in looks.items():
             # All at one moment, so that those that were looked at together are due together.
             wait = group.waits[job_id]

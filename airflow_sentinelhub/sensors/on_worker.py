@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import Deadlines, Verdict
@@ -96,7 +96,7 @@ class WorkerWait:
             verdict = self._poke()
             if verdict.is_final:
                 return verdict
-            now = time.time()
+            now = clock.now()
             self.pause(self._backed_off(self._wait.pause(now), now))
 
     def pause(self, duration: float) -> None:
@@ -108,7 +108,7 @@ class WorkerWait:
         """
         self._pokes += 1
         if not self._sensor.reschedule:
-            time.sleep(duration)
+            clock.sleep(duration)
             return
         if self._store is not None:
             saved = {
@@ -126,12 +126,12 @@ class WorkerWait:
             # Read each time, so that a secret that was rotated meanwhile is found.
             client = self._hook.get_conn(self._wait.terms.api)
         except SentinelHubError as error:
-            return self._wait.see(error, time.time())
+            return self._wait.see(error, clock.now())
         with client:
-            verdict = self._wait.see(self._look(client), time.time())
+            verdict = self._wait.see(self._look(client), clock.now())
             if self._forgetful and not verdict.is_final and self._wait.awaits_confirmation:
-                time.sleep(self._wait.pause(time.time()))
-                verdict = self._wait.see(self._look(client), time.time())
+                clock.sleep(self._wait.pause(clock.now()))
+                verdict = self._wait.see(self._look(client), clock.now())
         return look_elsewhere(verdict, self._hook.get_conn)
 
     def _look(self, client: BatchClient) -> Look:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,11 +12,12 @@ from airflow.providers.common.compat.sdk import (
     BaseSensorOperator,
 )
 
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import BatchTimeout, SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import Deadlines, GroupVerdict, Outcome, Policy, Verdict
 from airflow_sentinelhub.jobs.durations import SHORTEST_INTERVAL, in_words, seconds, some_seconds
-from airflow_sentinelhub.watching import clock
+from airflow_sentinelhub.watching import format_time
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -87,7 +87,7 @@ class Patient:
             # On a worker Airflow interrupts the task at that moment; the clear message has to come before.
             allowed = self.execution_timeout.total_seconds()
             margin = 0.0 if self.deferrable else min(_WORKER_MARGIN, allowed / 10)
-            execution_timeout_at = time.time() + allowed - margin
+            execution_timeout_at = clock.now() + allowed - margin
         return policy, Deadlines(started_at, started_at + self.timeout, execution_timeout_at)
 
     def _tell_beginning(self, awaited: str, policy: Policy, deadlines: Deadlines) -> None:
@@ -110,7 +110,7 @@ class Patient:
             "Waiting until %s: looking %s, until %s at most.",
             awaited,
             often,
-            clock(deadlines.first, deadlines.started_at),
+            format_time(deadlines.first, deadlines.started_at),
         )
         if self.deferrable:
             self.log.info("No worker is held meanwhile. A triggerer must be running, or this task waits for ever.")
@@ -118,7 +118,7 @@ class Patient:
     @staticmethod
     def _backstop(policy: Policy, deadlines: Deadlines) -> timedelta:
         """Give Airflow's own timeout, which stands behind ours: only ours can say what it waited for."""
-        left = max(0.0, deadlines.first - time.time())
+        left = max(0.0, deadlines.first - clock.now())
         return timedelta(seconds=left + 2 * policy.poll_interval + _BACKSTOP)
 
 
@@ -198,7 +198,7 @@ class SentinelHubPatientSensor(Patient, BaseSensorOperator):
 
     def _tell_delay(self, error: ResultUnavailable, deadlines: Deadlines) -> None:
         """Say that the task goes on waiting for its result, unless time is up."""
-        if time.time() >= deadlines.first:
+        if clock.now() >= deadlines.first:
             raise error
         self.log.warning("The job is done, but its result cannot be read now, so this task waits on. %s", error)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import (
@@ -78,7 +78,7 @@ class SentinelHubBatchWaitSensor(SentinelHubPatientSensor):
             if not rescheduled_since:
                 raise
             config, is_local = None, False  # the look below meets the same error, and the rules say what it means
-        terms = self._terms(is_local, rescheduled_since.timestamp() if rescheduled_since else time.time())
+        terms = self._terms(is_local, rescheduled_since.timestamp() if rescheduled_since else clock.now())
         link_to(self, config=config, job_id=terms.job_id)
         if not rescheduled_since:
             awaited = "analysed" if self.goal is Goal.ANALYSIS else "done"
@@ -87,7 +87,7 @@ class SentinelHubBatchWaitSensor(SentinelHubPatientSensor):
         if self.deferrable:
             trigger = self._trigger(terms)
             if not is_local:
-                trigger.fire_not_before = time.time() + SETTLING_TIME
+                trigger.fire_not_before = clock.now() + SETTLING_TIME
             self._defer_to(trigger)
         return self._wait_on_worker(context, terms)
 
@@ -111,7 +111,7 @@ class SentinelHubBatchWaitSensor(SentinelHubPatientSensor):
             ) from None
         if terms is None:
             config = SentinelHubHook(self.sentinelhub_conn_id).get_config()
-            trigger = self._trigger(self._terms(config.is_local, time.time()))
+            trigger = self._trigger(self._terms(config.is_local, clock.now()))
         else:
             trigger = SentinelHubBatchTrigger(**terms)
         try:
@@ -170,7 +170,7 @@ class SentinelHubBatchWaitSensor(SentinelHubPatientSensor):
             link_to(self, delivery=verdict.job.delivery)
         result = self.result(context, verdict)
         if verdict.outcome is Outcome.DONE:
-            self.log.info("%s", verdict_line(verdict, time.time() - deadlines.started_at))
+            self.log.info("%s", verdict_line(verdict, clock.now() - deadlines.started_at))
             return result
         if result is not None and self.do_xcom_push:
             # A failed task returns nothing; what is known of the job is useful all the same.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.jobs import Goal, Outcome, Verdict
 from airflow_sentinelhub.triggers.result import push_result
 from airflow_sentinelhub.triggers.waiting import LAST_LOOK, SentinelHubWaitTrigger
@@ -89,9 +89,9 @@ class SentinelHubBatchTrigger(SentinelHubWaitTrigger):
         wait = Wait(terms, self.log.log, stored=remembered(self.deadlines.started_at))
         try:
             # A look may hang, or queue for a thread: the deadline does not wait for it.
-            async with asyncio.timeout(max(0.0, self.deadlines.first - time.time()) + LAST_LOOK):
+            async with asyncio.timeout(max(0.0, self.deadlines.first - clock.now()) + LAST_LOOK):
                 verdict = await watch(wait, self.read_connection, self.first_look_after)
         except TimeoutError:
             verdict = wait.overdue()
-        wait.tell_end(verdict, time.time())
+        wait.tell_end(verdict, clock.now())
         return verdict

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from typing import TYPE_CHECKING, cast
 
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import InvalidCredentials, SentinelHubError
 from airflow_sentinelhub.jobs.durations import SHORTEST_INTERVAL
 from airflow_sentinelhub.triggers.watch import join_account, leave_account, was_changed
@@ -32,7 +32,7 @@ async def follow(watch: EndsWatch, read_config: ReadConfig) -> None:
         try:
             config = await read_config()
         except SentinelHubError as error:
-            watch.in_trouble(error, time.time())
+            watch.in_trouble(error, clock.now())
             await asyncio.sleep(max(watch.poll_interval, _PAUSE))
             continue
         await _follow_with(config, read_config, watch)
@@ -45,13 +45,13 @@ async def _follow_with(config: ClientConfig, read_config: ReadConfig, watch: End
     subscription = follow_list(account, watch.terms.api, make_client, uuid.uuid4().hex)
     try:
         while True:
-            wanted = None if watch.is_over else await watch.next_sight(time.time())
+            wanted = None if watch.is_over else await watch.next_sight(clock.now())
             if wanted is None:
                 await asyncio.sleep(max(watch.poll_interval, _PAUSE))
                 continue
             # Those who follow the list are given sights of it where others are given looks.
             look = cast("Sight | SentinelHubError", await subscription.next(wanted))
-            await watch.see(look, time.time())
+            await watch.see(look, clock.now())
             if isinstance(look, InvalidCredentials) and await was_changed(read_config, config):
                 return
     finally:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TriggerEvent
 
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import (
@@ -81,12 +81,12 @@ class SentinelHubBatchGroupTrigger(SentinelHubWaitTrigger):
         group = GroupWait(terms, self.log.log, stored=remembered(self.deadlines.started_at))
         try:
             # A look may hang, or queue for a thread: the deadline does not wait for it.
-            async with asyncio.timeout(max(0.0, self.deadlines.first - time.time()) + LAST_LOOK):
+            async with asyncio.timeout(max(0.0, self.deadlines.first - clock.now()) + LAST_LOOK):
                 await self._watch(group)
         except TimeoutError:
-            group.overdue(time.time())
+            group.overdue(clock.now())
         verdict = group.verdict()
-        group.tell_end(verdict, time.time())
+        group.tell_end(verdict, clock.now())
         return verdict
 
     async def _watch(self, group: GroupWait) -> None:
@@ -109,7 +109,7 @@ class SentinelHubBatchGroupTrigger(SentinelHubWaitTrigger):
                 # Those that come with the same page of the list count as well.
                 await asyncio.sleep(TOGETHER)
                 if not group.verdict().is_final:  # else the verdict says it
-                    group.tell(time.time())
+                    group.tell(clock.now())
         finally:
             for task in watching:
                 task.cancel()
@@ -123,7 +123,7 @@ class SentinelHubBatchGroupTrigger(SentinelHubWaitTrigger):
         except Exception as error:
             self.log.exception("Waiting for %s job %s failed.", self.api.display_name, job_id)
             verdict = crashed(self.api, job_id, error)
-        group.end(verdict, time.time())
+        group.end(verdict, clock.now())
         ended.set()
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
 
 from airflow.triggers.base import BaseTrigger
 from asgiref.sync import sync_to_async
 
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs.durations import in_words
@@ -56,9 +56,9 @@ class OwningTrigger(BaseTrigger):
         ending = asyncio.create_task(self._end())
         _UNDER_WAY.add(ending)
         ending.add_done_callback(_UNDER_WAY.discard)
-        until = time.monotonic() + _TIME_TO_KILL
+        until = clock.monotonic() + _TIME_TO_KILL
         # The supervisor cancels again every second, which must not reach what is under way.
-        while not ending.done() and (left := until - time.monotonic()) > 0:
+        while not ending.done() and (left := until - clock.monotonic()) > 0:
             try:
                 await asyncio.wait({ending}, timeout=left)
             except asyncio.CancelledError:
@@ -82,14 +82,14 @@ class OwningTrigger(BaseTrigger):
             self.log.exception("%s It was not stopped:", self._left())
 
     async def _stop_if_killed(self) -> None:
-        until, pause = time.monotonic() + _ASKED_AGAIN_FOR, _FIRST_PAUSE
+        until, pause = clock.monotonic() + _ASKED_AGAIN_FOR, _FIRST_PAUSE
         while was_killed(state := await self._state()):
             if pause == _FIRST_PAUSE:
                 # Said before it is done: under Python 3.11 Airflow closes this log after two seconds.
                 self.log.info("This task was killed (it is %s), so its job is asked to stop.", state)
             config = await SentinelHubHook(self.sentinelhub_conn_id).aget_config()
             ending = await asyncio.to_thread(self._stop, config)
-            if not ending.again or time.monotonic() >= until:
+            if not ending.again or clock.monotonic() >= until:
                 self.log.log(ending.level, "%s", ending.line)
                 return
             if pause == _FIRST_PAUSE:

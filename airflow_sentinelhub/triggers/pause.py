@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_sentinelhub import clock
 
 _LONGEST_SLEEP = 60.0
 
@@ -37,7 +38,7 @@ class SentinelHubPauseTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Let time pass, and fire."""
         # In pieces, as the wall clock may be set and the machine suspended meanwhile.
-        while (left := self.until - time.time()) > 0:  # noqa: ASYNC110 - it is time itself that is waited for
+        while (left := self.until - clock.now()) > 0:  # noqa: ASYNC110 - it is time itself that is waited for
             await asyncio.sleep(min(left, _LONGEST_SLEEP))
         self.fired = True
         yield TriggerEvent({"until": self.until})  # type: ignore[no-untyped-call]

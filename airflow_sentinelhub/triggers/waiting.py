@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger
 
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi, Deadlines, Policy
 from airflow_sentinelhub.triggers.watch import one_of_each
@@ -127,7 +127,7 @@ class SentinelHubWaitTrigger(BaseTrigger):
 
     async def settle(self) -> None:
         """Wait until the event may be fired."""
-        await asyncio.sleep(min(max(0.0, self.fire_not_before - time.time()), SETTLING_TIME))
+        await asyncio.sleep(min(max(0.0, self.fire_not_before - clock.now()), SETTLING_TIME))
 
     async def read_connection(self) -> ClientConfig:
         """Read the connection, by a hook that is made for it: thousands of waits need none most of the time."""

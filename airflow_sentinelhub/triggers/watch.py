@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.client.gate import PROCESS_GATE, GateKey
 from airflow_sentinelhub.exceptions import InvalidCredentials, SentinelHubError
 from airflow_sentinelhub.jobs import BatchApi, Outcome, Verdict
@@ -41,7 +41,7 @@ def remembered(started_at: float) -> dict[str, object]:
 
     :param started_at: when the wait began, in seconds since 1970.
     """
-    return {"memory": {"worked": time.time() - started_at > _CREDENTIALS_ARE_KNOWN_AFTER}}
+    return {"memory": {"worked": clock.now() - started_at > _CREDENTIALS_ARE_KNOWN_AFTER}}
 
 
 def crashed(api: BatchApi, job_id: str, error: Exception) -> Verdict:
@@ -75,10 +75,10 @@ async def watch(wait: Wait, read_config: ReadConfig, first_look_after: float) ->
         try:
             config: ClientConfig = one_of_each(await read_config())
         except SentinelHubError as error:
-            verdict = wait.see(error, time.time())
+            verdict = wait.see(error, clock.now())
             if verdict.is_final:
                 return verdict
-            await asyncio.sleep(wait.pause(time.time()))
+            await asyncio.sleep(wait.pause(clock.now()))
             continue
         final = await _watch_with(config, read_config, wait, first)
         if final is not None:
@@ -96,10 +96,10 @@ async def _watch_with(
             look = await subscription.next(wanted)
             if isinstance(look, InvalidCredentials) and await was_changed(read_config, config):
                 return None
-            verdict = wait.see(look, time.time())
+            verdict = wait.see(look, clock.now())
             if verdict.is_final:
                 break
-            wanted = wait.next_look(time.time())
+            wanted = wait.next_look(clock.now())
     finally:
         _leave(subscription, config)
     if may_be_elsewhere(verdict):

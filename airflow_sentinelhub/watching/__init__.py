@@ -1,6 +1,6 @@
 """Watching jobs: who asks for which and when, what the looks come to, and what a log tells. No Airflow in here."""
 
-from airflow_sentinelhub.jobs.moments import clock
+from airflow_sentinelhub.jobs.moments import format_time
 from airflow_sentinelhub.watching.ending import Ending, end_job, was_killed
 from airflow_sentinelhub.watching.ends import EndsWatch, EventTerms, MemoryNotebook, Notebook
 from airflow_sentinelhub.watching.group import GroupTerms, GroupWait
@@ -46,7 +46,7 @@ __all__ = [
     "Subscription",
     "Terms",
     "Wait",
-    "clock",
+    "format_time",
     "found_elsewhere",
     "look_at",
     "look_elsewhere",

@@ -15,7 +15,7 @@ from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, GroupVerdict, Members, Outcome, Standing, Verdict
 from airflow_sentinelhub.jobs.cost import in_units
 from airflow_sentinelhub.jobs.durations import in_words
-from airflow_sentinelhub.jobs.moments import clock
+from airflow_sentinelhub.jobs.moments import format_time
 from airflow_sentinelhub.watching.story import QUIET_AT_MOST, Say, Story, plain
 
 ENDS_APART = 30.0
@@ -180,7 +180,7 @@ class _Part(Story):
 
     def trouble(self, error: SentinelHubError, verdict: Verdict, until: float, now: float) -> None:
         """Take in that the job cannot be seen."""
-        until_when = f"Waiting on, until {clock(until, now)} at most."
+        until_when = f"Waiting on, until {format_time(until, now)} at most."
         message = verdict.message if verdict.warn else f"{plain(error)} {until_when}"
         self._group.trouble(self._job_id, type(error).__name__, message)
 

@@ -15,7 +15,7 @@ from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, JobStatus, Outcome, UserAction, Verdict
 from airflow_sentinelhub.jobs.cost import in_units
 from airflow_sentinelhub.jobs.durations import in_words
-from airflow_sentinelhub.jobs.moments import clock
+from airflow_sentinelhub.jobs.moments import format_time
 from airflow_sentinelhub.jobs.stored import StoredRecord
 
 PROGRESS_STEP = 5.0
@@ -108,7 +108,7 @@ class Story:
             self._say(logging.WARNING, f"{self._name}: {verdict.message.removeprefix(self._label)}")
         elif due:
             lasted = f"not seen for {in_words(now - since)} now. " if told.trouble_since else ""
-            until_when = f"Waiting on, until {clock(until, now)} at most."
+            until_when = f"Waiting on, until {format_time(until, now)} at most."
             why = plain(error).removeprefix(self._label)
             self._say(logging.WARNING, f"{self._name}: {lasted}{why} {until_when}")
         else:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_sentinelhub.client.tokens import PROCESS_TOKENS
+from airflow_sentinelhub.clock import replaced_by
 from airflow_sentinelhub.emulator import Emulator
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.operators import batch
@@ -15,15 +16,17 @@ from airflow_sentinelhub.operators.ledger import Ledger
 from tests.harness.task_runner import Ended, ExecutionApi, deferred_to, run
 
 
-class Clock:
-    """The ``time`` module of the operators, on the service's time."""
+class EmulatedClock:
+    """The service's time, which passes only when a worker sleeps."""
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
         self.pauses: list[float] = []
 
-    def time(self) -> float:
+    def now(self) -> float:
         return self._emulator.service.clock.now().timestamp()
+
+    monotonic = now
 
     def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)
@@ -48,12 +51,10 @@ def emulator(standing_emulator, monkeypatch):
 
 
 @pytest.fixture
-def clock(emulator, monkeypatch):
-    clock = Clock(emulator)
-    operators = ("acting", "asking", "creating", "doing", "pausing", "run", "superseding")
-    for module in (*(f"operators.{name}" for name in operators), "sensors.patience", "sensors.on_worker"):
-        monkeypatch.setattr(f"airflow_sentinelhub.{module}.time", clock)
-    return clock
+def clock(emulator):
+    emulated = EmulatedClock(emulator)
+    with replaced_by(emulated):
+        yield emulated
 
 
 @pytest.fixture
@@ -94,10 +95,10 @@ def act(emulator, clock):
                 return ended
             classpath, kwargs, next_kwargs = deferred_to(ended)
             assert classpath == "airflow_sentinelhub.triggers.pause.SentinelHubPauseTrigger"
-            waits.append(kwargs["until"] - clock.time())
+            waits.append(kwargs["until"] - clock.now())
             if between:
                 between(waits)
-            emulator.advance(max(0.0, kwargs["until"] - clock.time()))
+            emulator.advance(max(0.0, kwargs["until"] - clock.now()))
             execution.next_method = "execute_complete"
             execution.next_kwargs = {**next_kwargs, "event": {"until": kwargs["until"]}}
         raise AssertionError("it waits on and on")

@@ -89,7 +89,7 @@ class RunTask:
         return self.ended
 
     def _pause(self, kwargs):
-        self.emulator.advance(max(0.0, kwargs["until"] - self.clock.time()))
+        self.emulator.advance(max(0.0, kwargs["until"] - self.clock.now()))
         return {"until": kwargs["until"]}
 
     def _watch(self, kwargs):
@@ -99,7 +99,7 @@ class RunTask:
         with SentinelHubHook("sh").get_conn(trigger.api) as client:
             while True:
                 look = look_at(client, terms.job_id, light=wait.light_will_do)
-                verdict = wait.see(look, self.clock.time())
+                verdict = wait.see(look, self.clock.now())
                 if verdict.is_final:
                     return verdict.to_json()
-                self.emulator.advance(wait.pause(self.clock.time()))
+                self.emulator.advance(wait.pause(self.clock.now()))

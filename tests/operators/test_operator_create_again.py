@@ -166,7 +166,7 @@ def test_a_refusal_is_not_searched_for(emulator, clock):
 def test_without_a_store_it_ends_at_the_dag_run(emulator, clock, monkeypatch, without_store):
     emulator.add_foreign_jobs("process", 50, age=100_000, every=1000)
     emulator.configure(page_size=10)
-    began = datetime.fromtimestamp(clock.time(), UTC) - timedelta(seconds=55_000)
+    began = datetime.fromtimestamp(clock.now(), UTC) - timedelta(seconds=55_000)
     monkeypatch.setattr("tests.harness.task_runner._START", began.isoformat())
     task = Task(emulator)
     task.attempts = 1

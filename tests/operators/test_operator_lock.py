@@ -71,7 +71,7 @@ def test_what_is_deferred_is_plain_and_holds_no_secret(emulator, clock, stopped)
     assert json.loads(json.dumps(next_kwargs)) == next_kwargs
     assert next_kwargs["errand"]["job_id"] == job_id
     assert emulator.client_secret not in json.dumps([kwargs, next_kwargs])
-    wait = kwargs["until"] - clock.time()
+    wait = kwargs["until"] - clock.now()
     assert ended.message.trigger_timeout > timedelta(seconds=wait), "Airflow's own timeout comes after ours"
     assert asked(emulator) == {}
 

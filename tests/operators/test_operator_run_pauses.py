@@ -48,12 +48,12 @@ def test_a_pause_is_not_over_before_the_time_of_the_task_is(emulator, clock, api
     """Airflow does not tell what was waited for, so a triggerer that is away for a while must not end the task."""
     emulator.default_fate({"end": "STOPPED", "stopped_reason": "UNHEALTHY", "processing_seconds": 300})
     task = RunTask(emulator, clock, api, timeout=timedelta(days=2), resume={"UNHEALTHY": 1})
-    began = clock.time()
+    began = clock.now()
     task.begin()
     task.wake()
     assert task.deferrals[-1] == PAUSE, task.ended.error
     [pause] = [state for state in task.execution.states if state.get("classpath", "").endswith(PAUSE)]
-    given_up_after = seconds_of(pause["trigger_timeout"]) + clock.time() - began
+    given_up_after = seconds_of(pause["trigger_timeout"]) + clock.now() - began
     assert given_up_after >= 2 * 86_400
 
 

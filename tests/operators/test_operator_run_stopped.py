@@ -166,7 +166,7 @@ def test_without_a_store_a_pause_ends_in_an_error_and_not_in_another_job(emulato
     task.begin()
     task.wake()
     assert task.deferrals[-1] == "SentinelHubBatchRunPauseTrigger"
-    ended = resumed(task, {"until": clock.time()})
+    ended = resumed(task, {"until": clock.now()})
     assert (ended.state, type(ended.error)) == ("failed", exceptions.SentinelHubError)
     assert f"Job {task.job['id']} was left alone" in str(ended.error)
     assert asked(emulator) == {"create": 1, "start": 1}

@@ -411,7 +411,7 @@ def test_what_the_trigger_is_told(run_task, clock, monkeypatch, on_kill, stops, 
     task.begin()
     _, kwargs, _ = deferred_to(task.ended)
     assert kwargs["stop_on_kill"] is stops
-    assert kwargs["fire_not_before"] == pytest.approx(clock.time() + settles if settles else 0, abs=1)
+    assert kwargs["fire_not_before"] == pytest.approx(clock.now() + settles if settles else 0, abs=1)
     told = {name: kwargs[name] for name in ("max_cost_pu", "allow_partial", "stall_timeout", "start_grace")}
     assert told == {"max_cost_pu": 7, "allow_partial": True, "stall_timeout": 5, "start_grace": 6}
     assert (kwargs["stops_at_timeout"], kwargs["goal"]) == (False, "completion")

@@ -15,17 +15,19 @@ PACKAGE = Path(airflow_sentinelhub.__file__).parent
 # What a layer may import of the package, besides itself; the order is that of the layers.
 ALLOWED = {
     "exceptions": set(),
+    "clock": set(),
     "jobs": {"exceptions"},
     "client": {"exceptions", "jobs"},
     "watching": {"exceptions", "jobs"},
     "emulator": {"jobs"},
-    "hooks": {"exceptions", "jobs", "client"},
+    "hooks": {"exceptions", "clock", "jobs", "client"},
     "results": {"exceptions", "jobs", "client"},
-    "triggers": {"exceptions", "jobs", "client", "watching", "hooks"},
+    "triggers": {"exceptions", "clock", "jobs", "client", "watching", "hooks"},
     "links": {"jobs", "client"},
-    "sensors": {"exceptions", "jobs", "client", "watching", "hooks", "triggers", "links"},
+    "sensors": {"exceptions", "clock", "jobs", "client", "watching", "hooks", "triggers", "links"},
     "operators": {
         "exceptions",
+        "clock",
         "jobs",
         "client",
         "watching",
@@ -37,7 +39,7 @@ ALLOWED = {
     },
     "pytest_plugin": {"client", "sensors", "emulator"},
 }
-WITHOUT_AIRFLOW = {"exceptions", "jobs", "client", "watching", "emulator"}
+WITHOUT_AIRFLOW = {"exceptions", "clock", "jobs", "client", "watching", "emulator"}
 HTTP = {"requests", "requests_oauthlib", "oauthlib", "urllib3"}
 DOES_IO = {
     "asyncio",

@@ -312,16 +312,17 @@ class _Clock:
     """Time that passes only when a worker sleeps, and ends after some sleeps."""
 
     def __init__(self, monkeypatch, sleeps):
-        self.now, self.sleeps, self.pauses = time.time(), sleeps, []
-        for module in ("on_worker", "waiting"):
-            monkeypatch.setattr(f"airflow_sentinelhub.sensors.{module}.time", self)
+        self.present, self.sleeps, self.pauses = time.time(), sleeps, []
+        monkeypatch.setattr("airflow_sentinelhub.clock._clock", self)
 
-    def time(self):
-        return self.now
+    def now(self):
+        return self.present
+
+    monotonic = now
 
     def sleep(self, duration):
         self.pauses.append(duration)
-        self.now += duration
+        self.present += duration
         if len(self.pauses) >= self.sleeps:
             raise InterruptedError
 

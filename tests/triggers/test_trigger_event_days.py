@@ -9,8 +9,9 @@ from contextlib import AsyncExitStack
 import pytest
 import structlog
 
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
-from airflow_sentinelhub.triggers import follow, watch
+from airflow_sentinelhub.triggers import watch
 from airflow_sentinelhub.triggers.event import SentinelHubBatchEventTrigger
 from airflow_sentinelhub.watching import pollers
 from tests.harness.versions import needs_airflow
@@ -48,7 +49,7 @@ def account(monkeypatch):
     monkeypatch.setattr(SentinelHubHook, "aget_config", config)
     monkeypatch.setattr(pollers, "Asker", VirtualAsker)
     monkeypatch.setattr(watch, "_client", lambda config, api: account)
-    monkeypatch.setattr(follow, "time", types.SimpleNamespace(time=lambda: asyncio.get_running_loop().time()))
+    monkeypatch.setattr(clock, "_clock", types.SimpleNamespace(now=lambda: asyncio.get_running_loop().time()))
     return account
 
 

@@ -9,8 +9,9 @@ import uuid
 import pytest
 import structlog
 
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
-from airflow_sentinelhub.triggers import group, watch
+from airflow_sentinelhub.triggers import watch
 from airflow_sentinelhub.triggers.group import SentinelHubBatchGroupTrigger
 from airflow_sentinelhub.watching import pollers
 from tests.watching.scripted_account import NEVER, OUTAGE, ScriptedAccount, VirtualAsker
@@ -38,12 +39,11 @@ def account(monkeypatch):
     async def config(hook):
         return Config
 
-    clock = types.SimpleNamespace(time=lambda: 1_000_000.0 + asyncio.get_running_loop().time())
+    loop_time = types.SimpleNamespace(now=lambda: 1_000_000.0 + asyncio.get_running_loop().time())
     monkeypatch.setattr(SentinelHubHook, "aget_config", config)
     monkeypatch.setattr(pollers, "Asker", VirtualAsker)
     monkeypatch.setattr(watch, "_client", lambda config, api: account)
-    for module in (watch, group):
-        monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(clock, "_clock", loop_time)
     return account
 
 

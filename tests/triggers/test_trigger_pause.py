@@ -21,7 +21,7 @@ def clock(monkeypatch):
         clock.sleeps.append(seconds)
         clock.now += seconds
 
-    monkeypatch.setattr(pause, "time", types.SimpleNamespace(time=lambda: clock.now))
+    monkeypatch.setattr("airflow_sentinelhub.clock._clock", types.SimpleNamespace(now=lambda: clock.now))
     monkeypatch.setattr(pause, "asyncio", types.SimpleNamespace(sleep=sleep))
     return clock
 

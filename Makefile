@@ -32,10 +32,10 @@ PYTHON ?= $(shell for below in 14 99; do for name in python3 python3.13 python3.
     then echo $$name; exit; fi; done; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test lint format types docs dist constraints clean
+.PHONY: help demo bench test test-hard lint format types docs dist constraints clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(STAMP) ## Run the example DAGs in a real Airflow against the emulator
 	@$(BIN)/python -m demo $(ARGS)
@@ -45,6 +45,9 @@ bench: $(STAMP) ## Measure what many waits cost: ours, a poll loop each, sentine
 
 test: $(STAMP) ## Run all tests; with AIRFLOW=3.1 or 3.2 those that depend on it, but start none
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(if $(OTHER),-m "not system" $(addprefix --ignore=,$(ONCE))) $(ARGS)
+
+test-hard: $(STAMP) ## Run them on one core, beside busy processes, in random order, elsewhere; ARGS="--rounds 10"
+	@$(BIN)/python -m tests.harness.hard $(ARGS)
 
 lint: $(STAMP) ## Check style and formatting with ruff
 	@$(BIN)/python -m ruff check .

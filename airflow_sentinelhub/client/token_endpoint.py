@@ -29,6 +29,7 @@ from airflow_sentinelhub.client.session import SentinelHubSession
 from airflow_sentinelhub.client.tokens import Token
 from airflow_sentinelhub.client.words import ServiceWords, read_words
 from airflow_sentinelhub.exceptions import InvalidCredentials, RequestRefused, ServiceError
+from airflow_sentinelhub.jobs.hidden import Hidden
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -80,7 +81,7 @@ class TokenEndpoint:
         if wait:
             raise held_back(self._subject, wait)
         asked_at = self._clock()
-        answer = self._session.ask("POST", self._config.auth_url, data=self._form(), headers=_FORM)
+        answer = self._session.ask("POST", self._config.auth_url, body=self._form(), headers=_FORM)
         if isinstance(answer, NoAnswer):
             raise unavailable(self._subject, answer.reason, lasting=answer.lasting)
         token = self._token(answer, asked_at) if answer.ok else None
@@ -88,11 +89,12 @@ class TokenEndpoint:
             raise self._error(answer)
         return token
 
-    def _form(self) -> str:
+    def _form(self) -> Hidden[str]:
         # In the body, not as Basic authentication: so sentinelhub-py does it, too.
         client = BackendApplicationClient(self._config.client_id)
-        form: str = client.prepare_request_body(include_client_id=True, client_secret=self._config.client_secret)
-        return form
+        return Hidden(
+            client.prepare_request_body(include_client_id=True, client_secret=self._config.client_secret)
+        )
 
     def _token(self, answer: Answer, asked_at: float) -> Token | None:
         try:

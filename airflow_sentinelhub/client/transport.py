@@ -30,6 +30,7 @@ from airflow_sentinelhub.client.token_endpoint import TokenEndpoint
 from airflow_sentinelhub.client.tokens import Token, TokenCache
 from airflow_sentinelhub.client.words import read_words
 from airflow_sentinelhub.exceptions import ServiceUnavailable
+from airflow_sentinelhub.jobs.hidden import Hidden
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class Transport:
     ) -> None:
         self._account = config.account
         self._auth_host = urlsplit(config.auth_url).netloc
-        self._session = SentinelHubSession(config, timeout)
+        self._session = SentinelHubSession(config, timeout, clock)
         self._endpoint = TokenEndpoint(config, self._session, gate=gate, clock=clock)
         self._tokens = tokens
         self._gate = gate
@@ -170,7 +171,7 @@ class Transport:
             call.method,
             call.url,
             params=call.params,
-            data=call.body,
+            body=None if call.body is None else Hidden(call.body),
             headers={"Content-Type": "application/json"} if call.body is not None else None,
             auth=BearerAuth(token),
         )

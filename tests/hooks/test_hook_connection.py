@@ -123,7 +123,7 @@ def test_addresses(configure, fields, base_url, auth_url):
         ({"extra": {"url_layout": "newest"}}, "url_layout"),
         ({"extra": {"allow_http": "perhaps"}}, "allow_http"),
         ({"extra": {"dashboard_url": "https://sh.example.org/{job}"}}, "dashboard_url in extra has {job}"),
-        ({"extra": {"dashboard_url": "javascript:alert(1)"}}, "dashboard_url 'javascript:alert(1)' in extra"),
+        ({"extra": {"dashboard_url": "javascript:alert(1)"}}, "dashboard_url in extra is no web address"),
         ({"extra": {"requests_per_minute": "many"}}, "requests_per_minute in extra"),
         ({"extra": {"requests_per_minute": True}}, "requests_per_minute in extra"),
         ({"extra": {"requests_per_minute": "inf"}}, "requests_per_minute in extra"),

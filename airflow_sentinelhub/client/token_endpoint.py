@@ -18,6 +18,7 @@ from airflow_sentinelhub.client.errors import (
     held_back,
     in_brief,
     is_passing,
+    is_spurious,
     rate_limited,
     redirected,
     unavailable,
@@ -35,12 +36,6 @@ _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 # RFC 6749, 5.2; OAUTH_ERROR is what the service's older endpoint says ("Illegal secret!").
 _REFUSED_CREDENTIALS = {"invalid_client", "unauthorized_client", "OAUTH_ERROR"}
-
-# Seen now and then on requests that were in order, by VITO's openEO driver.
-_SPURIOUS = re.compile(
-    r"missing\b[^.]*\bgrant_type\b|\bgrant_type\b[^.]*\b(missing|required|empty)\b|body should be non-empty",
-    re.IGNORECASE,
-)
 
 # One word of JSON web tokens or opaque ones; anything else could not be sent in a header.
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
@@ -139,7 +134,7 @@ class TokenEndpoint:
                 words=words,
                 retry_after=retry_after(answer.headers, time.time),
             )
-        if answer.status == HTTPStatus.BAD_REQUEST and _SPURIOUS.search(words.message or ""):
+        if is_spurious(answer.status, words):
             return unavailable(self._subject, f"status {answer.status}", status=answer.status, words=words)
         if words.code in _REFUSED_CREDENTIALS or answer.status == HTTPStatus.UNAUTHORIZED:
             return InvalidCredentials(

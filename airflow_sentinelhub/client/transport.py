@@ -16,6 +16,7 @@ from airflow_sentinelhub.client.config import ClientConfig
 from airflow_sentinelhub.client.errors import (
     held_back,
     is_passing,
+    is_spurious,
     job_may_exist,
     rate_limited,
     redirected,
@@ -195,6 +196,10 @@ class Transport:
                 call.subject, f"status {answer.status}", status=answer.status, words=words, retry_after=pause
             )
             return _Failure(error, sent=True)
+        if is_spurious(answer.status, words):
+            return _Failure(
+                unavailable(call.subject, f"status {answer.status}", status=answer.status, words=words)
+            )
         raise refused(
             call.subject,
             answer.status,

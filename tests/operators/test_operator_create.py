@@ -175,3 +175,26 @@ def test_statistical_has_no_description():
 def test_json_is_what_it_returns(emulator, clock):
     ended = Task(emulator).attempt()
     assert json.loads(json.dumps(ended.returned)) == ended.returned
+
+
+@every_api
+def test_the_service_says_that_nothing_arrived(busy, clock, api):
+    """A passing fault of the service, which public clients wait out; the job is created once."""
+    task = Task(busy, api)
+    busy.fault(status=400, message="Request body should be non-empty.", method="POST", api=api, times=2)
+    job_id = task.succeeds()
+    assert task.jobs == [job_id]
+    assert posts(busy) == 3
+
+
+def test_the_service_goes_on_saying_that_nothing_arrived(emulator, clock):
+    task = Task(emulator)
+    emulator.fault(
+        status=400, message="Request body should be non-empty.", method="POST", api="process", times=None
+    )
+    ended = task.attempt()
+    assert type(ended.error) is exceptions.ServiceUnavailable
+    assert task.jobs == []
+    emulator.clear_faults()
+    task.succeeds()
+    assert len(task.jobs) == 1

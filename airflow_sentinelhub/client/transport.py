@@ -24,6 +24,7 @@ from airflow_sentinelhub.client.errors import (
     unavailable,
 )
 from airflow_sentinelhub.client.gate import Gate, GateKey
+from airflow_sentinelhub.client.pages import FetchedPage
 from airflow_sentinelhub.client.retry import FIRST_PAUSE, Patience, retry_after
 from airflow_sentinelhub.client.scrub import Scrubber
 from airflow_sentinelhub.client.session import BearerAuth, SentinelHubSession
@@ -43,6 +44,8 @@ class _Course:
     scrub: Scrubber
     """Knows the secrets that were sent."""
     renewed: bool = False
+    size: int = 0
+    """Bytes of the answer that was read last."""
     lost: bool = False
     """An attempt may have done what was asked, but its answer is not known."""
 
@@ -126,12 +129,16 @@ class Transport:
         :return: the object that the service answered; an empty one for an action.
         :raises ServiceError: of the last attempt.
         """
+        return self.fetch(call, budget).payload
+
+    def fetch(self, call: Call, budget: float) -> FetchedPage:
+        """Make a call as :meth:`send` does, and say how large its answer was."""
         patience = Patience(budget, clock=self._clock, random=self._random)
         course = _Course(call.scrub)
         while True:
             outcome = self._attempt(call, course)
             if isinstance(outcome, dict):
-                return outcome
+                return FetchedPage(outcome, course.size)
             course.lost = course.lost or outcome.sent
             if outcome.sent and not call.repeatable:
                 raise job_may_exist(call.subject, outcome.error)
@@ -178,6 +185,7 @@ class Transport:
         )
 
     def _read(self, call: Call, answer: Answer, course: _Course) -> dict[str, Any] | _Failure:
+        course.size = len(answer.body)
         if answer.ok:
             payload = decode(answer, call.expects)
             if isinstance(payload, Unusable):

@@ -198,3 +198,25 @@ def test_the_service_goes_on_saying_that_nothing_arrived(emulator, clock):
     emulator.clear_faults()
     task.succeeds()
     assert len(task.jobs) == 1
+
+
+def without_an_end(monkeypatch):
+    def endless(self, **_):
+        yield []
+        raise exceptions.InvalidPayload("a list without an end")
+
+    monkeypatch.setattr("airflow_sentinelhub.client.batch.BatchClient.list", endless)
+
+
+def test_the_answer_is_lost_and_the_list_has_no_end(emulator, clock, monkeypatch):
+    """What cannot be looked through must not pass for a list without the job."""
+    task = Task(emulator)
+    emulator.fault(kind="drop", method="POST", api="process", carried_out=True)
+    with monkeypatch.context() as patch:
+        without_an_end(patch)
+        assert type(task.attempt().error) is exceptions.JobMayExist
+        again = task.attempt()
+        assert type(again.error) is exceptions.InvalidPayload
+    assert (posts(emulator), len(task.jobs)) == (1, 1)
+    job_id = task.succeeds()
+    assert (posts(emulator), task.jobs) == (1, [job_id])

@@ -28,6 +28,7 @@ from airflow_sentinelhub.client.tokens import PROCESS_TOKENS, TokenCache
 from airflow_sentinelhub.client.transport import Transport
 from airflow_sentinelhub.exceptions import BadRequest, InvalidPayload, InvalidRequestId, UnsupportedOperation
 from airflow_sentinelhub.jobs.api import BatchApi
+from airflow_sentinelhub.jobs.hidden import Hidden
 from airflow_sentinelhub.jobs.statuses import TileStatus
 
 
@@ -175,23 +176,27 @@ class BatchClient:
         query = {} if status is None else {"status": str(status)}
         return (tile for page in self._pages(call, query, page_size, budget, TILES) for tile in page)
 
-    def create(self, request: Mapping[str, Any], *, budget: float | None = None) -> Payload:
+    def create(
+        self, request: Mapping[str, Any] | Hidden[dict[str, Any]], *, budget: float | None = None
+    ) -> Payload:
         """
         Create a job and return it. Nothing runs, and nothing is charged, before it is started.
 
         The service has no means to recognise a request that it has seen, so this one is repeated only when it
         surely was not accepted.
 
-        :param request: the body, as the API documents it.
+        :param request: the body, as the API documents it; hidden, where it may hold keys of a bucket.
         :raises JobMayExist: the answer was lost, and with it the job's id.
         :raises BadRequest: ``request`` is not accepted, or cannot be written as JSON.
         """
+        if not isinstance(request, Hidden):
+            request = Hidden(dict(request))  # also the variable of this frame, which error trackers show
         call = self._call(
             "create a job",
             None,
             method="POST",
             body=_as_json(request, self.api),
-            scrub=self._scrub.knowing(*credentials_in(request)),
+            scrub=self._scrub.knowing(*credentials_in(request.reveal())),
             repeatable=False,
         )
         return self._send(call, budget)
@@ -306,9 +311,9 @@ def _segment(text: str) -> str:
     return quote(text, safe="")
 
 
-def _as_json(request: Mapping[str, Any], api: BatchApi) -> bytes:
+def _as_json(request: Hidden[dict[str, Any]], api: BatchApi) -> bytes:
     try:
-        return json.dumps(dict(request), allow_nan=False).encode()
+        return json.dumps(request.reveal(), allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         reason = str(error)
     raise BadRequest(

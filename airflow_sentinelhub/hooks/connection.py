@@ -37,18 +37,20 @@ class ConnectionFields(Protocol):
     extra: str | None
 
 
-def read_connection(conn_id: str, connection: Hidden[ConnectionFields]) -> ClientConfig:
+def read_connection(conn_id: str, connection: ConnectionFields | Hidden[ConnectionFields]) -> ClientConfig:
     """
     Turn an Airflow connection into the configuration of a client.
 
     :param conn_id: its id, for messages.
     :param connection: login is the client id, password its secret, host the base URL; ``deployment``,
         ``auth_url``, ``url_layout``, ``allow_http``, ``requests_per_minute`` and ``dashboard_url`` come from
-        extra. An explicit host, ``auth_url`` or ``dashboard_url`` wins over the deployment's. It is hidden, as
+        extra. An explicit host, ``auth_url`` or ``dashboard_url`` wins over the deployment's. Better hidden, as
         Airflow shows the password in its ``repr``.
     :raises InvalidConnection: a field is missing or makes no sense; the message names it, and quotes nothing that
         may hold a secret.
     """
+    if not isinstance(connection, Hidden):
+        connection = Hidden(connection)
     try:
         extra = _extra(connection)
         base_url, auth_url = _addresses(_host(connection), extra)
@@ -111,9 +113,8 @@ def _host(connection: Hidden[ConnectionFields]) -> str:
     port = connection.reveal().port
     if host.reveal() and "://" not in host.reveal():
         name = _HOST_NAME.fullmatch(host.reveal().rpartition("@")[2])
-        whole = f"https://{name[0]}" if name else "https://host"
         raise InvalidConnection(
-            f"host{f' {name[0]!r}' if name else ''} has no scheme: write {whole} "
+            f"host{f' {name[0]!r}' if name else ''} has no scheme: write https://{name[0] if name else 'host'} "
             "(percent-encoded in a connection URI: https%3A%2F%2F...)"
         )
     _refuse_user("base URL", host)

@@ -72,7 +72,7 @@ class UnsupportedOperation(SentinelHubError):
 
 
 class InvalidPayload(SentinelHubError):
-    """The service sent something that cannot be a job: no object, or one without an id."""
+    """The service sent something that cannot be: a job that is no object or has no id, a list without an end."""
 
 
 class ResultsUnavailable(SentinelHubError):

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from urllib.parse import urljoin, urlsplit
+from dataclasses import dataclass, field, replace
+from http.client import HTTPException, LineTooLong
+from urllib.parse import urljoin
 
 import requests
 from urllib3 import exceptions as urllib3
+
+from airflow_sentinelhub.client.body import UnreadableBody
+from airflow_sentinelhub.client.exchange import AnswerTooLong
+from airflow_sentinelhub.client.web_address import read_address
+
+_LATE = "no answer in time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +48,8 @@ class Answer:
     def redirect_host(self) -> str:
         """Where a redirect leads, without path and query, which may hold what is nobody's business."""
         try:
-            target = urlsplit(urljoin(self.url, self.headers.get("Location", "")))
-            return f"{target.scheme}://{target.hostname or '?'}{f':{target.port}' if target.port else ''}"
+            # A relative one, too, is resolved against a host that was checked.
+            return read_address(urljoin(self.url, self.headers.get("Location", ""))).origin
         except ValueError:
             return "an address that cannot be read"
 
@@ -62,12 +69,22 @@ class NoAnswer:
     lasting: bool = False
 
 
-def explain(error: Exception) -> NoAnswer:
+def explain(error: Exception, *, connecting: bool = False) -> NoAnswer:
     """
-    Tell what an exception of ``requests`` means.
+    Tell what an exception of ``requests`` means, or of ``urllib3`` while a body is read.
 
     Its own text is not used: it shows addresses of proxies with their passwords, and headers.
+
+    :param connecting: it came while there was no connection yet, over which anything could have been sent.
     """
+    answer = _explained(error)
+    if connecting and answer.sent:
+        late = answer.reason == _LATE
+        return replace(answer, reason="no connection in time" if late else answer.reason, sent=False)
+    return answer
+
+
+def _explained(error: Exception) -> NoAnswer:
     causes = list(_causes(error))
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
         return NoAnswer(
@@ -76,16 +93,26 @@ def explain(error: Exception) -> NoAnswer:
             sent=False,
             lasting=True,
         )
+    if any(isinstance(cause, AnswerTooLong) for cause in causes):
+        return NoAnswer("its answer is longer than any real one")
+    if any(isinstance(cause, LineTooLong) or type(cause) is HTTPException for cause in causes):
+        return NoAnswer("its answer has more or longer headers than any real one")
     match error:
         case requests.exceptions.ConnectTimeout():
             return NoAnswer("no connection in time", sent=False)
         case requests.exceptions.ProxyError():
             return NoAnswer("the proxy of the environment cannot be reached, or refuses", sent=False)
-        case requests.exceptions.ReadTimeout():
-            return NoAnswer("no answer in time")
+        case requests.exceptions.ReadTimeout() | urllib3.ReadTimeoutError():
+            return NoAnswer(_LATE)
         case requests.exceptions.ChunkedEncodingError() | requests.exceptions.ContentDecodingError():
             return NoAnswer("the answer broke off")
+        case urllib3.ProtocolError():
+            return NoAnswer("the answer broke off")
+        case UnreadableBody():
+            return NoAnswer(f"the answer {error}")
         case requests.exceptions.ConnectionError():
+            if any(isinstance(cause, TimeoutError) for cause in causes):
+                return NoAnswer(_LATE)  # while the request was sent
             sent = not any(isinstance(cause, urllib3.NewConnectionError) for cause in causes)
             how = "the connection broke" if sent else "no connection"
             return NoAnswer(f"{how}{_system_words(causes)}", sent=sent)

@@ -13,12 +13,22 @@ from airflow_sentinelhub.client.call import Call, Expects
 from airflow_sentinelhub.client.config import ClientConfig
 from airflow_sentinelhub.client.errors import Subject, about
 from airflow_sentinelhub.client.gate import PROCESS_GATE, Gate
-from airflow_sentinelhub.client.pages import Page, Payload, pages
+from airflow_sentinelhub.client.pages import (
+    JOBS,
+    TILES,
+    EndlessList,
+    FetchedPage,
+    ListBounds,
+    Page,
+    Payload,
+    pages,
+)
 from airflow_sentinelhub.client.scrub import Scrubber, credentials_in
 from airflow_sentinelhub.client.tokens import PROCESS_TOKENS, TokenCache
 from airflow_sentinelhub.client.transport import Transport
-from airflow_sentinelhub.exceptions import BadRequest, InvalidRequestId, UnsupportedOperation
+from airflow_sentinelhub.exceptions import BadRequest, InvalidPayload, InvalidRequestId, UnsupportedOperation
 from airflow_sentinelhub.jobs.api import BatchApi
+from airflow_sentinelhub.jobs.hidden import Hidden
 from airflow_sentinelhub.jobs.statuses import TileStatus
 
 
@@ -47,6 +57,7 @@ class BatchClient:
     :param admitted: the caller asks :meth:`admit` before every request, as asynchronous code does that must not
         wait in a thread. Otherwise the client does so itself, within the budget.
     :param timeout: seconds until a connection stands, and until the next byte of an answer; ``None``: 10 and 30.
+        A request and its answer together take 60 s at most, whatever is sent.
     """
 
     def __init__(
@@ -69,6 +80,7 @@ class BatchClient:
         self._collection = f"{config.base_url}{api.path(config.url_layout)}"
         self._subject = Subject(api.display_name, "", urlsplit(config.base_url).netloc, "base URL", api)
         self._scrub = Scrubber(config.client_secret)
+        self._clock = clock
         self._transport = Transport(
             config,
             tokens=tokens,
@@ -135,9 +147,10 @@ class BatchClient:
         :param sort: ``created``, ``created:desc``, ``status`` or ``status:desc``; nothing can be filtered.
         :param page_size: wish for the number of jobs on a page; the service's own maximum holds.
         :param budget: for each page.
+        :raises InvalidPayload: the list is longer than that of any real account.
         """
         call = self._call("list jobs", None, expects=Expects.PAGE)
-        return self._pages(call, {"sort": sort}, page_size, budget)
+        return self._pages(call, {"sort": sort}, page_size, budget, JOBS)
 
     def tiles(
         self,
@@ -154,31 +167,36 @@ class BatchClient:
         :param page_size: wish for the number of tiles on a page; the service's own maximum holds.
         :param budget: for each page.
         :raises UnsupportedOperation: only Batch Process v1 has it.
+        :raises InvalidPayload: the list is longer than that of any real job.
         """
         self._require(
             self.api.facts.has_tiles, "tiles", "what became of each feature is written to the job's output bucket"
         )
         call = self._read(job_id, "list its tiles", "tiles", expects=Expects.PAGE)
         query = {} if status is None else {"status": str(status)}
-        return (tile for page in self._pages(call, query, page_size, budget) for tile in page)
+        return (tile for page in self._pages(call, query, page_size, budget, TILES) for tile in page)
 
-    def create(self, request: Mapping[str, Any], *, budget: float | None = None) -> Payload:
+    def create(
+        self, request: Mapping[str, Any] | Hidden[dict[str, Any]], *, budget: float | None = None
+    ) -> Payload:
         """
         Create a job and return it. Nothing runs, and nothing is charged, before it is started.
 
         The service has no means to recognise a request that it has seen, so this one is repeated only when it
         surely was not accepted.
 
-        :param request: the body, as the API documents it.
+        :param request: the body, as the API documents it; hidden, where it may hold keys of a bucket.
         :raises JobMayExist: the answer was lost, and with it the job's id.
         :raises BadRequest: ``request`` is not accepted, or cannot be written as JSON.
         """
+        if not isinstance(request, Hidden):
+            request = Hidden(dict(request))  # also the variable of this frame, which error trackers show
         call = self._call(
             "create a job",
             None,
             method="POST",
             body=_as_json(request, self.api),
-            scrub=self._scrub.knowing(*credentials_in(request)),
+            scrub=self._scrub.knowing(*credentials_in(request.reveal())),
             repeatable=False,
         )
         return self._send(call, budget)
@@ -259,13 +277,31 @@ class BatchClient:
         )
 
     def _pages(
-        self, call: Call, query: dict[str, str], page_size: int | None, budget: float | None
+        self, call: Call, query: dict[str, str], page_size: int | None, budget: float | None, bounds: ListBounds
     ) -> Iterator[Page]:
         if page_size is not None:
             if page_size < 1:
                 raise ValueError(f"page_size is {page_size}: it has to be 1 or more")
             query["count"] = str(page_size)
-        return pages(lambda params: self._send(call.asking(params), budget), query)
+        return self._walk(call, query, self.budget if budget is None else budget, bounds)
+
+    def _walk(self, call: Call, query: dict[str, str], budget: float, bounds: ListBounds) -> Iterator[Page]:
+        subject = call.subject
+
+        def fetch(params: Mapping[str, str]) -> FetchedPage:
+            return self._transport.fetch(call.asking(params), budget)
+
+        try:
+            yield from pages(fetch, query, bounds, self._clock)
+        except EndlessList as error:
+            reason = str(error)
+        else:
+            return
+        raise InvalidPayload(
+            f"{subject.label}: asked to {subject.action}, {subject.host} gave a list without an end: it {reason}. "
+            "What was read of it is not used, as it may be anything.",
+            **subject.attributes,
+        )
 
 
 def _segment(text: str) -> str:
@@ -275,9 +311,9 @@ def _segment(text: str) -> str:
     return quote(text, safe="")
 
 
-def _as_json(request: Mapping[str, Any], api: BatchApi) -> bytes:
+def _as_json(request: Hidden[dict[str, Any]], api: BatchApi) -> bytes:
     try:
-        return json.dumps(dict(request), allow_nan=False).encode()
+        return json.dumps(request.reveal(), allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         reason = str(error)
     raise BadRequest(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
+from airflow_sentinelhub.client.web_address import UnreadableAddress, read_address
 from airflow_sentinelhub.exceptions import InvalidConnection
 from airflow_sentinelhub.jobs.api import UrlLayout
 
@@ -47,8 +46,8 @@ class ClientConfig:
             raise InvalidConnection(
                 f"requests_per_minute is {self.requests_per_minute}: it has to be 1 or more, if there is one"
             )
-        object.__setattr__(self, "base_url", _checked_url("base URL", self.base_url, self.allow_http))
-        object.__setattr__(self, "auth_url", _checked_url("auth_url", self.auth_url, self.allow_http))
+        object.__setattr__(self, "base_url", checked_url("base URL", self.base_url, self.allow_http))
+        object.__setattr__(self, "auth_url", checked_url("auth_url", self.auth_url, self.allow_http))
 
     @property
     def is_local(self) -> bool:
@@ -74,39 +73,34 @@ class ClientConfig:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether the URL's host is this machine."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
+    """Whether the URL's host is this machine; not, where the address cannot be read."""
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
+        return read_address(url).is_loopback
+    except UnreadableAddress:
         return False
 
 
-def _checked_url(name: str, url: str, allow_http: bool) -> str:
-    url = url.strip().rstrip("/")
-    if any(character.isspace() or not character.isprintable() for character in url):
-        raise InvalidConnection(f"{name} contains a blank or an invisible character: type it again")
+def checked_url(name: str, url: str, allow_http: bool) -> str:
+    """
+    Check an address to which credentials are sent, and give it as it was read.
+
+    :param name: how the user knows it, with which messages begin. They never quote what was entered, beyond
+        scheme, host and port of an address that could be read.
+    :param allow_http: accept ``http://`` for hosts that are not this machine.
+    :raises InvalidConnection: it may not be used.
+    """
     try:
-        parts = urlsplit(url)
-        host = parts.hostname
-        _ = parts.port  # raises where it is no number
-    except ValueError:
-        raise InvalidConnection(f"{name} is no address that can be read: expected https://host") from None
-    if parts.scheme not in ("http", "https") or not host:
-        raise InvalidConnection(f"{name} {_without_userinfo(url)!r} is no web address: expected https://host")
-    if "@" in parts.netloc:
-        raise InvalidConnection(f"{name} contains a user name or password: leave them out of the address")
-    if parts.query or parts.fragment:
-        raise InvalidConnection(f"{name} must have no '?' or '#' part")
-    if parts.scheme == "http" and not allow_http and not is_loopback(url):
-        raise InvalidConnection(
-            f"{name} {url!r} would send the client secret in clear: use https://, or set 'allow_http' to true "
-            "in the connection's extra if the way there is safe"
-        )
-    return url
-
-
-def _without_userinfo(url: str) -> str:
-    return url.rpartition("@")[2]
+        address = read_address(url.strip())
+    except UnreadableAddress as error:
+        reason = str(error)
+    else:
+        if address.query is not None or address.fragment is not None:
+            reason = "must have no '?' or '#' part"
+        elif address.scheme == "http" and not allow_http and not address.is_loopback:
+            reason = (
+                f"{address.origin!r} would send the client secret in clear: use https://, or set 'allow_http' to "
+                "true in the connection's extra if the way there is safe"
+            )
+        else:
+            return str(address).rstrip("/")
+    raise InvalidConnection(f"{name} {reason}")

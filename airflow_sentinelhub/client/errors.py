@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
@@ -23,6 +24,14 @@ from airflow_sentinelhub.jobs.api import BatchApi
 
 # Not worth an exception of their own, but an invitation to ask again: request timeout, too early.
 _PASSING = {408, 425}
+
+# Said now and then of requests that were in order, by token endpoints and APIs alike: public clients of the
+# service ask again. The length is bounded, as the text is a stranger's.
+_SPURIOUS = re.compile(
+    r"missing\b[^.]{0,80}\bgrant_type\b|\bgrant_type\b[^.]{0,80}\b(missing|required|empty)\b"
+    r"|\bbody should be non-empty\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,15 @@ class Subject:
 def is_passing(status: int) -> bool:
     """Whether a status says nothing about the request, so that it may be repeated (429 is apart)."""
     return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _PASSING
+
+
+def is_spurious(status: int, words: ServiceWords) -> bool:
+    """
+    Whether a refusal is the service's own passing fault: it says that what was sent did not arrive.
+
+    Nothing was done then, so that even the creation of a job may be repeated.
+    """
+    return status == HTTPStatus.BAD_REQUEST and _SPURIOUS.search(words.message or "") is not None
 
 
 def in_brief(status: int, words: ServiceWords) -> str:

@@ -15,6 +15,8 @@ LONGEST_WAIT = 120.0
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 
+_LONGEST_HEADER = 100
+
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
 
 
@@ -31,7 +33,7 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], float]) -> float |
     :param now: seconds since 1970, for an answer without ``Date``.
     :return: seconds from 0.5 to 120; ``None`` where the header is missing or makes no sense.
     """
-    value = headers.get("Retry-After", "").strip()
+    value = headers.get("Retry-After", "").strip()[:_LONGEST_HEADER]
     if _NUMBER.fullmatch(value):
         number = float(value)
         seconds = number / 1000 if number >= 120 and number.is_integer() else number
@@ -46,7 +48,7 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], float]) -> float |
 
 def _date(text: str) -> datetime | None:
     try:
-        date = parsedate_to_datetime(text)
+        date = parsedate_to_datetime(text[:_LONGEST_HEADER])
     except (TypeError, ValueError, OverflowError):
         return None
     return date.replace(tzinfo=UTC) if date.tzinfo is None else date

@@ -18,6 +18,7 @@ from airflow_sentinelhub.client.errors import (
     held_back,
     in_brief,
     is_passing,
+    is_spurious,
     rate_limited,
     redirected,
     unavailable,
@@ -29,17 +30,12 @@ from airflow_sentinelhub.client.session import SentinelHubSession
 from airflow_sentinelhub.client.tokens import Token
 from airflow_sentinelhub.client.words import ServiceWords, read_words
 from airflow_sentinelhub.exceptions import InvalidCredentials, RequestRefused, ServiceError
+from airflow_sentinelhub.jobs.hidden import Hidden
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 # RFC 6749, 5.2; OAUTH_ERROR is what the service's older endpoint says ("Illegal secret!").
 _REFUSED_CREDENTIALS = {"invalid_client", "unauthorized_client", "OAUTH_ERROR"}
-
-# Seen now and then on requests that were in order, by VITO's openEO driver.
-_SPURIOUS = re.compile(
-    r"missing\b[^.]*\bgrant_type\b|\bgrant_type\b[^.]*\b(missing|required|empty)\b|body should be non-empty",
-    re.IGNORECASE,
-)
 
 # One word of JSON web tokens or opaque ones; anything else could not be sent in a header.
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
@@ -80,7 +76,7 @@ class TokenEndpoint:
         if wait:
             raise held_back(self._subject, wait)
         asked_at = self._clock()
-        answer = self._session.ask("POST", self._config.auth_url, data=self._form(), headers=_FORM)
+        answer = self._session.ask("POST", self._config.auth_url, body=self._form(), headers=_FORM)
         if isinstance(answer, NoAnswer):
             raise unavailable(self._subject, answer.reason, lasting=answer.lasting)
         token = self._token(answer, asked_at) if answer.ok else None
@@ -88,11 +84,12 @@ class TokenEndpoint:
             raise self._error(answer)
         return token
 
-    def _form(self) -> str:
+    def _form(self) -> Hidden[str]:
         # In the body, not as Basic authentication: so sentinelhub-py does it, too.
         client = BackendApplicationClient(self._config.client_id)
-        form: str = client.prepare_request_body(include_client_id=True, client_secret=self._config.client_secret)
-        return form
+        return Hidden(
+            client.prepare_request_body(include_client_id=True, client_secret=self._config.client_secret)
+        )
 
     def _token(self, answer: Answer, asked_at: float) -> Token | None:
         try:
@@ -137,7 +134,7 @@ class TokenEndpoint:
                 words=words,
                 retry_after=retry_after(answer.headers, time.time),
             )
-        if answer.status == HTTPStatus.BAD_REQUEST and _SPURIOUS.search(words.message or ""):
+        if is_spurious(answer.status, words):
             return unavailable(self._subject, f"status {answer.status}", status=answer.status, words=words)
         if words.code in _REFUSED_CREDENTIALS or answer.status == HTTPStatus.UNAUTHORIZED:
             return InvalidCredentials(

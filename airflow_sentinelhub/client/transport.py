@@ -16,6 +16,7 @@ from airflow_sentinelhub.client.config import ClientConfig
 from airflow_sentinelhub.client.errors import (
     held_back,
     is_passing,
+    is_spurious,
     job_may_exist,
     rate_limited,
     redirected,
@@ -23,6 +24,7 @@ from airflow_sentinelhub.client.errors import (
     unavailable,
 )
 from airflow_sentinelhub.client.gate import Gate, GateKey
+from airflow_sentinelhub.client.pages import FetchedPage
 from airflow_sentinelhub.client.retry import FIRST_PAUSE, Patience, retry_after
 from airflow_sentinelhub.client.scrub import Scrubber
 from airflow_sentinelhub.client.session import BearerAuth, SentinelHubSession
@@ -30,6 +32,7 @@ from airflow_sentinelhub.client.token_endpoint import TokenEndpoint
 from airflow_sentinelhub.client.tokens import Token, TokenCache
 from airflow_sentinelhub.client.words import read_words
 from airflow_sentinelhub.exceptions import ServiceUnavailable
+from airflow_sentinelhub.jobs.hidden import Hidden
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +44,8 @@ class _Course:
     scrub: Scrubber
     """Knows the secrets that were sent."""
     renewed: bool = False
+    size: int = 0
+    """Bytes of the answer that was read last."""
     lost: bool = False
     """An attempt may have done what was asked, but its answer is not known."""
 
@@ -85,7 +90,7 @@ class Transport:
     ) -> None:
         self._account = config.account
         self._auth_host = urlsplit(config.auth_url).netloc
-        self._session = SentinelHubSession(config, timeout)
+        self._session = SentinelHubSession(config, timeout, clock)
         self._endpoint = TokenEndpoint(config, self._session, gate=gate, clock=clock)
         self._tokens = tokens
         self._gate = gate
@@ -124,12 +129,16 @@ class Transport:
         :return: the object that the service answered; an empty one for an action.
         :raises ServiceError: of the last attempt.
         """
+        return self.fetch(call, budget).payload
+
+    def fetch(self, call: Call, budget: float) -> FetchedPage:
+        """Make a call as :meth:`send` does, and say how large its answer was."""
         patience = Patience(budget, clock=self._clock, random=self._random)
         course = _Course(call.scrub)
         while True:
             outcome = self._attempt(call, course)
             if isinstance(outcome, dict):
-                return outcome
+                return FetchedPage(outcome, course.size)
             course.lost = course.lost or outcome.sent
             if outcome.sent and not call.repeatable:
                 raise job_may_exist(call.subject, outcome.error)
@@ -170,12 +179,13 @@ class Transport:
             call.method,
             call.url,
             params=call.params,
-            data=call.body,
+            body=None if call.body is None else Hidden(call.body),
             headers={"Content-Type": "application/json"} if call.body is not None else None,
             auth=BearerAuth(token),
         )
 
     def _read(self, call: Call, answer: Answer, course: _Course) -> dict[str, Any] | _Failure:
+        course.size = len(answer.body)
         if answer.ok:
             payload = decode(answer, call.expects)
             if isinstance(payload, Unusable):
@@ -194,6 +204,10 @@ class Transport:
                 call.subject, f"status {answer.status}", status=answer.status, words=words, retry_after=pause
             )
             return _Failure(error, sent=True)
+        if is_spurious(answer.status, words):
+            return _Failure(
+                unavailable(call.subject, f"status {answer.status}", status=answer.status, words=words)
+            )
         raise refused(
             call.subject,
             answer.status,

@@ -10,6 +10,8 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook, mask_secret
 
 from airflow_sentinelhub.exceptions import InvalidConnection, ServiceUnavailable
+from airflow_sentinelhub.hooks.connection import Extra, quoted
+from airflow_sentinelhub.jobs.hidden import Hidden
 from airflow_sentinelhub.jobs.storages import StorageKeys
 
 _GOOGLE = "extra__google_cloud_platform__"
@@ -26,7 +28,8 @@ def read_delivery(conn_id: str) -> StorageKeys:
     :raises ServiceUnavailable: the secrets backend or the database did not answer.
     """
     try:
-        connection = BaseHook.get_connection(conn_id)
+        # Hidden, as Airflow shows passwords in the repr of a connection, and error trackers show variables.
+        connection: Hidden[Any] = Hidden(BaseHook.get_connection(conn_id))
     except AirflowNotFoundException:
         raise InvalidConnection(
             f"Airflow connection {conn_id!r} does not exist or could not be read: create one of type 'aws' or "
@@ -38,70 +41,74 @@ def read_delivery(conn_id: str) -> StorageKeys:
             f"Airflow connection {conn_id!r} could not be read ({type(error).__name__}): the database or the "
             "secrets backend did not answer"
         ) from None
-    extra = _extra(conn_id, connection.extra)
-    match connection.conn_type:
+    extra = _extra(conn_id, connection)
+    match connection.reveal().conn_type:
         case "aws":
             return _aws(conn_id, connection, extra)
         case "google_cloud_platform":
             return _google(conn_id, extra)
         case other:
             raise InvalidConnection(
-                f"Airflow connection {conn_id!r} is of type {other!r}: the service delivers to S3 (type 'aws') "
-                "and Google Cloud Storage (type 'google_cloud_platform')"
+                f"Airflow connection {conn_id!r} is of type {quoted(other)}: the service delivers to S3 (type "
+                "'aws') and Google Cloud Storage (type 'google_cloud_platform')"
             )
 
 
-def _aws(conn_id: str, connection: Any, extra: dict[str, Any]) -> StorageKeys:
-    region = extra.get("region_name") or None
-    if role := extra.get("role_arn"):
+def _aws(conn_id: str, connection: Hidden[Any], extra: Extra) -> StorageKeys:
+    region = extra.reveal().get("region_name") or None
+    if role := extra.reveal().get("role_arn"):
         return StorageKeys("s3", {"iamRoleARN": role}, region)
-    if extra.get("aws_session_token"):
+    if extra.reveal().get("aws_session_token"):
         raise InvalidConnection(
             f"Airflow connection {conn_id!r} holds temporary keys (aws_session_token in extra), which the service "
             "takes no token for: enter lasting keys, or a role_arn"
         )
-    key, secret = connection.login, connection.password
-    if not key or not secret:
+    keys = Hidden({"accessKey": connection.reveal().login, "secretAccessKey": connection.reveal().password})
+    if not all(keys.reveal().values()):
         raise InvalidConnection(
             f"Airflow connection {conn_id!r} has no keys to hand to the service: enter the access key id as login "
             "and the secret access key as password, or a role_arn in extra. The worker's own AWS credentials are "
             "of no use to the service"
         )
-    mask_secret(key)
-    mask_secret(secret)
-    return StorageKeys("s3", {"accessKey": key, "secretAccessKey": secret}, region)
+    for name in keys.reveal():
+        mask_secret(keys.reveal()[name])
+    return StorageKeys("s3", keys.reveal(), region)
 
 
-def _google(conn_id: str, extra: dict[str, Any]) -> StorageKeys:
-    keyfile = extra.get("keyfile_dict") or extra.get(f"{_GOOGLE}keyfile_dict")
-    path = extra.get("key_path") or extra.get(f"{_GOOGLE}key_path")
+def _google(conn_id: str, extra: Extra) -> StorageKeys:
+    path = extra.reveal().get("key_path") or extra.reveal().get(f"{_GOOGLE}key_path")
+    keyfile: Hidden[Any] = Hidden(
+        extra.reveal().get("keyfile_dict") or extra.reveal().get(f"{_GOOGLE}keyfile_dict")
+    )
     try:
-        if not keyfile and path:
-            keyfile = Path(path).read_text()
-        read = json.loads(keyfile) if isinstance(keyfile, str) else keyfile
+        if not keyfile.reveal() and path:
+            keyfile = Hidden(Path(path).read_text())
+        read: Hidden[Any] = Hidden(
+            json.loads(keyfile.reveal()) if isinstance(keyfile.reveal(), str) else keyfile.reveal()
+        )
     except OSError as error:
         raise InvalidConnection(
             f"Airflow connection {conn_id!r}: key_path cannot be read on this worker ({type(error).__name__})"
         ) from None
-    except ValueError:
-        read = None
-    if not isinstance(read, dict) or not read:
+    except (ValueError, TypeError, RecursionError):
+        read = Hidden(None)
+    if not isinstance(read.reveal(), dict) or not read.reveal():
         raise InvalidConnection(
             f"Airflow connection {conn_id!r} has no service account key to hand to the service: enter it as "
             "keyfile_dict, or its file as key_path, in extra"
         )
-    credentials = base64.b64encode(json.dumps(read).encode()).decode()
-    mask_secret(credentials)
-    if isinstance(read.get("private_key"), str):
-        mask_secret(read["private_key"])
-    return StorageKeys("gs", {"credentials": credentials})
+    credentials = Hidden(base64.b64encode(json.dumps(read.reveal()).encode()).decode())
+    mask_secret(credentials.reveal())
+    if isinstance(read.reveal().get("private_key"), str):
+        mask_secret(read.reveal()["private_key"])
+    return StorageKeys("gs", {"credentials": credentials.reveal()})
 
 
-def _extra(conn_id: str, text: str | None) -> dict[str, Any]:
+def _extra(conn_id: str, connection: Hidden[Any]) -> Extra:
     try:
-        extra = json.loads(text or "{}")
-    except ValueError:
-        extra = None
-    if not isinstance(extra, dict):
+        extra = Hidden(json.loads(connection.reveal().extra or "{}"))
+    except (ValueError, RecursionError):
+        extra = Hidden(None)
+    if not isinstance(extra.reveal(), dict):
         raise InvalidConnection(f"Airflow connection {conn_id!r}: extra is no JSON object")
     return extra

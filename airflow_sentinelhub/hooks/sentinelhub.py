@@ -11,8 +11,9 @@ from airflow_sentinelhub import clock
 from airflow_sentinelhub.client.config import ClientConfig
 from airflow_sentinelhub.exceptions import InvalidConnection, SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.hooks.checking import check, refusal
-from airflow_sentinelhub.hooks.connection import read_connection
+from airflow_sentinelhub.hooks.connection import ConnectionFields, read_connection
 from airflow_sentinelhub.jobs import BatchApi
+from airflow_sentinelhub.jobs.hidden import Hidden
 
 if TYPE_CHECKING:
     from sentinelhub.config import SHConfig  # noqa: TID251 - for annotations only
@@ -51,7 +52,8 @@ class SentinelHubHook(BaseHook):
         :raises ServiceUnavailable: the secrets backend or the database did not answer.
         """
         try:
-            connection = self.get_connection(self.sentinelhub_conn_id)
+            # Hidden, as Airflow shows the password in its repr.
+            connection: Hidden[ConnectionFields] = Hidden(self.get_connection(self.sentinelhub_conn_id))
         except Exception as error:
             raise self._unreadable(error) from None
         return self._checked(read_connection(self.sentinelhub_conn_id, connection))
@@ -64,7 +66,7 @@ class SentinelHubHook(BaseHook):
         :raises ServiceUnavailable: the secrets backend or the database did not answer.
         """
         try:
-            connection = await get_async_connection(self.sentinelhub_conn_id)
+            connection: Hidden[ConnectionFields] = Hidden(await get_async_connection(self.sentinelhub_conn_id))
         except Exception as error:
             raise self._unreadable(error) from None
         return self._checked(read_connection(self.sentinelhub_conn_id, connection))
@@ -123,6 +125,11 @@ class SentinelHubHook(BaseHook):
             return InvalidConnection(
                 f"Airflow connection {self.sentinelhub_conn_id!r} does not exist or could not be read: create "
                 "one of type 'sentinelhub' under Admin / Connections, or name another one with sentinelhub_conn_id"
+            )
+        if isinstance(error, RecursionError):
+            # Airflow itself reads the extra of some connections.
+            return InvalidConnection(
+                f"Airflow connection {self.sentinelhub_conn_id!r}: extra is nested too deep to be read"
             )
         # Only its type is named: the text may come from a secrets backend and hold anything.
         return ServiceUnavailable(

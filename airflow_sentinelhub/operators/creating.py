@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from airflow_sentinelhub import clock
-from airflow_sentinelhub.exceptions import JobMayExist, SentinelHubError, ServiceUnavailable
+from airflow_sentinelhub.exceptions import InvalidPayload, JobMayExist, SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.jobs import BatchJob, MissingJob
 from airflow_sentinelhub.jobs import action_words as words
 from airflow_sentinelhub.jobs.creation import (
@@ -178,8 +178,8 @@ class JobCreation:
             raise lost
         try:
             found = self._search(posted, remembered=True, until=self._record.may_appear_until)
-        except ServiceUnavailable as outage:
-            raise lost from outage  # the next attempt looks for it
+        except (ServiceUnavailable, InvalidPayload) as trouble:
+            raise lost from trouble  # the next attempt looks for it
         return self._adopted(found.adopt) if found.adopt else None
 
     def _keep(self, record: CreationRecord) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_sentinelhub.exceptions import InvalidConnection, InvalidRequest
 from airflow_sentinelhub.jobs import BatchApi
+from airflow_sentinelhub.jobs.hidden import Hidden
 from airflow_sentinelhub.jobs.storages import open_storages
 from airflow_sentinelhub.jobs.tag import Tag, digest_of, site_of, with_tag
 from airflow_sentinelhub.operators.batch_api import SentinelHubBatchOperator
@@ -27,12 +28,12 @@ class Order:
     """
     A request, ready to be sent.
 
-    :param body: with the tag and the keys of the bucket; not part of the ``repr``.
+    :param body: with the tag and the keys of the bucket.
     :param tag: by which the job is found again.
     :param untagged: why the request cannot carry the tag; ``None`` if it does.
     """
 
-    body: dict[str, Any] = field(repr=False)
+    body: Hidden[dict[str, Any]]
     tag: Tag
     untagged: str | None
 
@@ -112,13 +113,14 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
         :raises InvalidRequest: ``request`` is none.
         :raises InvalidConnection: ``delivery_conn_id`` names no connection with keys for this bucket.
         """
-        request = self._keys.reveal(self.request)
-        if not isinstance(request, dict):
+        # Hidden, as error trackers show the variables of frames.
+        request: Hidden[Any] = Hidden(self._keys.reveal(self.request))
+        if not isinstance(request.reveal(), dict):
             raise InvalidRequest(
-                f"request is {_shown(request)}, where a dictionary was expected. Nothing was sent."
+                f"request is {_shown(request.reveal())}, where a dictionary was expected. Nothing was sent."
             )
         if self.description is not None:
-            request["description"] = self.description
+            request.reveal()["description"] = self.description
         ti = context["ti"]
         tag = Tag(
             dag_id=ti.dag_id,
@@ -126,10 +128,10 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
             task_id=ti.task_id,
             map_index=-1 if ti.map_index is None else ti.map_index,
             site=site_of(conf.get("api", "base_url", fallback="") or ""),
-            digest=digest_of(request),
+            digest=digest_of(request.reveal()),
         )
-        body, untagged = with_tag(self.api, request, tag)
-        return Order(self._opened(body), tag, untagged)
+        tagged = Hidden(with_tag(self.api, request.reveal(), tag))
+        return Order(self._opened(Hidden(tagged.reveal()[0])), tag, tagged.reveal()[1])
 
     def _source(self, name: str, jinja_env: jinja2.Environment) -> str:
         try:
@@ -144,13 +146,14 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
             "the DAG's file and in the DAG's template_searchpath. Nothing was sent."
         )
 
-    def _opened(self, body: dict[str, Any]) -> dict[str, Any]:
+    def _opened(self, body: Hidden[dict[str, Any]]) -> Hidden[dict[str, Any]]:
         if not self.delivery_conn_id:
             return body
         from airflow_sentinelhub.hooks.delivery import read_delivery
 
         keys = read_delivery(self.delivery_conn_id)
-        opened, put, missing = open_storages(self.api, body, keys)
+        opened = Hidden(open_storages(self.api, body.reveal(), keys))
+        put, missing = opened.reveal()[1:]
         if missing:
             raise InvalidConnection(
                 f"Airflow connection {self.delivery_conn_id!r} has keys for {keys.kind}://, but {missing[0]} of "
@@ -164,7 +167,7 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
                 self.delivery_conn_id,
                 " (Batch Process v1 takes none)" if self.api is BatchApi.PROCESS_V1 else "",
             )
-        return opened
+        return Hidden(opened.reveal()[0])
 
 
 def _shown(value: Any) -> str:

@@ -111,6 +111,7 @@ class EndsWatch:
         self._trouble_since: float | None = None
         self._notebook_failed = False
         self._too_many = False
+        self._said_cut = False
         self._said_over = False
 
     @property
@@ -177,6 +178,13 @@ class EndsWatch:
             self._trouble_since = None
         if self._mark is None:
             raise RuntimeError("see() was called before next_sight()")
+        if look.cut and not self._said_cut:
+            self._say(
+                logging.WARNING,
+                f"The list of {self._service} jobs goes on and on: {len(look.jobs):,} jobs of it were seen. Ends "
+                "of jobs behind them are not told, unless request_ids names them.",
+            )
+        self._said_cut = look.cut
         readings = await self._read(look, now)
         newest = max((each.created for each in look.jobs if each.created is not None), default=None)
         self._newest = newest if self._newest is None else max(self._newest, newest or self._newest)

@@ -18,6 +18,9 @@ from airflow_sentinelhub.watching.weather import is_weather
 TOP = float("inf")
 BOTTOM = float("-inf")
 
+MOST_PAGES = 1_000
+"""Pages of the list that are read for one look: 100,000 jobs, of which no account has that many at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class NextSight(NextLook):
@@ -40,10 +43,12 @@ class Sight:
 
     :param jobs: the newest first; in the order of the list, then those that were asked for by themselves.
     :param missing: jobs that the service does not know.
+    :param cut: the list went on and on, so that older jobs on it were not seen.
     """
 
     jobs: tuple[ListedJob, ...]
     missing: frozenset[str] = frozenset()
+    cut: bool = False
 
 
 @dataclass
@@ -95,6 +100,7 @@ class ListCycle:
                 self._wanted |= each.wanted.jobs
         self._seen: dict[str, ListedJob] = {}
         self._missing: set[str] = set()
+        self._cut = False
 
     async def run(self) -> None:
         """Read, and hand over what is seen."""
@@ -114,14 +120,23 @@ class ListCycle:
             common.weather.keep_still(trouble, self._loop.time())
             self._deliver(trouble)
             return
-        self._deliver(Sight(tuple(self._seen.values()), frozenset(self._missing)))
+        self._deliver(Sight(tuple(self._seen.values()), frozenset(self._missing), self._cut))
 
     async def _read_list(self) -> None:
         pages: list[Iterator[list[dict[str, Any]]]] = []
         number, vain = 0, 0
         while True:
+            if number >= MOST_PAGES:
+                self._cut_off(number)
+                return
             await self._admission()
-            page = await self._common.asker.ask(_read_page, pages)
+            try:
+                page = await self._common.asker.ask(_read_page, pages)
+            except InvalidPayload:
+                if not number:
+                    raise
+                self._cut_off(number)  # what came before is worth having
+                return
             if page is None:
                 self._learn(number, at_end=True)
                 return
@@ -138,6 +153,10 @@ class ListCycle:
             if vain > max(1, len(self._wanted) // 10) or not self._pays(left, number):
                 self._learn(number)
                 return
+
+    def _cut_off(self, number: int) -> None:
+        self._cut = True
+        self._learn(number)
 
     def _reaches_further(self, page: list[ListedJob]) -> bool:
         """Whether jobs that are wanted for their age may be on the next page."""

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import count
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from client_scripted_service import Clock, MakeClient, Service, reply
 
+from airflow_sentinelhub.client import batch as batch_module
 from airflow_sentinelhub.client.batch import BatchClient
 from airflow_sentinelhub.client.config import ClientConfig
+from airflow_sentinelhub.client.pages import JOBS, TILES, ListBounds
 from airflow_sentinelhub.exceptions import (
     BadRequest,
+    InvalidPayload,
     InvalidRequestId,
     NotFound,
     RateLimited,
@@ -298,3 +302,98 @@ def test_a_page_that_was_taken_is_not_kept_until_the_next_one(client: BatchClien
     pages = client.list()
     page = next(pages)
     assert sys.getrefcount(page) == 2, "this name and the argument of getrefcount()"
+
+
+def endless(service: Service, entry: Callable[[int], Any] = lambda number: {"id": number}) -> None:
+    """A service that gives a new token with each page."""
+
+    def script() -> Iterator[Callable[[], Any]]:
+        for number in count(1):
+            body = {"data": [entry(number)], "links": {"nextToken": f"t{number}"}}
+            yield lambda body=body: reply(body)  # type: ignore[misc]
+
+    class Endless(list[Any]):
+        def __init__(self) -> None:
+            super().__init__([None])
+            self._steps = script()
+
+        def pop(self, _: Any = 0) -> Any:
+            return next(self._steps)
+
+    service.script = Endless()
+
+
+SMALL = ListBounds(items=50, pages=40, seconds=600.0)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "entry", "reason"),
+    [
+        ({"items": 20}, lambda number: {"id": number}, "has more than 20 entries"),
+        ({}, lambda number: {"id": number}, "has more than 40 pages"),
+        ({"size": 2**20}, lambda number: {"id": number, "text": "x" * 100_000}, "is longer than 1 MiB"),
+        ({}, lambda number: {"id": 7}, "the same entries again and again"),
+    ],
+)
+@pytest.mark.parametrize("what", ["list", "tiles"])
+def test_list_without_an_end(
+    make_client: MakeClient,
+    service: Service,
+    monkeypatch: pytest.MonkeyPatch,
+    bounds: dict[str, Any],
+    entry: Callable[[int], Any],
+    reason: str,
+    what: str,
+) -> None:
+    monkeypatch.setattr(batch_module, "JOBS", replace(SMALL, **bounds))
+    monkeypatch.setattr(batch_module, "TILES", replace(SMALL, **bounds))
+    endless(service, entry)
+    client = make_client(BatchApi.PROCESS_V1)
+    with pytest.raises(InvalidPayload, match=reason) as caught:
+        list(client.list() if what == "list" else client.tiles("the-job"))
+    assert len(service.requests) <= 41
+    if what == "tiles":
+        assert "job the-job" in str(caught.value)
+        assert (caught.value.job_id, caught.value.api) == ("the-job", "process_v1")
+
+
+def test_list_that_takes_for_ever(
+    client: BatchClient, service: Service, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only time in which it is read counts, as a walk may pause."""
+    monkeypatch.setattr(batch_module, "JOBS", SMALL)
+
+    def slow(number: int) -> Any:
+        clock.now += 50
+        return {"id": number}
+
+    endless(service, slow)
+
+    def pausing() -> Iterator[Any]:
+        for page in client.list():
+            clock.now += 10_000
+            yield page
+
+    seen: list[Any] = []
+    with pytest.raises(InvalidPayload, match="could not be read in"):
+        seen.extend(pausing())
+    assert len(seen) == 12
+
+
+@pytest.mark.parametrize(
+    "link", [{"nextToken": "x" * 9000}, {"next": "https://sh.example/?viewtoken=" + "x" * 9000}]
+)
+def test_list_that_goes_on_at_an_address_of_any_length_has_not_ended(
+    client: BatchClient, service: Service, link: dict[str, str]
+) -> None:
+    service.script = [page(1, **link)]
+    with pytest.raises(InvalidPayload, match=r"list jobs.* more than 8,000 characters"):
+        list(client.list())
+
+
+def test_the_largest_lists_that_are_real_are_read() -> None:
+    """100 tiles on a page of 60 kB, for all land of the earth; and 10,000 whole jobs."""
+    assert TILES.items > 375_000
+    assert TILES.pages > 375_000 / 100
+    assert TILES.size > 375_000 * 600
+    assert (JOBS.items, JOBS.pages, JOBS.size) > (10_000, 100, 10_000 * 40_000)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from airflow_sentinelhub.client.retry import Patience, retry_after
 from airflow_sentinelhub.exceptions import RateLimited, ServiceUnavailable
@@ -22,6 +24,17 @@ NOW = 1_800_000_000.0  # Fri, 15 Jan 2027 08:00:00 GMT
         ("-5", 0.5),
         ("600000", 120.0),
         ("9" * 400, 120.0),
+        ("9" * 60_000, 120.0),
+        ("0" * 60_000, 0.5),
+        ("-" + "9" * 400, 0.5),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", 120.0),
+        ("Sat, 01 Jan 0001 00:00:00 +2359", 0.5),
+        ("Fri, 15 Jan 2027 08:00:42 +9999", None),
+        ("Fri, 15 Jan 99999 08:00:42 GMT", None),
+        ("Fri, 15 Jan 2027 08:00:42 " + "(" * 60_000, 42.0),
+        ("\uff17", None),
+        ("7, 8", None),
+        ("1e3", None),
         ("  7 ", 7.0),
         ("1.5", 1.5),
         ("0.1", 0.5),
@@ -50,6 +63,13 @@ def test_retry_after_is_absent() -> None:
 def test_a_date_is_read_by_the_clock_of_the_service() -> None:
     headers = {"Retry-After": "Fri, 15 Jan 2027 08:00:42 GMT", "Date": "Fri, 15 Jan 2027 08:00:40 GMT"}
     assert retry_after(headers, lambda: NOW - 3600) == 2.0
+
+
+@settings(deadline=None)
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_whatever_the_headers_say_the_pause_is_bounded(retry: str, date: str) -> None:
+    pause = retry_after({"Retry-After": retry, "Date": date}, lambda: NOW)
+    assert pause is None or 0.5 <= pause <= 120
 
 
 def pauses(budget: float, failure: ServiceUnavailable, random: float = 1.0) -> list[float]:

@@ -308,6 +308,7 @@ def test_inherited_methods_that_log_the_secret_are_closed(config: ClientConfig, 
 
 def test_nothing_of_requests_gets_out(make_client: MakeClient) -> None:
     """Whatever is wrong with an address, the exception is one of ours."""
-    config = ClientConfig("https://sh..example", "https://id..example/token", "id", "hush")
     with pytest.raises(SentinelHubError):
-        make_client(config=config).get("1")
+        make_client(config=ClientConfig("https://sh..example", "https://id.example/token", "id", "hush"))
+    with pytest.raises(SentinelHubError):
+        make_client(config=ClientConfig("https://sh.invalid", "https://id.invalid/token", "id", "hush")).get("1")

@@ -378,3 +378,51 @@ def test_a_renewal_of_the_token_is_counted_for_such_a_caller_too(
     assert client.admit() == 0
     client.get("1", budget=0)
     assert [client.admit(), client.admit()] == [0, 61]
+
+
+def spurious(wrapped: bool = True) -> Reply:
+    error = {"status": 400, "reason": "Bad Request", "message": "Request body should be non-empty.",
+             "code": "COMMON_BAD_PAYLOAD"}  # fmt: skip
+    return reply({"error": error} if wrapped else error, status=400)
+
+
+CALLS = [
+    pytest.param(lambda client, budget: client.get("1", budget=budget), id="get"),
+    pytest.param(lambda client, budget: client.create({}, budget=budget), id="create"),
+    pytest.param(lambda client, budget: client.analyse("1", budget=budget), id="analyse"),
+    pytest.param(lambda client, budget: client.start("1", budget=budget), id="start"),
+    pytest.param(lambda client, budget: client.stop("1", budget=budget), id="stop"),
+    pytest.param(lambda client, budget: [*client.list(budget=budget)], id="list"),
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_a_request_that_did_not_arrive_is_sent_again(
+    client: BatchClient, service: Service, clock: Clock, call: Any, wrapped: bool
+) -> None:
+    """A passing fault of the service: it says 400 to what was in order. Nothing was done."""
+    service.script = [spurious(wrapped), spurious(wrapped), reply({"id": "1", "data": []})]
+    call(client, 60)
+    assert len(service.requests) == 3
+    assert len({request.body for request in service.requests}) == 1
+    assert clock.slept == [1, 2]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_request_that_never_arrives_is_no_refusal(client: BatchClient, service: Service, call: Any) -> None:
+    service.script = [spurious()] * 9
+    with pytest.raises(ServiceUnavailable, match=r"400 .*should be non-empty") as caught:
+        call(client, 10)
+    assert type(caught.value) is ServiceUnavailable
+    assert not caught.value.lasting
+    assert (caught.value.http_status, caught.value.code) == (400, "COMMON_BAD_PAYLOAD")
+
+
+def test_the_creation_that_may_have_been_done_is_not_repeated_after_one_that_did_not_arrive(
+    client: BatchClient, service: Service
+) -> None:
+    service.script = [spurious(), reply(status=502)]
+    with pytest.raises(JobMayExist):
+        client.create({})
+    assert len(service.requests) == 2

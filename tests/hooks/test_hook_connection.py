@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from types import SimpleNamespace
 
 import pytest
 import structlog
@@ -123,7 +124,37 @@ def test_addresses(configure, fields, base_url, auth_url):
         ({"extra": {"url_layout": "newest"}}, "url_layout"),
         ({"extra": {"allow_http": "perhaps"}}, "allow_http"),
         ({"extra": {"dashboard_url": "https://sh.example.org/{job}"}}, "dashboard_url in extra has {job}"),
-        ({"extra": {"dashboard_url": "javascript:alert(1)"}}, "dashboard_url 'javascript:alert(1)' in extra"),
+        ({"extra": {"dashboard_url": "javascript:alert(1)"}}, "dashboard_url in extra is no web address"),
+        (
+            {"extra": {"dashboard_url": "https://user:hunter2@sh.example.org/{id}"}},
+            "dashboard_url in extra contains",
+        ),
+        ({"extra": {"dashboard_url": "ftp://sh.example.org/?key=hunter2"}}, "dashboard_url in extra is no web"),
+        ({"extra": {"dashboard_url": "https://sh.example.org\\/hunter2"}}, "dashboard_url in extra is no address"),
+        (
+            {"extra": {"dashboard_url": "https://sh.example.org/{hunter2 and more}"}},
+            "dashboard_url in extra contains a blank",
+        ),
+        ({"host": "hunter2"}, "host has no scheme"),
+        ({"host": "sh.example.org/?key=hunter2"}, "host has no scheme"),
+        ({"host": "http://evil.example\\.localhost", "extra": {"auth_url": OWN_AUTH}}, "base URL is no address"),
+        ({"host": OWN, "extra": {"auth_url": "http://evil.example\\.localhost"}}, "auth_url is no address"),
+        (
+            {"host": OWN, "extra": {"auth_url": "https://user:hunter2@id.example.org"}},
+            "auth_url in extra contains",
+        ),
+        ({"host": OWN, "extra": {"sh_token_url": "https://user:hunter2@id.example.org"}}, "sh_token_url in extra"),
+        (
+            {"host": OWN, "extra": {"sh_auth_base_url": "https://hunter2@id.example.org"}},
+            "sh_auth_base_url in extra",
+        ),
+        ({"host": OWN, "port": 70000, "extra": {"auth_url": OWN_AUTH}}, "base URL is no address"),
+        ({"host": OWN, "extra": {"auth_url": OWN_AUTH + "?key=hunter2"}}, "auth_url must have no '?'"),
+        ({"extra": {"deployment": "x" * 10_000}}, "deployment a str that is too long to be shown"),
+        ({"extra": {"url_layout": {"hunter2": 1}}}, "url_layout of type dict"),
+        ({"extra": {"allow_http": ["hunter2"]}}, "allow_http in extra"),
+        ({"extra": {"requests_per_minute": "9" * 10_000}}, "requests_per_minute in extra"),
+        ({"extra": {"requests_per_minute": {"hunter2": 1}}}, "requests_per_minute in extra"),
         ({"extra": {"requests_per_minute": "many"}}, "requests_per_minute in extra"),
         ({"extra": {"requests_per_minute": True}}, "requests_per_minute in extra"),
         ({"extra": {"requests_per_minute": "inf"}}, "requests_per_minute in extra"),
@@ -139,6 +170,31 @@ def test_a_bad_connection_names_itself_and_the_field(configure, fields, names):
     assert names in str(raised.value)
     for secret in ("my-secret", "hunter2"):
         assert secret not in str(raised.value)
+    assert len(str(raised.value)) < 400
+
+
+DEEP = '{"a":' * 100_000 + "1" + "}" * 100_000
+
+
+@pytest.mark.parametrize("extra", [DEEP, "[" * 100_000, '{"deployment": ' + "[" * 900 + "]" * 900 + "}"])
+def test_an_extra_that_is_nested_deep(monkeypatch, extra):
+    """Whether Airflow reads it before us or hands it on."""
+    connection = SimpleNamespace(login="my-id", password="my-secret", host=None, port=None, extra=extra)
+    monkeypatch.setattr(SentinelHubHook, "get_connection", lambda hook, conn_id: connection)
+    with pytest.raises(InvalidConnection, match="extra"):
+        SentinelHubHook("sh").get_config()
+
+    def airflow_reads_it(hook, conn_id):
+        raise RecursionError
+
+    monkeypatch.setattr(SentinelHubHook, "get_connection", airflow_reads_it)
+    with pytest.raises(InvalidConnection, match="extra is nested too deep"):
+        SentinelHubHook("sh").get_config()
+
+
+def test_a_port_belongs_to_any_kind_of_host(configure):
+    extra = {"auth_url": "http://[::1]:8780/token"}
+    assert configure(extra, host="http://[::1]", port=8780).base_url == "http://[::1]:8780"
 
 
 def test_a_missing_connection_says_what_to_do():

@@ -426,3 +426,15 @@ def test_airflow_resumes_it_without_what_was_known(emulator):
     api = ExecutionApi(next_method="execute_complete", next_kwargs={"event": {"until": 0.0}})
     ended = run(operator("Stop", task_id="act", request_id=job_id, sentinelhub_conn_id="sh"), api)
     assert ended.returned["status"] == "DONE"
+
+
+@every_api
+def test_the_service_says_that_nothing_arrived(emulator, act, api):
+    """A passing fault of the service; for minutes it may say so of every request."""
+    job_id = emulator.add_job(api, status="CREATED")
+    emulator.fault(status=400, message="Request body should be non-empty.", api=api, times=3)
+    ended = act("Start", job_id, api)
+    assert (ended.state, ended.returned["userAction"]) == ("success", "START"), ended.error
+    emulator.fault(status=400, message="Request body should be non-empty.", method="POST", api=api, times=3)
+    ended = act("Stop", job_id, api)
+    assert ended.state == "success", ended.error

@@ -175,3 +175,48 @@ def test_statistical_has_no_description():
 def test_json_is_what_it_returns(emulator, clock):
     ended = Task(emulator).attempt()
     assert json.loads(json.dumps(ended.returned)) == ended.returned
+
+
+@every_api
+def test_the_service_says_that_nothing_arrived(busy, clock, api):
+    """A passing fault of the service, which public clients wait out; the job is created once."""
+    task = Task(busy, api)
+    busy.fault(status=400, message="Request body should be non-empty.", method="POST", api=api, times=2)
+    job_id = task.succeeds()
+    assert task.jobs == [job_id]
+    assert posts(busy) == 3
+
+
+def test_the_service_goes_on_saying_that_nothing_arrived(emulator, clock):
+    task = Task(emulator)
+    emulator.fault(
+        status=400, message="Request body should be non-empty.", method="POST", api="process", times=None
+    )
+    ended = task.attempt()
+    assert type(ended.error) is exceptions.ServiceUnavailable
+    assert task.jobs == []
+    emulator.clear_faults()
+    task.succeeds()
+    assert len(task.jobs) == 1
+
+
+def without_an_end(monkeypatch):
+    def endless(self, **_):
+        yield []
+        raise exceptions.InvalidPayload("a list without an end")
+
+    monkeypatch.setattr("airflow_sentinelhub.client.batch.BatchClient.list", endless)
+
+
+def test_the_answer_is_lost_and_the_list_has_no_end(emulator, clock, monkeypatch):
+    """What cannot be looked through must not pass for a list without the job."""
+    task = Task(emulator)
+    emulator.fault(kind="drop", method="POST", api="process", carried_out=True)
+    with monkeypatch.context() as patch:
+        without_an_end(patch)
+        assert type(task.attempt().error) is exceptions.JobMayExist
+        again = task.attempt()
+        assert type(again.error) is exceptions.InvalidPayload
+    assert (posts(emulator), len(task.jobs)) == (1, 1)
+    job_id = task.succeeds()
+    assert (posts(emulator), task.jobs) == (1, [job_id])

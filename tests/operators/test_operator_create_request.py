@@ -42,7 +42,7 @@ def sent(monkeypatch):
     sent, create = [], BatchClient.create
 
     def create_and_keep(self, body):
-        sent.append(body)
+        sent.append(body.reveal())
         return create(self, body)
 
     monkeypatch.setattr(BatchClient, "create", create_and_keep)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+
 from airflow_sentinelhub.exceptions import Forbidden, InvalidPayload, RateLimited, ServiceUnavailable
+from airflow_sentinelhub.watching import list_cycle
 from tests.watching.listed_jobs import Ears, add, ends_watch, follow_for, following, job_id
 from tests.watching.scripted_account import OUTAGE, ScriptedAccount
 from tests.watching.virtual_time import run
@@ -187,3 +190,65 @@ def test_a_limit_that_is_declared_is_kept():
     watched(account, ends_watch(ears), lasts=2 * HOUR)
     assert len(ears.keys) == len(set(ears.keys)) == 28
     assert not account.refused
+
+
+class EndlessAccount(ScriptedAccount):
+    """One whose list goes on and on behind the jobs that there are, with a new token for each page."""
+
+    ends_with = None
+
+    def list(self, *, budget=None):
+        yield from super().list(budget=budget)
+        number = 10**9
+        while True:
+            self._ask("list")
+            if self.ends_with is not None:
+                raise self.ends_with
+            yield [
+                {"id": job_id(number + each), "status": "DONE", "created": "2020-01-01T00:00:00Z"}
+                for each in range(self.page_size)
+            ]
+            number += self.page_size
+
+
+def followed_endlessly(account):
+    for number in range(50):
+        add(account, number, "DONE")
+    add(account, 50, "PROCESSING", HOUR / 2, "DONE")
+    ears, lines = Ears(), []
+    watch = ends_watch(ears)
+    watch._say = lambda level, line: lines.append((level, line))
+    watched(account, watch)
+    return ears, [line for level, line in lines if level >= logging.WARNING]
+
+
+def test_a_list_without_an_end_is_read_so_far_and_what_is_seen_of_it_counts(monkeypatch):
+    monkeypatch.setattr(list_cycle, "MOST_PAGES", 20)
+    account = EndlessAccount(page_size=10)
+    ears, warnings = followed_endlessly(account)
+    assert ears.keys == ["50 DONE"]
+    assert account.count("list", until=60) == 20
+    assert account.count("list") < 20 * 10 + 61, "all of it at the first look, and each time it is looked back"
+    assert "goes on and on" in warnings[0]
+    assert len(warnings) < 10
+
+
+def test_a_list_that_the_client_gives_up_counts_as_far_as_it_was_read():
+    account = EndlessAccount(page_size=10)
+    account.ends_with = InvalidPayload("a list without an end")
+    ears, warnings = followed_endlessly(account)
+    assert ears.keys == ["50 DONE"]
+    assert "goes on and on" in warnings[0]
+
+
+def test_a_list_of_which_nothing_can_be_read_is_trouble():
+    account = EndlessAccount(page_size=10)
+
+    def no_list(*, budget=None):
+        account._ask("list")
+        raise InvalidPayload("a list without an end")
+
+    account.list = no_list
+    ears, warnings = followed_endlessly(account)
+    assert ears.keys == []
+    assert "without an end" in warnings[0]

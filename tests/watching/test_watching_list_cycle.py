@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from airflow_sentinelhub.exceptions import Forbidden, InvalidPayload, RateLimited, ServiceUnavailable
+from tests.harness.virtual_time import run
 from tests.watching.listed_jobs import Ears, add, ends_watch, follow_for, following, job_id
 from tests.watching.scripted_account import OUTAGE, ScriptedAccount
-from tests.watching.virtual_time import run
 
 HOUR = 3600.0
 

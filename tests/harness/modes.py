@@ -1,8 +1,7 @@
 """
 Runs a sensor to its end in each mode in which Airflow can run it.
 
-It waits on the clock of sensors and triggers. On that of an emulator (:mod:`tests.harness.emulated_time`) a day takes
-no time.
+It waits on the clock of sensors and triggers: in virtual time (fixture ``virtual_emulator``) a day costs no time.
 """
 
 from __future__ import annotations
@@ -90,7 +89,7 @@ def forget_the_state_store(sensor: Any) -> None:
 
 
 def run_in_event_loop(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on the time of sensors and triggers: virtual time if a test has replaced the clock by it."""
+    """Run a coroutine in virtual time if that has replaced the clock, otherwise in real time."""
     if isinstance(clock._clock, virtual_time.VirtualTime):
         return virtual_time.run(coroutine, clock._clock)
     return asyncio.run(coroutine)

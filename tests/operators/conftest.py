@@ -10,10 +10,19 @@ import pytest
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.operators import batch
 from airflow_sentinelhub.operators.ledger import Ledger
-from tests.harness import emulated_time
 from tests.harness.task_runner import Ended, ExecutionApi, deferred_to, run
 
-standing_emulator, clock, emulator = emulated_time.standing_emulator, emulated_time.clock, emulated_time.emulator
+
+@pytest.fixture
+def clock(virtual_time):
+    """The emulator's time, which passes only when a worker sleeps or a trigger waits."""
+    return virtual_time
+
+
+@pytest.fixture
+def emulator(virtual_emulator):
+    """A local Sentinel Hub without jobs, behind the connection ``sh``."""
+    return virtual_emulator
 
 
 @pytest.fixture

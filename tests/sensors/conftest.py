@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
-from tests.harness import emulated_time
+import pytest
 
-standing_emulator, clock, emulator = emulated_time.standing_emulator, emulated_time.clock, emulated_time.emulator
+
+@pytest.fixture
+def clock(virtual_time):
+    """The emulator's time, which passes only when a worker sleeps or a trigger waits."""
+    return virtual_time
+
+
+@pytest.fixture
+def emulator(virtual_emulator):
+    """A local Sentinel Hub without jobs, behind the connection ``sh``."""
+    return virtual_emulator

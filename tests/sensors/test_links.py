@@ -92,7 +92,9 @@ def test_a_sensor_that_waits_on_its_worker(emulator, dashboard):
     sensor = SentinelHubBatchStatisticalJobSensor(
         task_id="wait", sentinelhub_conn_id="sh", request_id=job, deferrable=False
     )
-    assert run(sensor).api.links == {
+    ended = run(sensor)
+    assert ended.state == "success", ended.error
+    assert ended.api.links == {
         JOB: f"https://hub.example.org/jobs/{job}",
         DELIVERY: folder(job, "statistics"),
     }

@@ -19,7 +19,14 @@ os.environ |= {
     "_AIRFLOW_PROCESS_CONTEXT": "client",
 }
 
-from tests.harness.emulator_fixtures import emulator, running_emulator  # noqa: E402, F401 - after the environment
+from tests.harness.emulator_fixtures import (  # noqa: E402, F401 - after the environment
+    _nothing_of_the_test_before,
+    emulator,
+    emulator_on_virtual_time,
+    running_emulator,
+    virtual_emulator,
+    virtual_time,
+)
 from tests.harness.openapi_check import (  # noqa: E402, F401
     answers_follow_the_api_reference,
     observed_answers,

@@ -11,6 +11,7 @@ from airflow_sentinelhub import clock
 from airflow_sentinelhub.client.config import ClientConfig
 from airflow_sentinelhub.exceptions import InvalidConnection, SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.hooks.checking import check, refusal
+from airflow_sentinelhub.hooks.clients import make_client
 from airflow_sentinelhub.hooks.connection import ConnectionFields, read_connection
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.jobs.hidden import Hidden
@@ -78,9 +79,7 @@ class SentinelHubHook(BaseHook):
         :param api: ``process`` (the default), ``statistical`` or ``process_v1``.
         :raises InvalidConnection: see :meth:`get_config`.
         """
-        from airflow_sentinelhub.client.batch import BatchClient
-
-        return BatchClient(self.get_config(), BatchApi(api))
+        return make_client(self.get_config(), BatchApi(api))
 
     def get_sh_config(self) -> SHConfig:
         """
@@ -108,7 +107,6 @@ class SentinelHubHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Fetch a new token and list jobs; the message names the field to look at, and never a credential."""
-        from airflow_sentinelhub.client.batch import BatchClient
         from airflow_sentinelhub.client.tokens import TokenCache
 
         try:
@@ -117,7 +115,7 @@ class SentinelHubHook(BaseHook):
             return False, refusal(self.sentinelhub_conn_id, error)
         except SentinelHubError as error:
             return False, str(error)
-        with BatchClient(config, BatchApi.PROCESS, tokens=TokenCache()) as client:
+        with make_client(config, BatchApi.PROCESS, tokens=TokenCache()) as client:
             return check(client, clock.now())
 
     def _unreadable(self, error: Exception) -> SentinelHubError:

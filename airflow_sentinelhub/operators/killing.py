@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from airflow_sentinelhub.hooks.clients import make_client
 from airflow_sentinelhub.triggers.task_state import state_of
 from airflow_sentinelhub.watching import Ending, end_job, was_killed
 
@@ -87,10 +88,8 @@ class Killing:
             self._log.exception("The worker is told to end, and that failed. %s", self._left())
 
     def _end(self, job_id: str) -> Ending:
-        from airflow_sentinelhub.client.batch import BatchClient
-
         # A kill does not queue for the account's limit.
-        with BatchClient(self._config, self._api, admitted=True, timeout=_TIMEOUT) as client:
+        with make_client(self._config, self._api, admitted=True, timeout=_TIMEOUT) as client:
             return end_job(client, job_id, 0)
 
     def _left(self) -> str:

@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import SentinelHubError
+from airflow_sentinelhub.hooks.clients import make_client
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs.durations import in_words
 from airflow_sentinelhub.triggers.task_state import state_of
@@ -103,10 +104,8 @@ class OwningTrigger(BaseTrigger):
         return None if self.task_instance is None else await sync_to_async(state_of)(self.task_instance)
 
     def _stop(self, config: ClientConfig) -> Ending:
-        from airflow_sentinelhub.client.batch import BatchClient
-
         # A kill does not queue for the account's limit.
-        with BatchClient(config, self.api, admitted=True) as client:
+        with make_client(config, self.api, admitted=True) as client:
             return end_job(client, self.request_id, _BUDGET)
 
     def _left(self) -> str:

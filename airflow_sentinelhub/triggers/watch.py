@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.client.gate import PROCESS_GATE, GateKey
 from airflow_sentinelhub.exceptions import InvalidCredentials, SentinelHubError
+from airflow_sentinelhub.hooks.clients import make_client
 from airflow_sentinelhub.jobs import BatchApi, Outcome, Verdict
 from airflow_sentinelhub.watching import (
     Account,
@@ -165,7 +166,4 @@ async def was_changed(read_config: ReadConfig, config: ClientConfig) -> bool:
 
 
 def _client(config: ClientConfig, api: BatchApi) -> BatchClient:
-    # The import takes long enough to be noticed on the event loop, so it happens in a thread as well.
-    from airflow_sentinelhub.client.batch import BatchClient
-
-    return BatchClient(config, api, admitted=True)
+    return make_client(config, api, admitted=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -162,7 +162,3 @@ def deferred_to(ended: Ended) -> tuple[str, dict[str, Any], dict[str, Any]]:
     assert ended.state == "deferred", ended.error
     stored = ended.api.states[-1]
     return stored["classpath"], deserialize(stored["trigger_kwargs"]), deserialize(stored["next_kwargs"])
-
-
-def utcnow() -> datetime:
-    return datetime.now(UTC)

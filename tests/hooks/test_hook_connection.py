@@ -290,6 +290,15 @@ def test_get_conn_gives_a_client_of_the_api(configure):
         SentinelHubHook("sh").get_conn("atlantis")
 
 
+def test_a_client_pauses_on_the_clock_that_all_others_have(virtual_emulator, virtual_time):
+    job = virtual_emulator.add_job("process")
+    virtual_emulator.fault(status=503, method="GET", retry_after=30)
+    with SentinelHubHook("sh").get_conn() as client:
+        client.get(job)
+    [pause] = virtual_time.pauses
+    assert pause == virtual_time.monotonic() == 30
+
+
 def test_get_sh_config(configure, monkeypatch, tmp_path):
     pytest.importorskip("sentinelhub", reason="needs the extra 'sentinelhub'")
     monkeypatch.setenv("HOME", str(tmp_path))

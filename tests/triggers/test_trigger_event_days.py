@@ -15,10 +15,10 @@ from airflow_sentinelhub.triggers import watch
 from airflow_sentinelhub.triggers.event import SentinelHubBatchEventTrigger
 from airflow_sentinelhub.watching import pollers
 from tests.harness.versions import needs_airflow
+from tests.harness.virtual_time import run
 from tests.triggers.watcher import Database, running
 from tests.watching.listed_jobs import add
 from tests.watching.scripted_account import OUTAGE, ScriptedAccount, VirtualAsker
-from tests.watching.virtual_time import run
 
 pytestmark = needs_airflow("3.3", "has a state store of assets")
 

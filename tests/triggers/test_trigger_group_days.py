@@ -14,8 +14,8 @@ from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.triggers import watch
 from airflow_sentinelhub.triggers.group import SentinelHubBatchGroupTrigger
 from airflow_sentinelhub.watching import pollers
+from tests.harness.virtual_time import run
 from tests.watching.scripted_account import NEVER, OUTAGE, ScriptedAccount, VirtualAsker
-from tests.watching.virtual_time import run
 
 HOUR = 3600.0
 JOBS = [str(uuid.UUID(int=number)) for number in range(200)]

@@ -6,7 +6,7 @@ import asyncio
 
 from airflow_sentinelhub.client.gate import Gate
 from airflow_sentinelhub.watching.asking import Lane
-from tests.watching.virtual_time import run
+from tests.harness.virtual_time import run
 
 
 def test_who_asks_without_a_pause_keeps_nobody_else_waiting():

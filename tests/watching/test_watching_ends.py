@@ -11,9 +11,9 @@ import pytest
 
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.watching import MemoryNotebook
+from tests.harness.virtual_time import run
 from tests.watching.listed_jobs import Ears, add, ends_watch, follow, follow_for, following, job_id
 from tests.watching.scripted_account import ScriptedAccount
-from tests.watching.virtual_time import run
 
 HOUR = 3600.0
 

@@ -6,9 +6,9 @@ import logging
 
 from airflow_sentinelhub.exceptions import Forbidden, InvalidPayload, RateLimited, ServiceUnavailable
 from airflow_sentinelhub.watching import list_cycle
+from tests.harness.virtual_time import run
 from tests.watching.listed_jobs import Ears, add, ends_watch, follow_for, following, job_id
 from tests.watching.scripted_account import OUTAGE, ScriptedAccount
-from tests.watching.virtual_time import run
 
 HOUR = 3600.0
 

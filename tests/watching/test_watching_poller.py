@@ -20,8 +20,8 @@ from airflow_sentinelhub.jobs import BatchApi, BatchJob, MissingJob, Outcome
 from airflow_sentinelhub.watching import NextLook
 from airflow_sentinelhub.watching.asking import Lane
 from airflow_sentinelhub.watching.poller import GATHERING
+from tests.harness.virtual_time import run
 from tests.watching.scripted_account import OUTAGE, ScriptedAccount
-from tests.watching.virtual_time import run
 from tests.watching.waits import Log, polling, wait_for, watch_for
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from airflow_sentinelhub.exceptions import Forbidden, RateLimited
 from airflow_sentinelhub.jobs import Outcome
+from tests.harness.virtual_time import run
 from tests.watching.scripted_account import NEVER, OUTAGE, ScriptedAccount
-from tests.watching.virtual_time import run
 from tests.watching.waits import Log, polling, wait_for
 
 HOUR = 3600.0

@@ -34,6 +34,19 @@ def pytest_configure(config):
         config.addinivalue_line("filterwarnings", warning)
 
 
+LONGEST_FIRST = (
+    "test_system_run",
+    "test_system_chaos",
+    "test_system_outage",
+    "test_system_examples",
+    "test_browser",
+)
+
+
 def pytest_collection_modifyitems(items):
-    # They take longest, so a parallel run is over soonest if it begins with them.
-    items.sort(key=lambda item: item.get_closest_marker("system") is None)
+    # Those with an Airflow take longest. A parallel run is over soonest if it begins with the longest of them.
+    def place(item):
+        names = [*LONGEST_FIRST, item.path.stem]
+        return item.get_closest_marker("system") is None, names.index(item.path.stem)
+
+    items.sort(key=place)

@@ -13,10 +13,10 @@ import time
 import pytest
 
 from airflow_sentinelhub.emulator import Emulator
-from demo.airflow_rest import AirflowRestError
+from demo.airflow_rest import PATIENCE, AirflowRestError
 from demo.local_airflow import LocalAirflow
 from tests.harness.versions import needs_airflow
-from tests.system.conftest import EVENT_EXAMPLE, SPEED
+from tests.system.conftest import EVENT_EXAMPLE
 
 pytestmark = [pytest.mark.system, needs_airflow("3.3", "has a state store of assets")]
 
@@ -39,12 +39,8 @@ class Watched:
             for request in self.service.requests()["recent"]
         )
 
-    def until(self, what, condition, seconds=90):
-        deadline = time.monotonic() + seconds
-        while not condition():
-            self.airflow.check()
-            assert time.monotonic() < deadline, f"{what} does not come; {self.payloads()}"
-            time.sleep(0.3)
+    def until(self, what, condition):
+        self.airflow.wait_until(condition, f"{what} does not come", story=lambda: str(self.payloads()))
 
     def until_noted(self):
         """Wait until what was seen is noted: the list is not asked for before that."""
@@ -53,7 +49,7 @@ class Watched:
 
     def payloads(self):
         """What has come as events of the asset."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 events = self.airflow.request("GET", "/assets/events", params={"limit": 100})["asset_events"]
@@ -68,7 +64,7 @@ class Watched:
         """What the tasks of all runs of the DAG say of the jobs."""
         texts = []
         for run in self.airflow.request("GET", f"/dags/{DAG_ID}/dagRuns")["dag_runs"]:
-            assert self.airflow.wait_for_run(DAG_ID, run["dag_run_id"]) == "success"
+            self.airflow.wait_for_run(DAG_ID, run["dag_run_id"], "success")
             for task in self.airflow.task_instances(DAG_ID, run["dag_run_id"]):
                 if task["task_id"] == "report":
                     texts.append(
@@ -81,7 +77,7 @@ class Watched:
 def watched(tmp_path_factory):
     dags = tmp_path_factory.mktemp("dags")
     shutil.copy(EVENT_EXAMPLE, dags)
-    with Emulator(speed=SPEED) as service:
+    with Emulator(speed=1) as service:
         service.add_job("process", steps=DONE)  # ended before anybody looks
         with LocalAirflow(
             tmp_path_factory.mktemp("airflow"),
@@ -112,7 +108,7 @@ def test_each_job_that_ends_starts_the_dag_once_though_the_triggerer_is_killed(w
     ended = sorted(job for job in jobs if job != jobs[2])
     assert sorted(payload["id"] for payload in watched.payloads()) == ended
     assert not any(payload["event"]["may_be_repeated"] for payload in watched.payloads())
-    watched.until("a task for each job", lambda: len(watched.reports()) >= 3, seconds=60)
+    watched.until("a task for each job", lambda: len(watched.reports()) >= 3)
     assert sorted(watched.reports()) == [f"Job {job} is DONE and cost 250 PU." for job in ended]
 
 

@@ -26,6 +26,15 @@ from tests.harness.openapi_check import (  # noqa: E402, F401
     pytest_terminal_summary,
 )
 from tests.harness.s3 import s3  # noqa: E402, F401
+from tests.harness.shared_airflow import (  # noqa: E402, F401
+    airflow,
+    events_service,
+    place,
+    pytest_runtest_teardown,
+    pytest_xdist_make_scheduler,
+    service,
+    shared_airflow,
+)
 from tests.harness.versions import AIRFLOWS_OWN_WARNINGS  # noqa: E402
 
 
@@ -34,19 +43,6 @@ def pytest_configure(config):
         config.addinivalue_line("filterwarnings", warning)
 
 
-LONGEST_FIRST = (
-    "test_system_run",
-    "test_system_chaos",
-    "test_system_outage",
-    "test_system_examples",
-    "test_browser",
-)
-
-
 def pytest_collection_modifyitems(items):
-    # Those with an Airflow take longest. A parallel run is over soonest if it begins with the longest of them.
-    def place(item):
-        names = [*LONGEST_FIRST, item.path.stem]
-        return item.get_closest_marker("system") is None, names.index(item.path.stem)
-
+    # A parallel run is over soonest if it begins with what takes longest.
     items.sort(key=place)

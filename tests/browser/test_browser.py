@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import DASHBOARD
+from tests.harness.shared_airflow import DASHBOARD
 from tests.harness.versions import needs_airflow
 
 pytestmark = [pytest.mark.system, needs_airflow("3.3", "has the UI that is tried here")]

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.system.conftest import STAGE
+from tests.harness.shared_airflow import STAGE
 
 pytestmark = pytest.mark.system
 

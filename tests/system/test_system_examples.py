@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from demo.waits import TASKS, WAITS
-from tests.system.conftest import HELD, STAGE
+from tests.harness.shared_airflow import HELD, STAGE
 
 pytestmark = pytest.mark.system
 

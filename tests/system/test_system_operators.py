@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from demo.airflow_rest import AirflowRestError
-from tests.system.conftest import STAGE
+from tests.harness.shared_airflow import STAGE
 
 pytestmark = pytest.mark.system
 

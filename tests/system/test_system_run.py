@@ -13,7 +13,7 @@ from collections import Counter
 import pytest
 
 from airflow_sentinelhub.jobs.tag import tag_of
-from tests.system.conftest import HELD
+from tests.harness.shared_airflow import HELD
 
 pytestmark = pytest.mark.system
 

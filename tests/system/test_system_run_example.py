@@ -6,7 +6,7 @@ import pytest
 
 from airflow_sentinelhub.emulator import Folder
 from airflow_sentinelhub.emulator.buckets import Buckets
-from tests.system.conftest import HELD, STAGE
+from tests.harness.shared_airflow import HELD, STAGE
 
 pytestmark = pytest.mark.system
 

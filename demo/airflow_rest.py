@@ -85,7 +85,7 @@ class AirflowRest:
         raise AssertionError("the last attempt returns or raises")
 
     def _send(self, method: str, path: str, **options: Any) -> Any:
-        response = self._session.request(method, self.base_url + path, timeout=30, **options)
+        response = self._session.request(method, self.base_url + path, timeout=120, **options)
         if not response.ok:
             raise AirflowRestError(method, path, response.status_code, response.text)
         return response.json() if response.content else None

@@ -307,6 +307,13 @@ class LocalAirflow(AirflowRest):
             # A worker may notice only after this many seconds that its task has deferred. If the trigger fires
             # before that, Airflow takes the resumed task for a dead one and fails it (issues 71580 and 72716).
             "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+            # On a busy machine all takes longer, and no task, file or triggerer is given up for that.
+            "WORKERS__EXECUTION_API_TIMEOUT": "60",
+            "WORKERS__MAX_FAILED_HEARTBEATS": "60",
+            "CORE__DAGBAG_IMPORT_TIMEOUT": "300",
+            "DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "300",
+            "API__LOG_FETCH_TIMEOUT_SEC": "60",
+            "TRIGGERER__RUNNER_HEALTH_CHECK_THRESHOLD": "300",
             # A triggerer that died is noticed after ten seconds instead of thirty.
             "TRIGGERER__JOB_HEARTBEAT_SEC": "2",
             "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",

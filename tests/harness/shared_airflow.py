@@ -57,7 +57,7 @@ class SharedAirflow:
     def close(self):
         """End it; the next test that needs one gets another."""
         if self._airflow is not None:
-            self._airflow.close()
+            self._airflow.close(grace=0)  # nothing that it has is needed any more
             self._airflow = None
 
 

@@ -10,6 +10,7 @@ import json
 
 import pytest
 
+from airflow_sentinelhub.emulator import Emulator
 from tests.system.watched import (
     Watched,
     assert_nothing_was_stopped,
@@ -19,6 +20,43 @@ from tests.system.watched import (
 )
 
 pytestmark = pytest.mark.system
+
+
+@pytest.fixture(scope="module", autouse=True)
+def rotated(airflow):
+    """
+    A wait whose account gets another secret, in the service and in the connection.
+
+    It takes more than a minute until that is tried again, so the other tests go by meanwhile: the account is at a
+    service of its own.
+    """
+    with Emulator(speed=1) as service:
+        stored = json.loads(service.airflow_connection)
+        connection = {
+            "connection_id": "stored",
+            "conn_type": stored["conn_type"],
+            "login": stored["login"],
+            "password": stored["password"],
+            "host": stored["host"],
+            "extra": json.dumps(stored["extra"]),
+        }
+        airflow.request("POST", "/connections", json=connection)
+        job = Watched(service, airflow, "wait_with_stored_connection").until_deferred()
+        token_path = service.auth_url.removeprefix(service.url)
+
+        def refused():
+            return any(
+                request["path"] == token_path and request["status"] not in (None, 200)
+                for request in service.requests()["recent"]
+            )
+
+        service.rotate_secret("the-new-secret")
+        service.revoke_tokens()
+        job.until(refused, "nobody asks for a token with the old secret")
+        assert job.state == "deferred"
+        airflow.request("PATCH", "/connections/stored", json={**connection, "password": "the-new-secret"})
+        yield job
+        airflow.request("DELETE", "/connections/stored")
 
 
 @pytest.fixture(autouse=True)
@@ -67,42 +105,6 @@ def test_token_is_revoked(service, watched):
     assert not any("401" in line for line in watched[0].log()), "nothing that a person would have to know"
 
 
-def test_secret_is_rotated_in_the_connection(service, airflow):
-    stored = json.loads(service.airflow_connection)
-    connection = {
-        "connection_id": "stored",
-        "conn_type": stored["conn_type"],
-        "login": stored["login"],
-        "password": stored["password"],
-        "host": stored["host"],
-        "extra": json.dumps(stored["extra"]),
-    }
-    airflow.request("POST", "/connections", json=connection)
-    job = Watched(service, airflow, "wait_with_stored_connection").until_deferred()
-    old, token_path = service.client_secret, service.auth_url.removeprefix(service.url)
-
-    def refused():
-        return any(
-            request["path"] == token_path and request["status"] not in (None, 200)
-            for request in service.requests()["recent"]
-        )
-
-    try:
-        service.rotate_secret("the-new-secret")
-        service.revoke_tokens()
-        job.until(refused, "nobody asks for a token with the old secret")
-        assert job.state == "deferred"
-        airflow.request("PATCH", "/connections/stored", json={**connection, "password": "the-new-secret"})
-        job.until_watched()
-        job.end()
-        job.ends_as("success")
-        assert any("connection is read and tried again" in line for line in job.log())
-        assert not any("the-new-secret" in line for line in job.log())
-    finally:
-        service.rotate_secret(old)
-        airflow.request("DELETE", "/connections/stored")
-
-
 def test_task_is_cleared_while_deferred(airflow, watched):
     good, bad = watched
     airflow.clear("wait", good.run_id, ["wait"])
@@ -134,3 +136,12 @@ def test_task_is_marked_failed_while_deferred(service, airflow, watched):
         assert service.job(job.job_id)["status"] == "PROCESSING", "the job goes on"
     other.end()
     other.ends_as("success")
+
+
+def test_secret_is_rotated_in_the_connection(rotated):
+    rotated.until_watched()
+    rotated.end()
+    rotated.ends_as("success")
+    assert any("connection is read and tried again" in line for line in rotated.log())
+    assert not any("the-new-secret" in line for line in rotated.log())
+    assert_nothing_was_stopped(rotated.service)

@@ -7,13 +7,14 @@ everything running until Ctrl-C, so that you can look around in Airflow's UI.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,22 @@ HOME = ROOT / ".demo"
 SPEED = 20.0
 POKE_INTERVAL = 2.0
 FAILING_TILES = 2
-RUN_TIMEOUT = 150.0
+RUN_TIMEOUT = 600.0
 
 
-def main() -> int:
-    """Run the demo; 0 only if everything is as it should be."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run the demo; 0 only if everything is as it should be.
+
+    :param arguments: there are none but ``--help``. Default: those of the command line.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m demo",
+        description=(__doc__ or "").replace("``", ""),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.parse_args(arguments)
     shutil.rmtree(HOME, ignore_errors=True)
     began = time.monotonic()
     try:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
@@ -10,8 +13,18 @@ from urllib.parse import quote
 import requests
 
 FINISHED = ("success", "failed")
+"""States in which a run stays unless it is cleared."""
 
-# SQLite lets one write at a time, and Airflow gives up on it after five seconds: on a busy machine that happens.
+FINAL = (*FINISHED, "upstream_failed", "skipped", "removed")
+"""States in which a task instance stays unless it is cleared or marked."""
+
+PATIENCE = 300.0
+"""Seconds after which something does not happen any more, also on a busy machine."""
+
+_TURN = 0.5
+_LOGS_SHOWN, _LINES_SHOWN = 4, 12
+
+# SQLite lets one write at a time, and Airflow gives up on it after a while: on a busy machine that happens.
 _ATTEMPTS, _PAUSE = 5, 1.0
 
 
@@ -27,6 +40,10 @@ class AirflowRestError(RuntimeError):
         self.status = status
         self.is_database = status == 500 and "Database error" in answer
         """Whether nothing was done, since the database was not to be had."""
+
+
+class WaitedInVainError(RuntimeError):
+    """What was waited for did not happen, or cannot happen any more; the message shows what did."""
 
 
 class AirflowRest:
@@ -68,7 +85,7 @@ class AirflowRest:
         raise AssertionError("the last attempt returns or raises")
 
     def _send(self, method: str, path: str, **options: Any) -> Any:
-        response = self._session.request(method, self.base_url + path, timeout=30, **options)
+        response = self._session.request(method, self.base_url + path, timeout=120, **options)
         if not response.ok:
             raise AirflowRestError(method, path, response.status_code, response.text)
         return response.json() if response.content else None
@@ -88,9 +105,41 @@ class AirflowRest:
     def check(self) -> None:
         """Raise if waiting has become pointless; asked at every turn of a wait."""
 
+    def wait_until(
+        self,
+        happened: Callable[[], object],
+        what: str,
+        *,
+        possible: Callable[[], bool] = lambda: True,
+        story: Callable[[], str] = lambda: "",
+        timeout: float = PATIENCE,
+    ) -> None:
+        """
+        Wait until a condition holds.
+
+        :param happened: the condition; asked twice a second, as each question costs the API server some time.
+        :param what: says in the message what did not happen, for example ``"the task is not deferred"``.
+        :param possible: whether it still can happen, asked every other second. If not, the wait ends.
+        :param story: gives what the message shows besides.
+        :param timeout: seconds.
+        :raises WaitedInVainError: it did not happen in time, or cannot happen any more.
+        """
+        deadline = time.monotonic() + timeout
+        for turn in itertools.count():
+            if happened():
+                return
+            self.check()
+            if turn % 4 == 3 and not possible():
+                if happened():  # meanwhile
+                    return
+                raise WaitedInVainError(f"{what}, and that cannot change any more\n{story()}")
+            if time.monotonic() > deadline:
+                raise WaitedInVainError(f"{what} after {timeout:g} s\n{story()}")
+            time.sleep(_TURN)
+
     # DAG runs
 
-    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None, *, timeout: float = 60) -> str:
+    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None, *, timeout: float = PATIENCE) -> str:
         """
         Start a run of a DAG, as soon as Airflow has read its file.
 
@@ -124,27 +173,53 @@ class AirflowRest:
         self,
         dag_id: str,
         run_id: str,
-        timeout: float = 120,
+        state: str | None = None,
+        *,
+        timeout: float = PATIENCE,
         on_tick: Callable[[], object] | None = None,
     ) -> str:
         """
-        Wait until a run has ended, well or badly.
+        Wait until a run has ended.
 
+        :param state: how it has to end. Default: well or badly.
         :param timeout: seconds.
-        :param on_tick: called about twice a second meanwhile.
+        :param on_tick: called at every turn meanwhile.
         :return: ``success`` or ``failed``.
-        :raises TimeoutError: it still runs; the message shows the state of its tasks.
+        :raises WaitedInVainError: it still runs or has ended otherwise; the message shows states and logs.
         """
-        deadline = time.monotonic() + timeout
-        while (state := self.dag_run_state(dag_id, run_id)) not in FINISHED:
+
+        def over() -> bool:
             if on_tick:
                 on_tick()
-            self.check()
-            if time.monotonic() > deadline:
-                tasks = {_label(ti): ti["state"] for ti in self.task_instances(dag_id, run_id)}
-                raise TimeoutError(f"{dag_id} {run_id} is still {state} after {timeout:g} s; tasks: {tasks}")
-            time.sleep(0.5)
-        return state
+            return self.dag_run_state(dag_id, run_id) in FINISHED
+
+        def story() -> str:
+            return self.story(dag_id, run_id)
+
+        self.wait_until(over, f"{dag_id} has not ended", story=story, timeout=timeout)
+        ended = self.dag_run_state(dag_id, run_id)
+        if state not in (None, ended):
+            raise WaitedInVainError(f"{dag_id} has ended as {ended} and not as {state}\n{story()}")
+        return ended
+
+    def story(self, dag_id: str, run_id: str) -> str:
+        """Return the states of a run's tasks, and the ends of the logs of those that have not succeeded."""
+        tasks = self.task_instances(dag_id, run_id)
+        states = Counter((task["task_id"], task["state"]) for task in tasks)
+        told = [f"{dag_id} {run_id} is {self.dag_run_state(dag_id, run_id)}"]
+        told += [
+            f"  {task_id}: {state}" + f" ({count})" * (count > 1) for (task_id, state), count in states.items()
+        ]
+        logged = [task for task in tasks if task["try_number"] and task["state"] not in ("success", "skipped")]
+        for task in logged[:_LOGS_SHOWN]:
+            lines: list[dict[str, Any]] = []
+            with contextlib.suppress(AirflowRestError, requests.RequestException):
+                lines = self.log_lines(dag_id, run_id, task["task_id"], task["try_number"], task["map_index"])
+            shown = [line for line in lines if line["level"] not in (None, "debug")][-_LINES_SHOWN:]
+            told += [f"--- log of {_label(task)}, attempt {task['try_number']}"]
+            told += [f"{line['timestamp']} {line['event']}" for line in shown]
+            told += [str(line["error_detail"])[-2000:] for line in shown if line.get("error_detail")]
+        return "\n".join(told)
 
     # Task instances
 
@@ -169,20 +244,26 @@ class AirflowRest:
         run_id: str,
         task_id: str,
         state: str,
-        timeout: float = 60,
+        timeout: float = PATIENCE,
         map_index: int = -1,
     ) -> None:
         """
         Wait until a task instance is in this state, for example ``deferred``.
 
-        :raises TimeoutError: it is in another state after ``timeout`` seconds.
+        :raises WaitedInVainError: it is not after ``timeout`` seconds, or has ended in another state.
         """
-        deadline = time.monotonic() + timeout
-        while (current := self.task_state(dag_id, run_id, task_id, map_index)) != state:
-            self.check()
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{task_id} is {current} and not {state} after {timeout:g} s")
-            time.sleep(0.2)
+        self.wait_until(
+            lambda: self.task_state(dag_id, run_id, task_id, map_index) == state,
+            f"{task_id} of {dag_id} is not {state}",
+            possible=lambda: not self.has_ended(dag_id, run_id, task_id, map_index),
+            story=lambda: self.story(dag_id, run_id),
+            timeout=timeout,
+        )
+
+    def has_ended(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> bool:
+        """Whether a task instance has a state that only a person changes, or never gets one as its run is over."""
+        state = self.task_state(dag_id, run_id, task_id, map_index)
+        return state in FINAL or (state is None and self.dag_run_state(dag_id, run_id) in FINISHED)
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
         """

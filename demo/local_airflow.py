@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import re
 import secrets
 import signal
 import socket
@@ -22,7 +23,7 @@ from typing import Any, Self
 import requests
 
 from demo import process_family
-from demo.airflow_rest import AirflowRest, AirflowRestError
+from demo.airflow_rest import PATIENCE, AirflowRest, AirflowRestError
 from demo.process_family import MARK_VARIABLE, Family, Guard
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -44,6 +45,14 @@ KEPT_ENVIRONMENT = {
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
 }
 """What passes from the user's environment: no foreign setting or credential reaches the tasks."""
+
+# The scheduler has heard from its executor that an attempt's process has ended, deferred or not.
+_PROCESS_ENDED = re.compile(
+    r"TaskInstance Finished: dag_id=(.+?), task_id=(.+?), run_id=(.+?), map_index=(-?\d+), .*?try_number=(\d+)"
+)
+
+# It then waits for the tasks that run before it ends, and they may run for as long as a job does.
+_SCHEDULER_FAILED = b"Exception when executing SchedulerJob"
 
 
 class AirflowDiedError(RuntimeError):
@@ -97,7 +106,7 @@ class LocalAirflow(AirflowRest):
         connections: Mapping[str, str],
         env: Mapping[str, str] | None = None,
         python: str = sys.executable,
-        boot_timeout: float = 180,
+        boot_timeout: float = PATIENCE,
     ) -> None:
         self.home = home.resolve()
         self.dags_folder = dags_folder.resolve()
@@ -108,6 +117,9 @@ class LocalAirflow(AirflowRest):
         self._extra_env = env or {}
         self._components: dict[str, Component] = {}
         self._guard: Guard | None = None
+        self._ended: set[tuple[str, ...]] = set()
+        self._read_of_scheduler = 0
+        self._scheduler_failed = False
         self._ports = _free_ports(3)
         self._secrets = {
             "CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
@@ -156,9 +168,53 @@ class LocalAirflow(AirflowRest):
                 self._guard.close()
                 self._guard = None
 
+    # Tasks
+
+    def wait_until_deferred(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> None:
+        """
+        Wait until a task is deferred, and its scheduler knows that the worker has let go of it.
+
+        Airflow takes the end of the process that deferred for the end of the task if it hears of it only after the
+        trigger has fired, and fails the task (issues 71580 and 72716). So a test lets a job go on after this.
+
+        :raises WaitedInVainError: it ends without, or is not deferred in time.
+        """
+        self.wait_for_task(dag_id, run_id, task_id, "deferred", map_index=map_index)
+
+        def attempt() -> int:
+            return next(
+                int(task["try_number"])
+                for task in self.task_instances(dag_id, run_id)
+                if (task["task_id"], task["map_index"]) == (task_id, map_index)
+            )
+
+        self.wait_until(
+            lambda: (dag_id, task_id, run_id, str(map_index), str(attempt())) in self._ended_processes(),
+            f"the process that deferred {task_id} of {dag_id} has not ended",
+            story=lambda: self.story(dag_id, run_id),
+        )
+
+    def _ended_processes(self) -> set[tuple[str, ...]]:
+        """DAG, task, run, map index and attempt of the processes that the scheduler knows to have ended."""
+        self._read_scheduler()
+        return self._ended
+
+    def _read_scheduler(self) -> None:
+        """Read what the scheduler has logged since the last time."""
+        log = self.component_logs / "scheduler.log"
+        if not log.exists():
+            return
+        with log.open("rb") as lines:
+            lines.seek(self._read_of_scheduler)
+            new = lines.read()
+        new = new[: new.rfind(b"\n") + 1]
+        self._read_of_scheduler += len(new)
+        self._ended |= {found.groups() for found in _PROCESS_ENDED.finditer(new.decode(errors="replace"))}
+        self._scheduler_failed = self._scheduler_failed or _SCHEDULER_FAILED in new
+
     # The components, for tests that disturb them
 
-    def start(self, name: str, suffix: str = "", *, timeout: float = 60) -> None:
+    def start(self, name: str, suffix: str = "", *, timeout: float = PATIENCE) -> None:
         """
         Start a component again, or a second one of its kind, and wait until it is up.
 
@@ -205,6 +261,9 @@ class LocalAirflow(AirflowRest):
         for component in self._components.values():
             if component.expected_to_run and (status := component.process.poll()) is not None:
                 raise AirflowDiedError(f"{component.name} ended by itself with {status}\n{component.tail()}")
+        self._read_scheduler()
+        if self._scheduler_failed:
+            raise AirflowDiedError(f"The scheduler has failed: {self.component_logs / 'scheduler.log'}")
 
     # How they are started and ended
 
@@ -238,17 +297,29 @@ class LocalAirflow(AirflowRest):
             "LOGGING__WORKER_LOG_SERVER_PORT": worker_logs,
             "LOGGING__TRIGGER_LOG_SERVER_PORT": trigger_logs,
             "LOGGING__COLORED_CONSOLE_LOG": "False",
-            # A file that is added is seen within seconds; parsing all of them all the time would cost a core.
+            # A file that is new or has changed is seen within seconds; parsing all of them again and again, as is
+            # the default, takes a tenth of a core.
             "DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+            "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
             "DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
             "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
             "SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "2",
             # A worker may notice only after this many seconds that its task has deferred. If the trigger fires
             # before that, Airflow takes the resumed task for a dead one and fails it (issues 71580 and 72716).
             "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+            # On a busy machine all takes longer, and no task, file or triggerer is given up for that.
+            "WORKERS__EXECUTION_API_TIMEOUT": "60",
+            "WORKERS__MAX_FAILED_HEARTBEATS": "60",
+            "CORE__DAGBAG_IMPORT_TIMEOUT": "300",
+            "DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "300",
+            "API__LOG_FETCH_TIMEOUT_SEC": "60",
+            "TRIGGERER__RUNNER_HEALTH_CHECK_THRESHOLD": "300",
             # A triggerer that died is noticed after ten seconds instead of thirty.
             "TRIGGERER__JOB_HEARTBEAT_SEC": "2",
             "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
+            # SQLite lets one write at a time. On a busy machine a write waits longer than the default, which is
+            # five seconds, and a scheduler that cannot write ends.
+            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}?timeout=120",
             # The database was migrated a moment ago: four times one second saved.
             "DATABASE__CHECK_MIGRATIONS": "False",
         }

@@ -33,6 +33,15 @@ from tests.harness.openapi_check import (  # noqa: E402, F401
     pytest_terminal_summary,
 )
 from tests.harness.s3 import s3  # noqa: E402, F401
+from tests.harness.shared_airflow import (  # noqa: E402, F401
+    airflow,
+    events_service,
+    place,
+    pytest_runtest_teardown,
+    pytest_xdist_make_scheduler,
+    service,
+    shared_airflow,
+)
 from tests.harness.versions import AIRFLOWS_OWN_WARNINGS  # noqa: E402
 
 
@@ -42,5 +51,5 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    # They take longest, so a parallel run is over soonest if it begins with them.
-    items.sort(key=lambda item: item.get_closest_marker("system") is None)
+    # A parallel run is over soonest if it begins with what takes longest.
+    items.sort(key=place)

@@ -177,7 +177,7 @@ class BatchClient:
         return (tile for page in self._pages(call, query, page_size, budget, TILES) for tile in page)
 
     def create(
-        self, request: Mapping[str, Any] | Hidden[dict[str, Any]], *, budget: float | None = None
+        self, request: Mapping[str, Any] | Hidden[Mapping[str, Any]], *, budget: float | None = None
     ) -> Payload:
         """
         Create a job and return it. Nothing runs, and nothing is charged, before it is started.
@@ -190,7 +190,7 @@ class BatchClient:
         :raises BadRequest: ``request`` is not accepted, or cannot be written as JSON.
         """
         if not isinstance(request, Hidden):
-            request = Hidden(dict(request))  # also the variable of this frame, which error trackers show
+            request = Hidden(request)  # also the variable of this frame, which error trackers show
         call = self._call(
             "create a job",
             None,
@@ -311,7 +311,7 @@ def _segment(text: str) -> str:
     return quote(text, safe="")
 
 
-def _as_json(request: Hidden[dict[str, Any]], api: BatchApi) -> bytes:
+def _as_json(request: Hidden[Mapping[str, Any]], api: BatchApi) -> bytes:
     try:
         return json.dumps(request.reveal(), allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:

@@ -1,30 +1,27 @@
 """
-One emulator, one real Airflow and one browser for the tests of a file.
+One browser for the tests of a file.
 
-They end with it: as long as Playwright runs, tests of other files in this process can start no event loop.
+It ends with it: as long as Playwright runs, tests of other files in this process can start no event loop.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
-import json
 import shutil
-import time
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
-from airflow_sentinelhub.emulator import Emulator
-from demo.local_airflow import LocalAirflow
+from demo.airflow_rest import AirflowRestError
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images"
 LEFT_BEHIND = ROOT / ".browser"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-DASHBOARD = "https://hub.example.org/jobs/{id}"
-PATIENCE = 60_000
+PATIENCE = 180_000
 """Milliseconds that the browser waits for whatever should appear: a busy machine needs some of it."""
 
 
@@ -49,35 +46,23 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def service(chromium):
-    """A local Sentinel Hub in real time; tests move its jobs forward."""
-    with Emulator(speed=1) as emulator:
-        yield emulator
-
-
-@pytest.fixture(scope="module")
-def airflow(service, tmp_path_factory):
-    """A whole Airflow with the examples, whose jobs have a page each."""
-    connection = json.loads(service.airflow_connection)
-    connection["extra"]["dashboard_url"] = DASHBOARD
-    with LocalAirflow(
-        tmp_path_factory.mktemp("airflow"),
-        ROOT / "example_dags",
-        connections={"sentinelhub_default": json.dumps(connection)},
-        env={"EXAMPLE_POKE_INTERVAL": "1"},
-    ) as airflow:
-        wait_until_known(airflow, "example_batch_process")
-        yield airflow
-
-
 def wait_until_known(airflow, dag_id):
     """Wait until the DAG processor has read a DAG: the page of one that it has not read stays empty."""
-    deadline = time.monotonic() + 180
-    while dag_id not in {dag["dag_id"] for dag in airflow.request("GET", "/dags")["dags"]}:
-        airflow.check()
-        assert time.monotonic() < deadline, airflow.import_errors()
-        time.sleep(0.3)
+
+    def known():
+        return dag_id in {dag["dag_id"] for dag in airflow.request("GET", "/dags")["dags"]}
+
+    airflow.wait_until(known, f"{dag_id} is not known", story=lambda: str(airflow.import_errors()))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prepared(airflow):
+    """The DAG's page is there before the tests, and the connections that they add are gone after them."""
+    wait_until_known(airflow, "example_batch_process")
+    yield
+    for conn_id in ("my_hub", "wrong_hub"):
+        with contextlib.suppress(AirflowRestError):  # it was not added
+            airflow.request("DELETE", f"/connections/{conn_id}")
 
 
 @pytest.fixture

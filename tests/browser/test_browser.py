@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import DASHBOARD
+from tests.harness.shared_airflow import DASHBOARD
 from tests.harness.versions import needs_airflow
 
 pytestmark = [pytest.mark.system, needs_airflow("3.3", "has the UI that is tried here")]
@@ -140,14 +140,17 @@ class Task:
 def test_a_wait_is_followed_from_the_trigger_button_to_its_result(service, airflow, page, picture):
     """The emulator's job moves only when the test says so: every line is awaited, and none can be missed."""
     service.next_fate(
-        {"queued_seconds": 0, "analysis_seconds": 0, "ready_seconds": 0, "processing_seconds": 6000}, api="process"
+        {"queued_seconds": 0, "analysis_seconds": 3600, "ready_seconds": 0, "processing_seconds": 60_000},
+        api="process",
     )
     page.goto(f"/dags/{DAG}")
     page.get_by_role("button", name="Trigger Dag").click()
     page.get_by_role("dialog").get_by_role("button", name="Trigger", exact=True).click()
     page.wait_for_url("**/runs/manual__*")
     run_id = unquote(page.url.partition("/runs/")[2].partition("/")[0])
-    airflow.wait_for_task(DAG, run_id, "wait_for_job", "deferred", timeout=120)
+    airflow.wait_until_deferred(DAG, run_id, "wait_for_analysis")
+    service.advance(3600)
+    airflow.wait_until_deferred(DAG, run_id, "wait_for_job")
     job_id = airflow.xcom(DAG, run_id, "create_job")["id"]
     name = f"Batch Process job {job_id[:8]}"
 
@@ -157,7 +160,7 @@ def test_a_wait_is_followed_from_the_trigger_button_to_its_result(service, airfl
     expect(task.line(f"{name}: PROCESSING")).to_be_visible()
     task.is_in_state("Deferred")
     # The page is not loaded again: the log grows in it.
-    for seconds, percent in ((1500, "2"), (1500, "5")):
+    for seconds, percent in ((15_000, "2"), (15_000, "5")):
         service.advance(seconds)
         expect(task.line(re.compile(rf"{name}: PROCESSING {percent}\d %.* left"))).to_be_visible()
 
@@ -166,8 +169,8 @@ def test_a_wait_is_followed_from_the_trigger_button_to_its_result(service, airfl
     expect(task.link("Sentinel Hub")).to_have_attribute("href", page_of_job)
     expect(task.link("Delivery folder")).to_have_count(0)
 
-    service.advance(6000)
-    airflow.wait_for_task(DAG, run_id, "wait_for_job", "success", timeout=120)
+    service.advance(60_000)
+    airflow.wait_for_task(DAG, run_id, "wait_for_job", "success")
     task.log()
     expect(task.line(f"Batch Process job {job_id}: DONE, 250 PU, waited")).to_be_visible()
     task.details()
@@ -190,10 +193,10 @@ def test_a_failed_job_says_why(service, airflow, page):
     job_id = service.add_job(
         "process",
         status="PROCESSING",
-        fate={"end": "FAILED", "error": "Evalscript broken", "processing_seconds": 1},
+        fate={"end": "FAILED", "error": "Evalscript broken", "processing_seconds": 0},
     )
     run_id = airflow.trigger(DAG, {"request_id": job_id})
-    assert airflow.wait_for_run(DAG, run_id) == "failed"
+    airflow.wait_for_run(DAG, run_id, "failed")
     task = Task(page, run_id, "wait_for_analysis")
     task.log()
     task.is_in_state("Failed")

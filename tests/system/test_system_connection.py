@@ -47,3 +47,4 @@ def test_the_command_line(service, airflow):
     status, output = ended(bad)
     assert (status, "Connection failed! Look at Client ID and Client secret." in output) == (1, True), output
     assert "not-the-secret" not in output
+    airflow.request("DELETE", "/connections/my_hub")

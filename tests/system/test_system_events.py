@@ -7,29 +7,35 @@ Each job has exactly one event of the asset, and exactly one task that handles i
 from __future__ import annotations
 
 import re
-import shutil
 import time
 
 import pytest
 
-from airflow_sentinelhub.emulator import Emulator
-from demo.airflow_rest import AirflowRestError
-from demo.local_airflow import LocalAirflow
+from demo.airflow_rest import PATIENCE, AirflowRestError
+from tests.harness.shared_airflow import EVENT_EXAMPLE, EVENTS_CONNECTION
 from tests.harness.versions import needs_airflow
-from tests.system.conftest import EVENT_EXAMPLE, SPEED
 
 pytestmark = [pytest.mark.system, needs_airflow("3.3", "has a state store of assets")]
 
+OURS = "airflow_sentinelhub"
 DAG_ID = EVENT_EXAMPLE.stem
 PROCESSING = [{"status": "PROCESSING", "completionPercentage": 42}]
 DONE = [{"status": "DONE", "completionPercentage": 100, "costPU": 250}]
 
 
 class Watched:
-    """A service whose jobs start a DAG, and an Airflow of its own: the watcher's requests would confuse others."""
+    """A service whose jobs start a DAG."""
 
     def __init__(self, service, airflow):
         self.service, self.airflow = service, airflow
+        self._told_before = len(self._triggerer_log())
+
+    def _triggerer_log(self):
+        return (self.airflow.component_logs / "triggerer.log").read_text(errors="replace")
+
+    def told(self):
+        """What we have told in the triggerer's log, since the DAG is there."""
+        return [line for line in self._triggerer_log()[self._told_before :].splitlines() if OURS in line]
 
     @property
     def looks(self):
@@ -39,12 +45,8 @@ class Watched:
             for request in self.service.requests()["recent"]
         )
 
-    def until(self, what, condition, seconds=90):
-        deadline = time.monotonic() + seconds
-        while not condition():
-            self.airflow.check()
-            assert time.monotonic() < deadline, f"{what} does not come; {self.payloads()}"
-            time.sleep(0.3)
+    def until(self, what, condition):
+        self.airflow.wait_until(condition, f"{what} does not come", story=lambda: str(self.payloads()))
 
     def until_noted(self):
         """Wait until what was seen is noted: the list is not asked for before that."""
@@ -53,11 +55,11 @@ class Watched:
 
     def payloads(self):
         """What has come as events of the asset."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 events = self.airflow.request("GET", "/assets/events", params={"limit": 100})["asset_events"]
-                return [event["extra"]["payload"] for event in events]
+                return [event["extra"]["payload"] for event in events if "payload" in event["extra"]]
             except AirflowRestError as error:
                 # Airflow 3.3.2 cannot show an event while the run that it has started is queued.
                 if error.status != 500 or time.monotonic() > deadline:
@@ -68,7 +70,7 @@ class Watched:
         """What the tasks of all runs of the DAG say of the jobs."""
         texts = []
         for run in self.airflow.request("GET", f"/dags/{DAG_ID}/dagRuns")["dag_runs"]:
-            assert self.airflow.wait_for_run(DAG_ID, run["dag_run_id"]) == "success"
+            self.airflow.wait_for_run(DAG_ID, run["dag_run_id"], "success")
             for task in self.airflow.task_instances(DAG_ID, run["dag_run_id"]):
                 if task["task_id"] == "report":
                     texts.append(
@@ -78,18 +80,16 @@ class Watched:
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory):
-    dags = tmp_path_factory.mktemp("dags")
-    shutil.copy(EVENT_EXAMPLE, dags)
-    with Emulator(speed=SPEED) as service:
-        service.add_job("process", steps=DONE)  # ended before anybody looks
-        with LocalAirflow(
-            tmp_path_factory.mktemp("airflow"),
-            dags,
-            connections={"sentinelhub_default": service.airflow_connection},
-            env={"EXAMPLE_POKE_INTERVAL": "1", "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG"},
-        ) as airflow:
-            yield Watched(service, airflow)
+def watched(events_service, airflow):
+    events_service.add_job("process", steps=DONE)  # ended before anybody looks
+    example = EVENT_EXAMPLE.read_text()
+    here = example.replace("EventTrigger(", f'EventTrigger(sentinelhub_conn_id="{EVENTS_CONNECTION}", ')
+    assert here != example
+    place = airflow.dags_folder / EVENT_EXAMPLE.name
+    watched = Watched(events_service, airflow)
+    place.write_text(here)
+    yield watched
+    place.unlink()
 
 
 def test_each_job_that_ends_starts_the_dag_once_though_the_triggerer_is_killed(watched):
@@ -112,14 +112,13 @@ def test_each_job_that_ends_starts_the_dag_once_though_the_triggerer_is_killed(w
     ended = sorted(job for job in jobs if job != jobs[2])
     assert sorted(payload["id"] for payload in watched.payloads()) == ended
     assert not any(payload["event"]["may_be_repeated"] for payload in watched.payloads())
-    watched.until("a task for each job", lambda: len(watched.reports()) >= 3, seconds=60)
+    watched.until("a task for each job", lambda: len(watched.reports()) >= 3)
     assert sorted(watched.reports()) == [f"Job {job} is DONE and cost 250 PU." for job in ended]
 
 
 def test_it_leaves_no_secret_in_the_logs_and_no_error(watched):
     text = "".join(path.read_text(errors="replace") for path in watched.airflow.home.rglob("*.log"))
     assert watched.service.client_secret not in text
-    log = (watched.airflow.component_logs / "triggerer.log").read_text()
-    ours = [line for line in log.splitlines() if "airflow_sentinelhub" in line]
+    ours = watched.told()
     assert len([line for line in ours if "for ends of Batch Process jobs" in line]) == 2, "both triggerers"
     assert not [line for line in ours if re.search(r"\[(warning|error)", line)]

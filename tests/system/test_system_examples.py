@@ -6,34 +6,71 @@ import base64
 import json
 import os
 import re
-import time
 from pathlib import Path
 
 import pytest
 
 from demo.waits import TASKS, WAITS
+from tests.harness.shared_airflow import HELD, STAGE
 
 pytestmark = pytest.mark.system
 
 OURS = "airflow_sentinelhub"
 
 
+GROUP = "example_batch_group"
+
+
 @pytest.fixture(scope="module")
 def runs(service, airflow):
-    """All examples, run side by side; while their jobs are processed no worker may be held."""
+    """All examples side by side, and two runs with a job that fails; the clock moves when all of them wait."""
     before = service.requests()["actions"]
-    service.next_fate({"failed_tiles": 2}, api="process_v1")
-    runs = {dag_id: airflow.trigger(dag_id) for dag_id in WAITS}
-    for dag_id, run_id in runs.items():
-        airflow.wait_for_task(dag_id, run_id, "wait_for_job", "deferred", timeout=90)
-    deadline = time.monotonic() + 20
-    while (pool := airflow.request("GET", "/pools/default_pool"))[
-        "occupied_slots"
-    ] and time.monotonic() < deadline:
-        time.sleep(0.3)
-    states = {dag_id: airflow.wait_for_run(dag_id, run_id) for dag_id, run_id in runs.items()}
+    service.next_fate({**HELD, "failed_tiles": 2}, api="process_v1")
+    broken = {**HELD, "end": "FAILED", "error": "Evalscript broken", "processing_seconds": STAGE}
+    jobs = {
+        "failed": service.add_job("process", fate=broken),
+        "good of group": service.add_job("process"),
+        "bad of group": service.add_job("process", fate=broken),
+    }
+    members = [jobs["good of group"], jobs["bad of group"]]
+    ids = {dag_id: airflow.trigger(dag_id) for dag_id in [*WAITS, GROUP]}
+    ids["failed"] = airflow.trigger("example_batch_process", {"request_id": jobs["failed"]})
+    ids["failed group"] = airflow.trigger(GROUP, {"request_ids": members})
+    examples = {(dag_id, ids[dag_id]) for dag_id in WAITS} | {("example_batch_process", ids["failed"])}
+    groups = {(GROUP, ids[GROUP]), (GROUP, ids["failed group"])}
+
+    for run in examples:
+        airflow.wait_until_deferred(*run, "wait_for_analysis")
+    for run in groups:
+        airflow.wait_until_deferred(*run, "gather")
+    service.advance(2 * STAGE)  # the analyses are over
+    for run in examples:
+        airflow.wait_until_deferred(*run, "wait_for_job")
+
+    def pool():
+        return airflow.request("GET", "/pools/default_pool")
+
+    airflow.wait_until(lambda: pool()["occupied_slots"] == 0, "a worker is held", story=lambda: str(pool()))
+    held = pool()
+    service.advance(STAGE)  # all are processed
+    for seconds, percentage in ((0, ""), (2.5 * STAGE, "2"), (2.5 * STAGE, "5")):
+        service.advance(seconds)
+        for dag_id in ("example_batch_process", "example_batch_statistical"):
+            until_told(airflow, dag_id, ids[dag_id], "wait_for_job", f": PROCESSING {percentage}")
+    service.advance(10 * STAGE)
+    for run in examples | groups:
+        airflow.wait_for_run(*run)
     asked = {name: count - before[name] for name, count in service.requests()["actions"].items()}
-    return {"ids": runs, "states": states, "pool": pool, "asked": asked}
+    return {"ids": ids, "jobs": jobs, "pool": held, "deferred": len(examples | groups), "asked": asked}
+
+
+def until_told(airflow, dag_id, run_id, task_id, text):
+    airflow.wait_until(
+        lambda: any(text in line for line in ours(airflow, dag_id, run_id, task_id)),
+        f"the log of {task_id} does not say {text!r}",
+        possible=lambda: not airflow.has_ended(dag_id, run_id, task_id),
+        story=lambda: airflow.story(dag_id, run_id),
+    )
 
 
 def ours(airflow, dag_id, run_id, task_id):
@@ -41,12 +78,13 @@ def ours(airflow, dag_id, run_id, task_id):
     return [line["event"] for line in lines if OURS in str(line["logger"]) and line["level"] != "debug"]
 
 
-def test_all_runs_succeed(runs):
-    assert set(runs["states"].values()) == {"success"}
+@pytest.mark.parametrize("dag_id", [*WAITS, GROUP])
+def test_all_runs_succeed(airflow, runs, dag_id):
+    airflow.wait_for_run(dag_id, runs["ids"][dag_id], "success")
 
 
 def test_no_worker_is_held_while_jobs_are_processed(runs):
-    assert (runs["pool"]["deferred_slots"], runs["pool"]["occupied_slots"]) == (3, 0)
+    assert (runs["pool"]["deferred_slots"], runs["pool"]["occupied_slots"]) == (runs["deferred"], 0)
 
 
 @pytest.mark.parametrize("dag_id", WAITS)
@@ -90,7 +128,7 @@ def test_the_log_tells_the_story_once(airflow, runs, dag_id, task_id):
 
 def test_nobody_asked_the_service_for_more_than_the_dags_do(runs):
     asked = {name: count for name, count in runs["asked"].items() if count}
-    assert asked == {"create": 3, "analyse": 3, "start": 3}
+    assert asked == {"create": 3 + 4, "analyse": 3, "start": 3 + 4}, "three jobs, and four in a group"
 
 
 def test_no_secret_is_in_any_log_of_airflow(service, airflow, runs):
@@ -102,12 +140,9 @@ def test_no_secret_is_in_any_log_of_airflow(service, airflow, runs):
         assert "azp" not in base64.urlsafe_b64decode(token + "==").decode()
 
 
-def test_a_failed_job_is_a_failed_task_with_the_services_own_words(service, airflow, runs):
-    job_id = service.add_job(
-        "process", fate={"end": "FAILED", "error": "Evalscript broken", "processing_seconds": 20}
-    )
-    run_id = airflow.trigger("example_batch_process", {"request_id": job_id})
-    assert airflow.wait_for_run("example_batch_process", run_id) == "failed"
+def test_a_failed_job_is_a_failed_task_with_the_services_own_words(airflow, runs):
+    run_id = runs["ids"]["failed"]
+    airflow.wait_for_run("example_batch_process", run_id, "failed")
     assert airflow.task_state("example_batch_process", run_id, "wait_for_job") == "failed"
     assert airflow.xcom("example_batch_process", run_id, "wait_for_job")["error"] == "Evalscript broken"
     lines = airflow.log_lines("example_batch_process", run_id, "wait_for_job")
@@ -115,13 +150,12 @@ def test_a_failed_job_is_a_failed_task_with_the_services_own_words(service, airf
     assert "BatchFailed" in json.dumps(lines)
 
 
-def test_a_group_of_jobs_is_gathered_by_one_task(service, airflow, runs):
-    run_id = airflow.trigger("example_batch_group")
-    assert airflow.wait_for_run("example_batch_group", run_id) == "success"
-    gathered = airflow.xcom("example_batch_group", run_id, "gather")
+def test_a_group_of_jobs_is_gathered_by_one_task(airflow, runs):
+    run_id = runs["ids"][GROUP]
+    gathered = airflow.xcom(GROUP, run_id, "gather")
     assert [len(gathered[kind]) for kind in ("done", "failed", "pending")] == [4, 0, 0]
-    assert airflow.xcom("example_batch_group", run_id, "report").startswith("4 jobs are done and cost")
-    story = ours(airflow, "example_batch_group", run_id, "gather")
+    assert airflow.xcom(GROUP, run_id, "report").startswith("4 jobs are done and cost")
+    story = ours(airflow, GROUP, run_id, "gather")
     assert "Waiting until all of 4 Batch Process jobs are done" in story[0]
     assert sum("4 of 4 done" in line and "Waited" in line for line in story) == 2, "the worker repeats it"
     [table] = [line for line in story if line.startswith("Jobs:")]
@@ -129,16 +163,12 @@ def test_a_group_of_jobs_is_gathered_by_one_task(service, airflow, runs):
     assert len(story) < 20
 
 
-def test_a_group_names_the_job_that_failed(service, airflow, runs):
-    good = service.add_job("process", fate={"processing_seconds": 60})
-    bad = service.add_job(
-        "process", fate={"end": "FAILED", "error": "Evalscript broken", "processing_seconds": 20}
-    )
-    run_id = airflow.trigger("example_batch_group", {"request_ids": [good, bad]})
-    assert airflow.wait_for_run("example_batch_group", run_id) == "failed"
-    known = airflow.xcom("example_batch_group", run_id, "gather")
-    assert [job["id"] for job in known["failed"]] == [bad]
-    assert "BatchFailed" in json.dumps(airflow.log_lines("example_batch_group", run_id, "gather"))
+def test_a_group_names_the_job_that_failed(airflow, runs):
+    run_id = runs["ids"]["failed group"]
+    airflow.wait_for_run(GROUP, run_id, "failed")
+    known = airflow.xcom(GROUP, run_id, "gather")
+    assert [job["id"] for job in known["failed"]] == [runs["jobs"]["bad of group"]]
+    assert "BatchFailed" in json.dumps(airflow.log_lines(GROUP, run_id, "gather"))
 
 
 def test_nothing_is_written_outside_of_its_home(airflow, runs):

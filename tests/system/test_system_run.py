@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections import Counter
 
 import pytest
 
 from airflow_sentinelhub.jobs.tag import tag_of
+from tests.harness.shared_airflow import HELD
 
 pytestmark = pytest.mark.system
 
 TASK = "run"
 ENDLESS = {"queued_seconds": 0, "analysis_seconds": 0, "ready_seconds": 0, "processing_seconds": 1e7}
 OURS = "airflow_sentinelhub"
-PATIENCE = 180.0
-"""Seconds after which something does not happen any more, also on a busy machine."""
 
 
 class Asked:
@@ -77,9 +75,9 @@ class Run:
 
     def is_taken_from(self, triggerer):
         """Wait until another triggerer has its trigger, and has looked at the job."""
-        self.until(lambda: self.triggerer() not in (None, triggerer), "no other triggerer takes it")
+        self.until(lambda: self.triggerer() not in (None, triggerer), "no other triggerer takes it", index=-1)
         looks = self._looks
-        self.until(lambda: self._looks > looks, "nobody looks at its job")
+        self.until(lambda: self._looks > looks, "nobody looks at its job", index=-1)
         return self.triggerer()
 
     @property
@@ -87,28 +85,43 @@ class Run:
         counts = self.service.requests()["by_path"]
         return sum(count for path, count in counts.items() if path.startswith("GET /api/v2/batch/process"))
 
-    def until(self, happened, what, timeout=PATIENCE):
-        deadline = time.monotonic() + timeout
-        while not happened():
-            self.airflow.check()
+    def until(self, happened, what, *, index=None):
+        """
+        Wait for something.
+
+        :param index: of the task that it takes: without it, nothing can be known when it has ended.
+        """
+
+        def it_has():
             self._asked.look()
-            assert time.monotonic() < deadline, f"{what}: {self.dag_id} is {self.state()}"
-            time.sleep(0.2)
+            return happened()
+
+        self.airflow.wait_until(
+            it_has,
+            what,
+            possible=lambda: index is None or not self.airflow.has_ended(self.dag_id, self.run_id, TASK, index),
+            story=lambda: self.airflow.story(self.dag_id, self.run_id),
+        )
         return self
 
     def runs(self, state, index=-1):
-        """Wait until its job is processed, and the task in this state."""
+        """Wait until its job is processed and the task in this state, with no process left if it is deferred."""
 
         def it_does():
             jobs = self.jobs(index)
             return jobs and self.service.job(jobs[-1])["status"] == "PROCESSING" and self.state(index) == state
 
-        return self.until(it_does, f"its job is not processed while the task is {state}")
+        self.until(it_does, f"its job is not processed while the task is {state}", index=index)
+        if state == "deferred":
+            self.airflow.wait_until_deferred(self.dag_id, self.run_id, TASK, index)
+        return self
 
     def runs_into_the_fault(self, api):
         """Wait until the fault of this API is used up."""
         return self.until(
-            lambda: all(fault["api"] != api for fault in self.service.faults()), "it does not ask for that"
+            lambda: all(fault["api"] != api for fault in self.service.faults()),
+            "it does not ask for that",
+            index=-1,
         )
 
     def processes(self, attempt=1, index=-1):
@@ -131,8 +144,8 @@ class Run:
         self.service.set_fate(self.jobs(index)[-1], {"processing_seconds": 0})
         return self
 
-    def ended(self, timeout=PATIENCE):
-        return self.airflow.wait_for_run(self.dag_id, self.run_id, timeout, on_tick=self._asked.look)
+    def ends_as(self, state):
+        self.airflow.wait_for_run(self.dag_id, self.run_id, state, on_tick=self._asked.look)
 
     def returned(self, index=-1):
         return self.airflow.xcom(self.dag_id, self.run_id, TASK, map_index=index)
@@ -171,7 +184,7 @@ def world(service, airflow, tmp_path_factory):
     yield World(service, airflow, tmp_path_factory.mktemp("runs"))
     service.clear_faults()
     service.configure(hidden_fields=[], restart_seconds=1800.0)
-    service.default_fate({})
+    service.default_fate(HELD)
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +219,7 @@ def runs(world, killed):
 @pytest.mark.parametrize("name", ["creating", "created", "starting"])
 def test_the_worker_is_killed_before_the_task_is_deferred(runs, name):
     run = runs[name].runs("deferred").end_job()
-    assert run.ended() == "success"
+    run.ends_as("success")
     assert len(run.processes(1)) == 1
     assert len(run.processes(2)) == 2
     assert run.returned()["id"] == run.job()["id"]
@@ -218,7 +231,7 @@ def test_the_worker_is_killed_while_it_verifies(world, runs):
     run = runs["verified"].runs("deferred")
     world.service.fault("hang", method="GET", api="process_v1", path="/tiles")
     run.end_job().runs_into_the_fault("process_v1").kill_worker()
-    assert run.ended() == "success"
+    run.ends_as("success")
     assert run.returned()["id"] == run.job()["id"]
     assert run.asked() == {"start": 1}
     assert "Verified: 0 of 12" in run.log(2)
@@ -226,9 +239,9 @@ def test_the_worker_is_killed_while_it_verifies(world, runs):
 
 def test_the_worker_is_killed_before_airflow_knows_of_the_end(runs):
     run = runs["lingering"].runs("deferred").end_job()
-    run.until((run.folder / "lingers").exists, "it did not come to its end")
+    run.until((run.folder / "lingers").exists, "it did not come to its end", index=-1)
     run.kill_worker()
-    assert run.ended() == "success"
+    run.ends_as("success")
     assert run.returned()["id"] == run.job()["id"]
     assert run.asked() == {"start": 1}
 
@@ -241,8 +254,8 @@ def test_a_worker_that_waits_is_evicted_and_then_killed(runs):
     assert f"{run.job()['id']} is left as it is" in run.log()
     run.goes_on()
     run.kill_worker()
-    run.until(lambda: run.processes(2), "it is not retried").end_job()
-    assert run.ended() == "success"
+    run.until(lambda: run.processes(2), "it is not retried", index=-1).end_job()
+    run.ends_as("success")
     assert run.asked() == {"start": 1}
 
 
@@ -281,11 +294,11 @@ def test_the_user_wants_the_job_to_be_left(runs):
 def test_it_is_cleared_while_it_is_deferred(runs):
     run = runs["cleared"].runs("deferred")
     run.clear()
-    run.until(lambda: len(run.processes(2)) == 1, "it does not begin again").runs("deferred")
+    run.until(lambda: len(run.processes(2)) == 1, "it does not begin again", index=-1).runs("deferred")
     run.tells("so the job was left alone")
     run.goes_on()
     run.end_job()
-    assert run.ended() == "success"
+    run.ends_as("success")
     assert run.returned()["id"] == run.job()["id"]
 
 
@@ -293,8 +306,8 @@ def test_it_is_cleared_and_asks_for_another_job(world, runs):
     run = runs["changing"].runs("deferred")
     [first] = run.jobs()
     run.clear()
-    run.until(lambda: len(run.jobs()) == 2, "it does not begin again").runs("deferred").end_job()
-    assert run.ended() == "success"
+    run.until(lambda: len(run.jobs()) == 2, "it does not begin again", index=-1).runs("deferred").end_job()
+    run.ends_as("success")
     second = run.jobs()[1]
     assert run.returned()["id"] == second
     assert world.asked.of(first) == {"start": 1, "stop": 1}
@@ -304,7 +317,7 @@ def test_it_is_cleared_and_asks_for_another_job(world, runs):
 @pytest.mark.parametrize(("name", "asked"), [("briefly", {"stop": 1}), ("briefly_and_leave", {})])
 def test_time_is_up(runs, name, asked):
     run = runs[name]
-    assert run.ended() == "failed"
+    run.ends_as("failed")
     assert run.asked() == {"start": 1, **asked}
     assert len(run.processes(2)) == 0, "it is not retried"
     assert run.returned()["id"] == run.job()["id"]
@@ -332,7 +345,7 @@ def test_a_killed_task_that_is_cleared_goes_on_with_its_job(world, runs):
     world.service.configure(hidden_fields=["lastUpdated", "userActionUpdated"], restart_seconds=0)
     run.until(lambda: run.job()["status"] == "STOPPED", "its job does not end").clear()
     run.runs("deferred").end_job()
-    assert run.ended() == "success"
+    run.ends_as("success")
     assert run.returned()["id"] == job_id == run.job()["id"]
     assert run.asked() == {"start": 2, "stop": 1}
 
@@ -342,8 +355,8 @@ def test_a_finished_task_that_is_cleared_runs_anew(world, runs):
     [first] = run.jobs()
     attempt = 3
     run.clear()
-    run.until(lambda: len(run.jobs()) == 2, "it does not begin again").runs("deferred").end_job()
-    assert run.ended() == "success"
+    run.until(lambda: len(run.jobs()) == 2, "it does not begin again", index=-1).runs("deferred").end_job()
+    run.ends_as("success")
     second = run.jobs()[1]
     assert run.returned()["id"] == second
     assert (world.asked.of(first), world.asked.of(second)) == ({"start": 1}, {"start": 1})
@@ -354,22 +367,22 @@ def test_the_triggerer_is_stopped_killed_and_frozen(world, runs):
     run, airflow = runs["watched"].runs("deferred"), world.airflow
     airflow.stop("triggerer")
     outage = world.service.fault(status=503, times=None, api="process")
-    airflow.start("triggerer", timeout=PATIENCE)
+    airflow.start("triggerer")
     run.tells("Waiting on")
     world.service.clear_faults(outage)
     killed = run.triggerer()
     airflow.kill("triggerer")
-    airflow.start("triggerer", timeout=PATIENCE)
+    airflow.start("triggerer")
     first = run.is_taken_from(killed)
     airflow.freeze("triggerer")
     try:
-        airflow.start("triggerer", "-2", timeout=PATIENCE)
+        airflow.start("triggerer", "-2")
         run.is_taken_from(first)
     finally:
         airflow.thaw("triggerer")
     run.tells("The task is deferred, so the job was left alone.")
     run.goes_on()
-    assert run.end_job().ended() == "success"
+    run.end_job().ends_as("success")
     airflow.stop("triggerer-2")
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from airflow_sentinelhub.emulator import Folder
 from airflow_sentinelhub.emulator.buckets import Buckets
+from tests.harness.shared_airflow import HELD, STAGE
 
 pytestmark = pytest.mark.system
 
@@ -30,11 +31,12 @@ def runs(service, airflow, bucket):
     service.forget_requests()
     ids, jobs = {}, {}
     for name, fate in FATES.items():
-        service.next_fate({"tile_count": 100, "tile_errors": ["Out of memory"], **fate}, api="process")
+        service.next_fate({**HELD, "tile_count": 100, "tile_errors": ["Out of memory"], **fate}, api="process")
         ids[name] = airflow.trigger(DAG, {"bucket": f"{bucket}/{name}"})
-        airflow.wait_for_task(DAG, ids[name], "run_country", "deferred", timeout=90)
+        airflow.wait_until_deferred(DAG, ids[name], "run_country")
         jobs[name] = airflow.xcom(DAG, ids[name], "run_country", key="request_id")
-    states = {name: airflow.wait_for_run(DAG, run_id, timeout=180) for name, run_id in ids.items()}
+    service.advance(20 * STAGE)
+    states = {name: airflow.wait_for_run(DAG, run_id) for name, run_id in ids.items()}
     return {"ids": ids, "jobs": jobs, "states": states, "asked": service.requests()["actions"]}
 
 

@@ -12,8 +12,8 @@ OFTEN = {"poke_interval": 1, "analysis_poke_interval": 1, "request_id": "{{ para
 
 for dag_id, arguments in {
     "wait": {},
-    "wait_with_timeout": {"timeout": 8},
-    "wait_with_execution_timeout": {"execution_timeout": timedelta(seconds=8)},
+    "wait_with_timeout": {"timeout": 30},
+    "wait_with_execution_timeout": {"execution_timeout": timedelta(seconds=30)},
     # Not in the environment, so that it can be changed while a task waits.
     "wait_with_stored_connection": {"sentinelhub_conn_id": "stored"},
 }.items():

@@ -31,7 +31,7 @@ def linger(context, result=None) -> None:
     """Let the first attempt not come to its end, though its work is done."""
     if context["params"]["linger"] and context["ti"].try_number == 1:
         (Path(context["params"]["folder"]) / "lingers").touch()
-        time.sleep(120)
+        time.sleep(3600)  # the test kills it
 
 
 GIVEN = {
@@ -53,8 +53,8 @@ for dag_id, arguments in {
     "run_on_worker": {"deferrable": False},
     "run_and_leave": {"on_kill": "leave"},
     "run_changing": {"request": CHANGING},
-    "run_briefly": {"execution_timeout": timedelta(seconds=30), "retries": 0},
-    "run_briefly_and_leave": {"timeout": 30, "on_timeout": "leave"},
+    "run_briefly": {"execution_timeout": timedelta(seconds=60), "retries": 0},
+    "run_briefly_and_leave": {"timeout": 60, "on_timeout": "leave"},
 }.items():
     with DAG(dag_id, **BY_HAND) as dag:
         SentinelHubBatchRunOperator(

@@ -33,9 +33,9 @@ def cut(text: str, longest: int) -> str:
     Cut a text, and show that it was cut.
 
     :param text: the text.
-    :param longest: characters of the result, the ellipsis at its end included.
+    :param longest: characters of the result, the dots at its end included.
     """
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return text if len(text) <= longest else f"{text[: max(0, longest - 3)]}..."[:longest]
 
 
 def one_line(text: str, longest: int = LONGEST_LINE) -> str:

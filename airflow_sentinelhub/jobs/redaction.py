@@ -164,7 +164,7 @@ class Redactor:
             return cut(self(text), longest)
         # A secret that is cut in two is not recognised, so as much as it may have goes as well.
         clean = self(text[: shown + LONGEST_SECRET])
-        return cut(f"{clean[:-LONGEST_SECRET]}…", longest)
+        return cut(f"{clean[:-LONGEST_SECRET]}...", longest)
 
     def line(self, text: str, longest: int = LONGEST_LINE) -> str:
         """
@@ -173,7 +173,9 @@ class Redactor:
         :param text: any text.
         :param longest: characters of the result.
         """
-        return one_line(self.excerpt(encodable(text[: 16 * longest + 1024]), 16 * longest), longest)
+        # Spaces may be most of it, and are folded.
+        looked_at = 16 * longest
+        return one_line(self.excerpt(encodable(text[: looked_at + 3 * LONGEST_SECRET]), looked_at), longest)
 
 
 REDACT = Redactor()

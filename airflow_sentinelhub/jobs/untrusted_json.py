@@ -40,7 +40,7 @@ class InvalidJson(ValueError):
 @dataclass(frozen=True, slots=True)
 class Limits:
     """
-    How much of a value is kept. What is beyond is left out; a text that was cut ends with an ellipsis.
+    How much of a value is kept. What is beyond is left out; a text that was cut ends with dots.
 
     :param depth: of nested objects and lists.
     :param text: characters of one text.
@@ -74,8 +74,29 @@ def read_json(body: bytes | str, *, redact: Redactor = REDACT, limits: Limits = 
     :return: the value, see :func:`clean`.
     :raises InvalidJson: it is no JSON.
     """
+    return clean(parse_json(body), redact=redact, limits=limits)
+
+
+def parse_json(body: bytes | str) -> Any:
+    """
+    Read JSON from outside for :func:`clean`, which has to follow.
+
+    :param body: the text.
+    :raises InvalidJson: it is no JSON.
+    """
     text = body if isinstance(body, str) else body.decode("utf-8-sig", "replace")
-    return clean(_parsed(text), redact=redact, limits=limits)
+    try:
+        return _DECODER.decode(text)
+    except RecursionError:
+        text = _without_deep_parts(text)
+    except ValueError:
+        text = ""
+    try:
+        return _DECODER.decode(text)
+    except (ValueError, RecursionError):
+        pass
+    # Outside, as the error of the decoder holds the whole text.
+    raise InvalidJson("it is no JSON")
 
 
 def clean(value: object, *, redact: Redactor | None = REDACT, limits: Limits = RECORD) -> Any:
@@ -221,21 +242,6 @@ def _integer(digits: str) -> int | str:
 
 _DECODER = json.JSONDecoder(strict=False, parse_int=_integer, parse_constant=str)
 _MARK = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return _DECODER.decode(text)
-    except RecursionError:
-        text = _without_deep_parts(text)
-    except ValueError:
-        text = ""
-    try:
-        return _DECODER.decode(text)
-    except (ValueError, RecursionError):
-        pass
-    # Outside, as the error of the decoder holds the whole text.
-    raise InvalidJson("it is no JSON")
 
 
 def _without_deep_parts(text: str) -> str:

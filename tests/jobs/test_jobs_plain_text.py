@@ -26,7 +26,7 @@ def test_encodable(text, expected):
     encodable(text).encode()
 
 
-@pytest.mark.parametrize(("text", "expected"), [("12345", "12345"), ("123456", "1234…"), ("", "")])
+@pytest.mark.parametrize(("text", "expected"), [("12345", "12345"), ("123456", "12..."), ("", "")])
 def test_cut(text, expected):
     assert cut(text, 5) == expected
 
@@ -39,7 +39,7 @@ def test_cut(text, expected):
         ("::group::x", "(group)x"),
         ("a ::EndGroup:: ::::group::::", "a (EndGroup) ::(group)::"),
         ("::gro\nup::", "::gro up::"),
-        ("x" * 1001, "x" * 999 + "…"),
+        ("x" * 1001, "x" * 997 + "..."),
         (" " * 10_000 + "x", "x"),
         (" " * 10**6 + "x", ""),
     ],

@@ -141,7 +141,7 @@ def test_half_a_secret_is_not_shown_where_a_text_is_cut():
 def test_an_excerpt_is_of_limited_length(length, expected):
     found = REDACT.excerpt("x" * length, 100)
     assert len(found) == expected
-    assert found.endswith("…") == (length > 100)
+    assert found.endswith("...") == (length > 100)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ LONGEST_WAIT = 120.0
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 
-_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
+_LONGEST_HEADER = 100
+_NUMBER = re.compile(r"[+-]?\d{1,20}(\.\d{0,20})?", re.ASCII)
 
 
 def retry_after(headers: Mapping[str, str], now: Callable[[], float]) -> float | None:
@@ -31,7 +32,7 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], float]) -> float |
     :param now: seconds since 1970, for an answer without ``Date``.
     :return: seconds from 0.5 to 120; ``None`` where the header is missing or makes no sense.
     """
-    value = headers.get("Retry-After", "").strip()
+    value = headers.get("Retry-After", "")[:_LONGEST_HEADER].strip()
     if _NUMBER.fullmatch(value):
         number = float(value)
         seconds = number / 1000 if number >= 120 and number.is_integer() else number
@@ -39,7 +40,7 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], float]) -> float |
         date = _date(value)
         if date is None:
             return None
-        reference = _date(headers.get("Date", "")) or datetime.fromtimestamp(now(), UTC)
+        reference = _date(headers.get("Date", "")[:_LONGEST_HEADER]) or datetime.fromtimestamp(now(), UTC)
         seconds = (date - reference).total_seconds()
     return min(max(seconds, SHORTEST_WAIT), LONGEST_WAIT)
 

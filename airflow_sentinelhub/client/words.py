@@ -24,6 +24,8 @@ _READ = 16_384
 """Characters of a page that are looked at: its heading comes early."""
 
 _TAG = re.compile(r"<[^<>]{0,300}>")
+# html.unescape() would make a number of it, however long it is.
+_NO_CHARACTER = re.compile(rf"&#[0-9]{{8,{2 * _READ}}}+;?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def _heading(page: str) -> str:
         if -1 < start < opened < end:
             page = raw[opened + 1 : end].decode()
             break
-    return html.unescape(_TAG.sub(" ", page))
+    return html.unescape(_NO_CHARACTER.sub("\ufffd", _TAG.sub(" ", page)))
 
 
 def _line(text: Any, scrub: Scrubber, longest: int = LONGEST_LINE) -> str | None:

@@ -10,6 +10,7 @@ import pytest
 from airflow_sentinelhub.client.answer import Answer
 from airflow_sentinelhub.client.scrub import Scrubber
 from airflow_sentinelhub.client.words import ServiceWords, read_words
+from tests.harness.cost import growth
 
 SECRET = 'p&ss/w"ö rd$'
 
@@ -73,3 +74,41 @@ def test_secret_is_taken_out_before_the_cut() -> None:
     message = words({"message": "x" * 990 + SECRET * 3}).message
     assert message is not None
     assert "p&ss" not in message
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"message": "cut \\ud83d\\u0000 \\u001b[31m"}', "cut \ufffd\ufffd \ufffd[31m"),
+        (b'{"message": "one\\r\\n::group::two"}', "one (group)two"),
+        (b"<h1>one\n::group::two &#%s; &#0; &#xd83d;</h1>" % (b"1" * 5000), "one (group)two \ufffd \ufffd \ufffd"),
+        (b'{"message": %s}' % (b"1" * 5000), "1" * 97 + "..."),
+        (b'{"error": {"message": "No", "errors": %s}}' % (b"[" * 700 + b"]" * 700), None),
+        (b'{"message": "%s"}' % (b"x" * 2_000_000), '{"message": "' + "x" * 986 + "…"),
+        (b'{"message": "secretKey: hush and p%26ss/w%22%C3%B6%20rd%24"}', "secretKey: ***** and *****"),
+        (b"<title>Bearer hush-42-hush</title>", "Bearer *****"),
+        (b"<p>" * 6000 + SECRET.encode() * 1000, None),
+        (b" " * 20_000 + SECRET.encode() * 1000, None),
+    ],
+)  # fmt: skip
+def test_what_would_do_harm(body: bytes, message: str | None) -> None:
+    said = words(body).message
+    if message is not None:
+        assert said == message
+    assert said is None or (said.isprintable() and len(said) <= 1000 and "p&ss" not in said)
+
+
+def test_a_long_code_is_cut() -> None:
+    code = words({"error": {"code": "x" * 10_000, "message": "No"}}).code
+    assert code == "x" * 99 + "…"
+
+
+@pytest.mark.parametrize(
+    "piece", ["<h1>", "<", "<h1", "<title>", "</h1", "eyJ-", "&#", "&", "=", " ", '{"a":', "["]
+)
+@pytest.mark.parametrize("before", ["", "<", '{"message": "', '{"error": '])
+def test_the_cost_of_a_refusal_grows_with_its_length_only(piece: str, before: str) -> None:
+    def read(text: str) -> None:
+        words(text.encode())
+
+    assert growth(read, lambda size: before + (piece * size)[:size], 20_000) < 9

@@ -96,9 +96,10 @@ class BatchJob:
                 api=api.value,
             )
         job_id = payload.get("id")
+        if not job_id:
+            raise InvalidPayload(f"{api.display_name} sent a job without an id", api=api.value)
         if not is_plausible_id(job_id):
-            said = "with an id that cannot be one" if job_id else "without an id"
-            raise InvalidPayload(f"{api.display_name} sent a job {said}", api=api.value)
+            raise InvalidPayload(f"{api.display_name} sent a job with an id that cannot be one", api=api.value)
         # What is read comes first: where there is too much, the end is left out.
         names = [name for name in dict.fromkeys((*_READ, *payload)) if name not in REQUEST_FIELDS]
         kept = clean({name: payload[name] for name in names if name in payload})

@@ -313,7 +313,7 @@ def _segment(text: str) -> str:
 
 def _as_json(request: Hidden[Mapping[str, Any]], api: BatchApi) -> bytes:
     try:
-        return json.dumps(request.reveal(), allow_nan=False).encode()
+        return json.dumps(dict(request.reveal()), allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         reason = str(error)
     raise BadRequest(

@@ -21,9 +21,11 @@ from airflow_sentinelhub.exceptions import (
     Unauthorized,
 )
 from airflow_sentinelhub.jobs.api import BatchApi
+from airflow_sentinelhub.jobs.plain_text import one_line
 
 # Not worth an exception of their own, but an invitation to ask again: request timeout, too early.
 _PASSING = {408, 425}
+_LONGEST_HOST = 300
 
 # Said now and then of requests that were in order, by token endpoints and APIs alike: public clients of the
 # service ask again. The length is bounded, as the text is a stranger's.
@@ -103,9 +105,10 @@ def unavailable(
 
 def redirected(subject: Subject, answer: Answer) -> ServiceUnavailable:
     """Say where a redirect leads: it is not followed, as it would take the credentials along."""
+    host = one_line(answer.redirect_host, _LONGEST_HOST)
     return unavailable(
         subject,
-        f"it redirects to {answer.redirect_host} ({answer.status}), where credentials are not taken. If the "
+        f"it redirects to {host} ({answer.status}), where credentials are not taken. If the "
         f"service has moved, or wants https://, correct the connection's {subject.field}",
         status=answer.status,
         lasting=True,

@@ -17,7 +17,7 @@ LONGEST_PAUSE = 60.0
 
 _LONGEST_HEADER = 100
 
-_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?\d{1,100}(\.\d{0,100})?", re.ASCII)
 
 
 def retry_after(headers: Mapping[str, str], now: Callable[[], float]) -> float | None:
@@ -41,7 +41,7 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], float]) -> float |
         date = _date(value)
         if date is None:
             return None
-        reference = _date(headers.get("Date", "")) or datetime.fromtimestamp(now(), UTC)
+        reference = _date(headers.get("Date", "")[:_LONGEST_HEADER]) or datetime.fromtimestamp(now(), UTC)
         seconds = (date - reference).total_seconds()
     return min(max(seconds, SHORTEST_WAIT), LONGEST_WAIT)
 

@@ -187,7 +187,7 @@ class Transport:
     def _read(self, call: Call, answer: Answer, course: _Course) -> dict[str, Any] | _Failure:
         course.size = len(answer.body)
         if answer.ok:
-            payload = decode(answer, call.expects)
+            payload = decode(answer, call.expects, course.scrub)
             if isinstance(payload, Unusable):
                 error = unavailable(call.subject, payload.reason, status=answer.status)
                 return _Failure(error, sent=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_sentinelhub.jobs.api import BatchApi
 from airflow_sentinelhub.jobs.assessment import NOT_FOUND_GRACE
-from airflow_sentinelhub.jobs.job import BatchJob
+from airflow_sentinelhub.jobs.job import BatchJob, is_plausible_id
 from airflow_sentinelhub.jobs.statuses import JobStatus, UserAction
 from airflow_sentinelhub.jobs.tag import Tag, tag_of
 
@@ -153,7 +153,7 @@ def choose(
     others: dict[str, BatchJob] = {}
     for payload in payloads:
         found = tag_of(payload)
-        if found is None or not found.of_same_task(tag) or _text(payload.get("id")) is None:
+        if found is None or not found.of_same_task(tag) or not is_plausible_id(payload.get("id")):
             continue
         job = BatchJob.from_payload(api, payload)
         if found.digest != tag.digest:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from airflow_sentinelhub.exceptions import InvalidRequestId
+from airflow_sentinelhub.jobs.redaction import REDACT
 
 
 def reduce_to_id(value: Any) -> Any:
@@ -128,7 +129,7 @@ def parse_request_ids(value: Any) -> tuple[list[str], int]:
 def _shown(value: Any) -> str:
     # Only a short text is shown: anything longer may be a whole request with the keys of a bucket.
     if isinstance(value, str) and not value.lstrip().startswith("{"):
-        return repr(value if len(value) <= 60 else value[:57] + "...")
+        return repr(REDACT.line(value, 60))
     if value is None:
         return "None (did the task that should give it return nothing?)"
     return f"a {type(value).__name__} without 'id'"

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_sentinelhub.jobs.statuses import StatisticsStatus
 from airflow_sentinelhub.jobs.tiles import status_word
+from airflow_sentinelhub.jobs.untrusted_json import clean
 
 _OK = "OK"
 
@@ -18,7 +19,7 @@ def read_statistics(
     Give a feature's status, and what failed of it; the statistics themselves are left where they are.
 
     The record has ``id``, ``identifier``, ``error`` (of the whole feature, or ``None``), ``intervals`` (how many
-    the file has) and ``failed_intervals``, a list of ``{"from", "to", "error"}``.
+    the file has) and ``failed_intervals``, a list of ``{"from", "to", "error"}``. It is cleaned and bounded.
 
     :param content: the decoded JSON of the file.
     :param feature_id: what the file's name says of the id, should the file itself not tell.
@@ -28,10 +29,12 @@ def read_statistics(
         return unreadable("it holds no JSON object", feature_id=feature_id, identifier=identifier)
     record = _record(content.get("id", feature_id), content.get("identifier", identifier))
     if (error := content.get("error")) is not None:
-        return StatisticsStatus.FAILED.value, record | {"error": _words(error)}
+        return StatisticsStatus.FAILED.value, clean(record | {"error": _words(error)})
     response = content.get("response")
     if not isinstance(response, Mapping):
-        return StatisticsStatus.UNREADABLE.value, record | {"error": "it has neither a response nor an error"}
+        return StatisticsStatus.UNREADABLE.value, clean(
+            record | {"error": "it has neither a response nor an error"}
+        )
     data = response.get("data")
     intervals = [each for each in data if isinstance(each, Mapping)] if isinstance(data, Sequence) else []
     failed = [_interval(each) for each in intervals if each.get("error") is not None]
@@ -39,14 +42,14 @@ def read_statistics(
     word = None if response.get("status") is None else status_word(response["status"])
     if word == StatisticsStatus.FAILED:
         record["error"] = _common(failed)
-    return _status(word, len(intervals), len(failed), has_data=data is not None), record
+    return _status(word, len(intervals), len(failed), has_data=data is not None), clean(record)
 
 
 def unreadable(
     reason: str, *, feature_id: int | None = None, identifier: str | None = None
 ) -> tuple[str, dict[str, Any]]:
     """Give the record of a file that cannot be read."""
-    return StatisticsStatus.UNREADABLE.value, _record(feature_id, identifier) | {"error": reason}
+    return StatisticsStatus.UNREADABLE.value, clean(_record(feature_id, identifier) | {"error": reason})
 
 
 def _status(word: str | None, intervals: int, failed: int, *, has_data: bool) -> str:
@@ -81,6 +84,7 @@ def _common(failed: list[dict[str, Any]]) -> str | None:
 
 
 def _words(error: object) -> str:
+    error = clean(error)
     if not isinstance(error, Mapping):
         return str(error)
     words = [str(error[key]) for key in ("type", "message") if error.get(key)]

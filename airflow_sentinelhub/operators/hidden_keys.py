@@ -8,13 +8,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_sentinelhub.jobs.job import SECRET_FIELDS
+from airflow_sentinelhub.jobs.redaction import is_secret_name
 
 _STAND_IN = "***** ({})"
-_IN_TEXT = re.compile(
-    rf"""(["'](?:{"|".join(sorted(SECRET_FIELDS))})["']\s*:\s*)("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""",
-    re.IGNORECASE,
-)
+_FIELD = re.compile(r"""["'](?P<name>[\w.-]{1,64})["']\s{0,20}:\s{0,20}""")
+_TEXT = re.compile(r""""(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+'""", re.DOTALL)
 
 
 class HiddenKeys:
@@ -44,7 +42,7 @@ class HiddenKeys:
         if isinstance(request, str):
             read = _read(request)
             if read is None:
-                return _IN_TEXT.sub(self._hide_in_text, request)
+                return self._hide_in_text(request)
             request = read
         return self._hide(request)
 
@@ -63,20 +61,26 @@ class HiddenKeys:
     def _hide(self, value: Any) -> Any:
         if isinstance(value, Mapping):
             return {
-                name: self._stand_in(each) if str(name).lower() in SECRET_FIELDS else self._hide(each)
+                name: self._stand_in(each) if is_secret_name(str(name)) else self._hide(each)
                 for name, each in value.items()
             }
         if isinstance(value, list | tuple):
             return [self._hide(each) for each in value]
         return value
 
-    def _hide_in_text(self, found: re.Match[str]) -> str:
-        try:
-            key = ast.literal_eval(found[2]) if found[2].startswith("'") else json.loads(found[2], strict=False)
-        except (ValueError, SyntaxError):
-            key = found[2][1:-1]
-        stand_in = self._stand_in(key)
-        return found[0] if stand_in is key else f"{found[1]}{json.dumps(stand_in)}"
+    def _hide_in_text(self, text: str) -> str:
+        parts: list[str] = []
+        done = 0
+        for name in _FIELD.finditer(text):
+            value = _TEXT.match(text, name.end()) if is_secret_name(name["name"]) else None
+            if value is None or name.start() < done:
+                continue
+            key = _unquoted(value[0])
+            stand_in = self._stand_in(key)
+            if stand_in is not key:
+                parts += text[done : value.start()], json.dumps(stand_in)
+                done = value.end()
+        return "".join([*parts, text[done:]])
 
     def _stand_in(self, key: Any) -> Any:
         if not key or _is_template(key) or (isinstance(key, str) and self.reveal(key) is not key):
@@ -85,6 +89,13 @@ class HiddenKeys:
             self._keys.append(key)
             _mask(key)
         return _STAND_IN.format(self._keys.index(key) + 1)
+
+
+def _unquoted(text: str) -> Any:
+    try:
+        return ast.literal_eval(text) if text.startswith("'") else json.loads(text, strict=False)
+    except (ValueError, SyntaxError):
+        return text[1:-1]
 
 
 def _read(text: str) -> Any:

@@ -12,6 +12,7 @@ from airflow_sentinelhub.client.gate import PROCESS_GATE, GateKey
 from airflow_sentinelhub.exceptions import InvalidCredentials, SentinelHubError
 from airflow_sentinelhub.hooks.clients import make_client
 from airflow_sentinelhub.jobs import BatchApi, Outcome, Verdict
+from airflow_sentinelhub.jobs.redaction import REDACT
 from airflow_sentinelhub.watching import (
     Account,
     NextLook,
@@ -53,8 +54,9 @@ def crashed(api: BatchApi, job_id: str, error: Exception) -> Verdict:
     :param job_id: its id.
     :param error: what went wrong.
     """
+    reason = f"{type(error).__name__}: {REDACT.line(str(error))}"
     message = (
-        f"Waiting for {api.display_name} job {job_id} failed ({type(error).__name__}: {error}). This is an error "
+        f"Waiting for {api.display_name} job {job_id} failed ({reason}). This is an error "
         "of the provider or its environment; the job was left alone."
     )
     return Verdict(Outcome.ERROR, api, job_id, message)

@@ -34,8 +34,9 @@ def read_connection(conn_id: str, connection: ConnectionFields) -> ClientConfig:
 
     :param conn_id: its id, for messages.
     :param connection: login is the client id, password its secret, host the base URL; ``deployment``,
-        ``auth_url``, ``url_layout``, ``allow_http``, ``requests_per_minute`` and ``dashboard_url`` come from
-        extra. An explicit host, ``auth_url`` or ``dashboard_url`` wins over the deployment's.
+        ``auth_url``, ``url_layout``, ``allow_http``, ``requests_per_minute``, ``dashboard_url`` and
+        ``allow_file_delivery`` come from extra. An explicit host, ``auth_url`` or ``dashboard_url`` wins over the
+        deployment's.
     :raises InvalidConnection: a field is missing or makes no sense; the message names it.
     """
     try:
@@ -50,6 +51,7 @@ def read_connection(conn_id: str, connection: ConnectionFields) -> ClientConfig:
             allow_http=_flag("allow_http", extra.get("allow_http")),
             requests_per_minute=_whole_number("requests_per_minute", extra.get("requests_per_minute")),
             dashboard_url=_dashboard_url(base_url, extra),
+            allow_file_delivery=_flag("allow_file_delivery", extra.get("allow_file_delivery")),
         )
     except InvalidConnection as error:
         raise InvalidConnection(f"Airflow connection {conn_id!r}: {error}") from None

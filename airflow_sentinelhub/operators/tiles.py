@@ -129,6 +129,7 @@ class SentinelHubBatchTilesOperator(SentinelHubBatchOperator):
             storage,
             statuses=self.statuses,
             include_geometry=self.include_geometry,
+            warn=self.log.warning,
             sleep=self._sleep,
         )
         with json_lines(storage, self.output_path) if self.output_path else nullcontext() as lines:

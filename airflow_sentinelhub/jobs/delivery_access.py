@@ -1,4 +1,4 @@
-"""Which delivery URLs of a job may be read, and which paths below them: what a job says of itself is data, not trust."""
+"""Which delivery URLs of a job may be read, and which paths below them: what a job says is data, not trust."""
 
 from __future__ import annotations
 

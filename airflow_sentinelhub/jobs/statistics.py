@@ -10,6 +10,18 @@ from airflow_sentinelhub.jobs.tiles import status_word
 
 _OK = "OK"
 
+LONGEST_TEXT = 2_000
+"""Characters that are kept of an error or an identifier: enough for a message."""
+
+MOST_INTERVALS = 10_000
+"""Failed intervals of a feature that are listed (27 years of days); all are counted."""
+
+MOST_ERROR_TEXT = 100_000
+"""Characters of the errors of all intervals of a feature, each different one counted once."""
+
+_LONGEST_TIME = 100
+_TOO_MUCH = "(not kept: the errors of this feature are too long)"
+
 
 def read_statistics(
     content: object, *, feature_id: int | None = None, identifier: str | None = None
@@ -18,7 +30,8 @@ def read_statistics(
     Give a feature's status, and what failed of it; the statistics themselves are left where they are.
 
     The record has ``id``, ``identifier``, ``error`` (of the whole feature, or ``None``), ``intervals`` (how many
-    the file has) and ``failed_intervals``, a list of ``{"from", "to", "error"}``.
+    the file has) and ``failed_intervals``, a list of ``{"from", "to", "error"}``. Texts are cut at
+    :data:`LONGEST_TEXT`, and the list at :data:`MOST_INTERVALS`, so that a record is never larger than a few MB.
 
     :param content: the decoded JSON of the file.
     :param feature_id: what the file's name says of the id, should the file itself not tell.
@@ -34,19 +47,30 @@ def read_statistics(
         return StatisticsStatus.UNREADABLE.value, record | {"error": "it has neither a response nor an error"}
     data = response.get("data")
     intervals = [each for each in data if isinstance(each, Mapping)] if isinstance(data, Sequence) else []
-    failed = [_interval(each) for each in intervals if each.get("error") is not None]
+    bad = [each for each in intervals if each.get("error") is not None]
+    failed = _failed(bad[:MOST_INTERVALS])
     record |= {"intervals": len(intervals), "failed_intervals": failed}
     word = None if response.get("status") is None else status_word(response["status"])
     if word == StatisticsStatus.FAILED:
         record["error"] = _common(failed)
-    return _status(word, len(intervals), len(failed), has_data=data is not None), record
+    return _status(word, len(intervals), len(bad), has_data=data is not None), record
 
 
 def unreadable(
     reason: str, *, feature_id: int | None = None, identifier: str | None = None
 ) -> tuple[str, dict[str, Any]]:
     """Give the record of a file that cannot be read."""
-    return StatisticsStatus.UNREADABLE.value, _record(feature_id, identifier) | {"error": reason}
+    return StatisticsStatus.UNREADABLE.value, _record(feature_id, identifier) | {"error": cut(reason)}
+
+
+def cut(text: str, longest: int = LONGEST_TEXT) -> str:
+    """
+    Shorten a text.
+
+    :param text: the text.
+    :param longest: characters at most, with the dots that tell that something is missing.
+    """
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
 def _status(word: str | None, intervals: int, failed: int, *, has_data: bool) -> str:
@@ -60,18 +84,34 @@ def _status(word: str | None, intervals: int, failed: int, *, has_data: bool) ->
 
 def _record(feature_id: object, identifier: object) -> dict[str, Any]:
     return {
-        "id": feature_id,
-        "identifier": identifier,
+        "id": _value(feature_id),
+        "identifier": _value(identifier),
         "error": None,
         "intervals": 0,
         "failed_intervals": [],
     }
 
 
-def _interval(entry: Mapping[str, Any]) -> dict[str, Any]:
-    interval = entry.get("interval")
-    interval = interval if isinstance(interval, Mapping) else {}
-    return {"from": interval.get("from"), "to": interval.get("to"), "error": _words(entry["error"])}
+def _failed(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    failed = []
+    kept: dict[str, str] = {}  # a text that comes again is not kept again
+    length = 0
+    for entry in entries:
+        error = _words(entry["error"])
+        if error not in kept:
+            length += len(error)
+            error = error if length <= MOST_ERROR_TEXT else _TOO_MUCH
+        error = kept.setdefault(error, error)
+        interval = entry.get("interval")
+        interval = interval if isinstance(interval, Mapping) else {}
+        begin, end = (_value(interval.get(name), _LONGEST_TIME) for name in ("from", "to"))
+        failed.append({"from": begin, "to": end, "error": error})
+    return failed
+
+
+def _value(value: object, longest: int = LONGEST_TEXT) -> object:
+    """An id, an identifier or a time: a number or a text, and nothing that is nested."""
+    return value if value is None or isinstance(value, bool | int | float) else cut(str(value), longest)
 
 
 def _common(failed: list[dict[str, Any]]) -> str | None:
@@ -82,6 +122,6 @@ def _common(failed: list[dict[str, Any]]) -> str | None:
 
 def _words(error: object) -> str:
     if not isinstance(error, Mapping):
-        return str(error)
-    words = [str(error[key]) for key in ("type", "message") if error.get(key)]
-    return ": ".join(words) or "an error without a word"
+        return cut(str(error))
+    words = [cut(str(error[key])) for key in ("type", "message") if error.get(key)]
+    return cut(": ".join(words)) or "an error without a word"

@@ -31,7 +31,9 @@ def test_a_folder_of_this_machine_is_read_only_if_the_service_is_here_or_the_con
     warning = check(url, ALLOWED)
     assert f"{ID} says that it delivers to {url}" in warning
     assert "allow_file_delivery is set" in warning
-    with pytest.raises(ResultsUnavailable, match='"allow_file_delivery": true in the connection\'s extra') as failure:
+    with pytest.raises(
+        ResultsUnavailable, match='"allow_file_delivery": true in the connection\'s extra'
+    ) as failure:
         check(url, REMOTE)
     assert f"Batch Process job {ID}: its results are not read" in str(failure.value)
     assert (failure.value.job_id, failure.value.status) == (ID, "DONE")
@@ -43,7 +45,20 @@ def test_a_folder_of_this_machine_is_read_only_if_the_service_is_here_or_the_con
     [
         *(
             (f"{scheme}://b/x", "only s3:// and gs:// are read")
-            for scheme in ("memory", "http", "https", "ftp", "sftp", "local", "s3a", "gcs", "abfs", "zip", "data", "github")
+            for scheme in (
+                "memory",
+                "http",
+                "https",
+                "ftp",
+                "sftp",
+                "local",
+                "s3a",
+                "gcs",
+                "abfs",
+                "zip",
+                "data",
+                "github",
+            )
         ),
         ("simplecache::file:///etc", "'::'"),
         ("s3://b/x::file:///etc/passwd", "'::'"),

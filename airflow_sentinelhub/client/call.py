@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
@@ -10,7 +9,8 @@ from typing import Any, assert_never
 
 from airflow_sentinelhub.client.answer import Answer
 from airflow_sentinelhub.client.errors import Subject
-from airflow_sentinelhub.client.scrub import Scrubber, mask_credentials
+from airflow_sentinelhub.client.scrub import REDACT, Scrubber
+from airflow_sentinelhub.jobs.untrusted_json import DOCUMENT, InvalidJson, clean, parse_json
 
 
 class Expects(Enum):
@@ -55,13 +55,14 @@ class Unusable:
     reason: str
 
 
-def decode(answer: Answer, expects: Expects) -> dict[str, Any] | Unusable:
+def decode(answer: Answer, expects: Expects, scrub: Scrubber = REDACT) -> dict[str, Any] | Unusable:
     """
     Read the body of a success.
 
     A proxy or a login page in between may well answer 200, so the body decides whether the service has spoken.
-    Bucket keys in it are masked.
+    What it says is data from outside: see :func:`~airflow_sentinelhub.jobs.untrusted_json.clean`.
 
+    :param scrub: takes secrets out of it.
     :return: the object; an empty one where nothing is expected.
     """
     if answer.is_html:
@@ -76,14 +77,17 @@ def decode(answer: Answer, expects: Expects) -> dict[str, Any] | Unusable:
     if not answer.body.strip():
         return Unusable(f"an empty answer ({answer.status})")
     try:
-        payload = json.loads(answer.body, object_hook=mask_credentials)
-    except (ValueError, RecursionError):
+        payload = parse_json(answer.body)
+    except InvalidJson:
         return Unusable(f"truncated or broken JSON ({answer.status})")
     if not isinstance(payload, dict):
         return Unusable(f"JSON that is no object ({answer.status})")
     if expects is Expects.PAGE and not (isinstance(payload.get("data"), list) or _is_empty_page(payload)):
         return Unusable(f"JSON that is no page of a list ({answer.status})")
-    return payload
+    # How to go on in a list is shown to nobody, and a cursor may look like a token.
+    links = payload.pop("links", None) if expects is Expects.PAGE else None
+    usable: dict[str, Any] = clean(payload, redact=scrub, limits=DOCUMENT)
+    return usable if links is None else {**usable, "links": clean(links, redact=None, limits=DOCUMENT)}
 
 
 def _is_empty_page(payload: dict[str, Any]) -> bool:

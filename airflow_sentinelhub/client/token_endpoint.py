@@ -29,6 +29,7 @@ from airflow_sentinelhub.client.session import SentinelHubSession
 from airflow_sentinelhub.client.tokens import Token
 from airflow_sentinelhub.client.words import ServiceWords, read_words
 from airflow_sentinelhub.exceptions import InvalidCredentials, RequestRefused, ServiceError
+from airflow_sentinelhub.jobs.untrusted_json import InvalidJson, clean, parse_json
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -37,12 +38,14 @@ _REFUSED_CREDENTIALS = {"invalid_client", "unauthorized_client", "OAUTH_ERROR"}
 
 # Seen now and then on requests that were in order, by VITO's openEO driver.
 _SPURIOUS = re.compile(
-    r"missing\b[^.]*\bgrant_type\b|\bgrant_type\b[^.]*\b(missing|required|empty)\b|body should be non-empty",
+    r"missing\b[^.]{0,100}\bgrant_type\b|\bgrant_type\b[^.]{0,100}\b(missing|required|empty)\b"
+    r"|body should be non-empty",
     re.IGNORECASE,
 )
 
-# One word of JSON web tokens or opaque ones; anything else could not be sent in a header.
-_SENDABLE = re.compile(r"[\x21-\x7e]+")
+# One word of JSON web tokens or opaque ones; anything else could not be sent in a header. 1,500 characters
+# are usual.
+_SENDABLE = re.compile(r"[\x21-\x7e]{1,4000}")
 
 
 class TokenEndpoint:
@@ -96,11 +99,12 @@ class TokenEndpoint:
 
     def _token(self, answer: Answer, asked_at: float) -> Token | None:
         try:
-            payload = json.loads(answer.body)
-        except (ValueError, RecursionError):
+            payload = parse_json(answer.body)
+        except InvalidJson:
             return None
         if not isinstance(payload, dict):
             return None
+        payload = clean(payload, redact=None)
         # oauthlib refuses lifetimes that are no integers, and warns when the scope is not what it expects.
         expires_in = payload.pop("expires_in", None)
         plain = {key: value for key, value in payload.items() if key not in ("expires_at", "scope")}
@@ -165,7 +169,7 @@ def _may_hold_token(answer: Answer) -> bool:
     if not answer.ok:
         return False
     try:
-        payload = json.loads(answer.body)
-    except (ValueError, RecursionError):
+        payload = parse_json(answer.body)
+    except InvalidJson:
         return True
     return not isinstance(payload, dict) or "error" not in payload or "access_token" in payload

@@ -19,6 +19,9 @@ Account = tuple[str, str, str]
 ASSUMED_LIFETIME = 300.0
 """Seconds for which a token is used whose answer does not say how long it lives."""
 
+LONGEST_LIFETIME = 365 * 86_400.0
+"""Seconds that are believed at most; such a time can be written as a date."""
+
 
 @dataclass(frozen=True, slots=True)
 class Token:
@@ -56,7 +59,7 @@ def _seconds(expires_in: object) -> float | None:
         seconds = float(expires_in)
     except (ValueError, OverflowError):
         return None
-    return seconds if math.isfinite(seconds) and seconds > 0 else None
+    return min(seconds, LONGEST_LIFETIME) if math.isfinite(seconds) and seconds > 0 else None
 
 
 @dataclass(slots=True)

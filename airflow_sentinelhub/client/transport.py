@@ -177,7 +177,7 @@ class Transport:
 
     def _read(self, call: Call, answer: Answer, course: _Course) -> dict[str, Any] | _Failure:
         if answer.ok:
-            payload = decode(answer, call.expects)
+            payload = decode(answer, call.expects, course.scrub)
             if isinstance(payload, Unusable):
                 error = unavailable(call.subject, payload.reason, status=answer.status)
                 return _Failure(error, sent=True)

@@ -9,12 +9,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_sentinelhub.client.answer import Answer
-from airflow_sentinelhub.client.scrub import Scrubber, mask_credentials
+from airflow_sentinelhub.client.scrub import Scrubber
+from airflow_sentinelhub.jobs.plain_text import LONGEST_LINE, encodable
+from airflow_sentinelhub.jobs.redaction import LONGEST_SECRET
+from airflow_sentinelhub.jobs.untrusted_json import RECORD, InvalidJson, clean, parse_json
 
-LONGEST_MESSAGE = 1000
+LONGEST_CODE = 100
+"""Characters of an error code."""
 
-_HEADING = re.compile(r"<(title|h1)\b[^>]*>(.*?)</\1", re.IGNORECASE | re.DOTALL)
-_TAG = re.compile(r"<[^>]*>")
+_LARGEST_JSON = 1_000_000
+"""Bytes of a body that is read as JSON; a refusal has a few hundred."""
+
+_READ = 16_384
+"""Characters of a page that are looked at: its heading comes early."""
+
+_TAG = re.compile(r"<[^<>]{0,300}>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,32 +53,51 @@ def read_words(answer: Answer, scrub: Scrubber) -> ServiceWords:
     :param scrub: takes out secrets before the text is cut, as half a secret is not recognised.
     """
     if answer.is_html:
-        return ServiceWords(_clean(_heading(answer.body), scrub))
+        return ServiceWords(_line(_heading(_text(answer.body, scrub)), scrub))
     try:
-        payload = json.loads(answer.body, object_hook=mask_credentials)
-    except (ValueError, RecursionError):
-        return ServiceWords(_clean(answer.body.decode(errors="replace"), scrub))
+        payload = _json(answer.body, scrub)
+    except InvalidJson:
+        return ServiceWords(_line(_text(answer.body, scrub), scrub))
     if not isinstance(payload, dict):
-        return ServiceWords(_clean(payload if isinstance(payload, str) else None, scrub))
+        return ServiceWords(_line(payload if isinstance(payload, str) else None, scrub))
     inner = payload.get("error")
     if not isinstance(inner, dict):
         described = payload.get("error_description") or payload.get("message")
-        return ServiceWords(_clean(described, scrub), _clean(payload.get("code") or inner, scrub))
+        return ServiceWords(_line(described, scrub), _line(payload.get("code") or inner, scrub, LONGEST_CODE))
     message = inner.get("message") or inner.get("reason")
     if inner.get("errors"):
         # What exactly was wrong with a request: without it "Bad Request" is all there is.
         message = f"{message or ''} {json.dumps(inner['errors'], ensure_ascii=False)}"
-    return ServiceWords(_clean(message, scrub), _clean(inner.get("code"), scrub))
+    return ServiceWords(_line(message, scrub), _line(inner.get("code"), scrub, LONGEST_CODE))
 
 
-def _heading(page: bytes) -> str:
-    text = page.decode(errors="replace")
-    found = _HEADING.search(text)
-    return html.unescape(_TAG.sub(" ", found[2] if found else text))
+def _json(body: bytes, scrub: Scrubber) -> Any:
+    if len(body) > _LARGEST_JSON:
+        raise InvalidJson("it is too long")
+    return clean(parse_json(body), redact=scrub, limits=RECORD)
 
 
-def _clean(text: Any, scrub: Scrubber) -> str | None:
+def _text(body: bytes, scrub: Scrubber) -> str:
+    # Cut before all else; secrets go first of what is left, as their halves are not recognised.
+    return scrub.excerpt(encodable(body[: _READ + 3 * LONGEST_SECRET].decode(errors="replace")), _READ)
+
+
+def _heading(page: str) -> str:
+    """Find what a page is called; all of its text, if it does not say."""
+    raw = page.encode()
+    lowered = raw.lower()
+    for name in (b"title", b"h1"):
+        start = lowered.find(b"<" + name)
+        opened = lowered.find(b">", start)
+        end = lowered.find(b"</" + name, opened)
+        if -1 < start < opened < end:
+            page = raw[opened + 1 : end].decode()
+            break
+    return html.unescape(_TAG.sub(" ", page))
+
+
+def _line(text: Any, scrub: Scrubber, longest: int = LONGEST_LINE) -> str | None:
     if text is None:
         return None
-    words = " ".join(scrub(str(text)).split())
-    return (words if len(words) <= LONGEST_MESSAGE else f"{words[: LONGEST_MESSAGE - 1]}…") or None
+    line = scrub.line(str(text), 2 * longest)
+    return (line if len(line) <= longest else f"{line[: longest - 1]}…") or None

@@ -10,6 +10,7 @@ from typing import Any
 from airflow_sentinelhub.exceptions import BatchIncomplete
 from airflow_sentinelhub.jobs.api import BatchApi
 from airflow_sentinelhub.jobs.job import BatchJob
+from airflow_sentinelhub.jobs.plain_text import one_line
 from airflow_sentinelhub.jobs.statuses import FeatureStatus, StatisticsStatus, TileStatus
 from airflow_sentinelhub.jobs.tally import NO_DATA, errors_of, shortened
 
@@ -20,6 +21,7 @@ _GOOD = {
 }
 _REASONS_SHOWN = 10
 _NAMES_SHOWN = 5
+_LONGEST_NAME = 100
 # Texts may name the feature: as many different ones as there are features would fill the memory.
 _MOST_REASONS = 1000
 _OTHERS = "(other errors)"
@@ -97,7 +99,8 @@ class Completeness:
         self._reasons[reason] += 1
         names = self._names.setdefault(reason, [])
         if len(names) < _NAMES_SHOWN:
-            names.append(str(tile.get("name") or tile.get("identifier") or tile.get("id")))
+            name = str(tile.get("name") or tile.get("identifier") or tile.get("id"))
+            names.append(one_line(name, _LONGEST_NAME))
 
     @property
     def what(self) -> str:

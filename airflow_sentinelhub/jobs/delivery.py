@@ -5,13 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from airflow_sentinelhub.exceptions import ResultsUnavailable
 from airflow_sentinelhub.jobs.api import BatchApi
+from airflow_sentinelhub.jobs.plain_text import one_line
+from airflow_sentinelhub.jobs.redaction import REDACT
 
-_PLACEHOLDER = re.compile(r"<(\w+)>")
+LONGEST_URL = 2048
+"""Characters of a URL that are read; S3 allows 1,024 for the key of an object."""
+
+_MOST_PLACEHOLDERS = 3
+# An id is a number; an identifier is text, which may hold a slash.
+_LOOKS = {"ID": "-?[0-9]{1,20}", "IDENTIFIER": ".{1,1024}"}
+
+_PLACEHOLDER = re.compile(r"<(\w{1,64})>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +59,16 @@ def delivery_of(api: BatchApi, job_id: str, payload: Mapping[str, Any]) -> Deliv
     :param api: the job's API.
     :param job_id: its id.
     :param payload: all that the service says of it, with its request.
-    :raises ResultsUnavailable: its request names no URL.
+    :raises ResultsUnavailable: its request names no URL that can be read.
     """
     output = _mapping(_mapping(payload.get("request")).get("output"))
     places = _mapping(output.get("delivery")) if api is BatchApi.PROCESS else output
     for place in places.values():
-        url = _mapping(place).get("url")
-        if isinstance(url, str) and urlsplit(url).scheme:
-            return Delivery(_without_userinfo(url), is_zarr=output.get("type") == "zarr")
+        url = _readable(_mapping(place).get("url"))
+        if url is not None:
+            return Delivery(url, is_zarr=output.get("type") == "zarr")
     field = "request.output.delivery" if api is BatchApi.PROCESS else "request.output"
-    kinds = ", ".join(sorted(map(str, places))) or "nothing"
+    kinds = REDACT.line(", ".join(sorted(one_line(str(name), 100) for name in islice(places, 10)))) or "nothing"
     raise ResultsUnavailable(
         f"{api.display_name} job {job_id} does not say where it delivers: {field} holds {kinds}, and no URL of a "
         "bucket. What became of each feature is written there and nowhere else, so it cannot be told.",
@@ -81,10 +91,13 @@ def delivery_folder(api: BatchApi, job_id: str, payload: Mapping[str, Any]) -> s
     except ResultsUnavailable:
         return None
     if api is BatchApi.STATISTICAL:
-        return result_files(delivery, job_id).folder
-    if delivery.is_zarr and _PLACEHOLDER.search(delivery.url) is None:
-        return delivery.url.rstrip("/")
-    return execution_databases(delivery, job_id)[0].rpartition("/")[0]
+        folder = _root(_template(delivery).replace("<REQUEST_ID>", job_id))
+    elif delivery.is_zarr and _PLACEHOLDER.search(delivery.url) is None:
+        folder = delivery.url.rstrip("/")
+    else:
+        folder = execution_databases(delivery, job_id)[0].rpartition("/")[0]
+    # It is shown, and goes to XCom.
+    return _readable(REDACT(folder))
 
 
 def execution_databases(delivery: Delivery, job_id: str) -> tuple[str, ...]:
@@ -112,14 +125,18 @@ def result_files(delivery: Delivery, job_id: str) -> ResultFiles:
 
     :param delivery: where the job delivers.
     :param job_id: its id.
+    :raises ResultsUnavailable: the template of its URL has placeholders that this version does not know.
     """
-    template = delivery.url.rstrip("/")
-    if _PLACEHOLDER.search(template) is None:
-        template = f"{template}/<REQUEST_ID>/<ID>.json"
+    template = _template(delivery)
     shared = "<REQUEST_ID>" not in template
     template = template.replace("<REQUEST_ID>", job_id)
     folder = _root(template)
-    return ResultFiles(folder, _pattern(template[len(folder) :].lstrip("/")), shared)
+    return ResultFiles(folder, _pattern(template[len(folder) :].lstrip("/"), job_id), shared)
+
+
+def _template(delivery: Delivery) -> str:
+    url = delivery.url.rstrip("/")
+    return f"{url}/<REQUEST_ID>/<ID>.json" if _PLACEHOLDER.search(url) is None else url
 
 
 def _root(template: str) -> str:
@@ -128,24 +145,41 @@ def _root(template: str) -> str:
     return template if found is None else template[: found.start()].rpartition("/")[0]
 
 
-def _pattern(template: str) -> re.Pattern[str]:
-    pattern, seen = "", set()
+def _pattern(template: str, job_id: str) -> re.Pattern[str]:
+    pattern = ""
+    groups: dict[str, str] = {}
     for position, part in enumerate(_PLACEHOLDER.split(template)):
         if position % 2 == 0:
             pattern += re.escape(part)
-        elif part in seen:
-            pattern += f"(?P={part})"
+        elif part in groups:
+            pattern += f"(?P={groups[part]})"
         else:
-            seen.add(part)
-            # An id is a number; an identifier is text, which may hold a slash.
-            pattern += f"(?P<{part}>{r'-?[0-9]+' if part == 'ID' else '.+'})"
+            # A placeholder of another version may have a name that is none for a group.
+            groups[part] = name = part if part in _LOOKS else f"OTHER{position}"
+            pattern += f"(?P<{name}>{_LOOKS.get(part, '[^/]{1,256}')})"
+    if len(groups) > _MOST_PLACEHOLDERS:
+        raise ResultsUnavailable(
+            f"Job {job_id} delivers where this version of the provider cannot read it: the template of its URL "
+            f"has {len(groups)} different placeholders, and Batch Statistical knows <REQUEST_ID>, <ID> and "
+            "<IDENTIFIER>. What became of each feature is written there and nowhere else, so it cannot be told.",
+            job_id=job_id,
+        )
     return re.compile(pattern)
 
 
-def _without_userinfo(url: str) -> str:
-    # Airflow would take it for the id of a connection, and it has no business in a message.
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+def _readable(url: object) -> str | None:
+    """
+    Give a URL without user and password; ``None`` if it is none.
+
+    Airflow would take the user for the id of a connection, and they have no business in a message.
+    """
+    if not isinstance(url, str) or len(url) > LONGEST_URL or not url.isprintable() or "\ufffd" in url:
+        return None
+    try:
+        parts = urlsplit(url)
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.scheme else None
+    except ValueError:  # such as "s3://[bucket/x"
+        return None
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -72,8 +72,8 @@ def check_access(job: BatchJob, delivery: Delivery, access: FileAccess) -> str |
         )
     raise _refused(
         job,
-        f"it says that it delivers to {shown}, a folder of this worker, while the service is not on this machine. If "
-        'it shares a folder with this worker, set "allow_file_delivery": true in the connection\'s extra',
+        f"it says that it delivers to {shown}, a folder of this worker, while the service is not on this machine. "
+        'If it shares a folder with this worker, set "allow_file_delivery": true in the connection\'s extra',
     )
 
 

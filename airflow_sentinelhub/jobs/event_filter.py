@@ -8,11 +8,9 @@ from dataclasses import dataclass
 
 from airflow_sentinelhub.jobs.api import BatchApi
 from airflow_sentinelhub.jobs.ends import ENDS
-from airflow_sentinelhub.jobs.listed import ListedJob
+from airflow_sentinelhub.jobs.listed import LONGEST_DESCRIPTION, ListedJob
 from airflow_sentinelhub.jobs.request_id import parse_request_ids
 from airflow_sentinelhub.jobs.statuses import JobStatus
-
-_LONGEST_DESCRIPTION = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class EventFilter:
 
     def matches(self, listed: ListedJob) -> bool:
         """Tell whether the end that this job has come to counts."""
-        text = listed.description[:_LONGEST_DESCRIPTION]
+        text = listed.description[:LONGEST_DESCRIPTION]
         return (
             self.wants(listed)
             and listed.job.status in self.statuses

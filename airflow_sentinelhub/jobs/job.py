@@ -4,18 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from math import isfinite
+from typing import Any, TypeGuard
 
 from airflow_sentinelhub.exceptions import InvalidPayload
 from airflow_sentinelhub.jobs.api import BatchApi
 from airflow_sentinelhub.jobs.delivery import delivery_folder
+from airflow_sentinelhub.jobs.plain_text import LONGEST_LINE, one_line
+from airflow_sentinelhub.jobs.redaction import REDACT
 from airflow_sentinelhub.jobs.statuses import JobStatus, UserAction
+from airflow_sentinelhub.jobs.untrusted_json import REQUEST_FIELDS, clean
 
-_REQUEST_FIELDS = frozenset({"request", "processRequest"})
-SECRET_FIELDS = frozenset({"accesskey", "secretaccesskey", "sessiontoken", "credentials"})
-"""Fields, in lower case, under which a request holds the keys of a bucket."""
+LONGEST_ID = 100
+"""Characters of an id. The service's are UUIDs, of 36."""
+
+LONGEST_WORD = 100
+"""Characters of a status, a reason, a time stamp."""
 
 _COST_SPELLINGS = ("costPU", "costPu", "costpu", "cost_pu")
+_READ = (
+    "id",
+    "status",
+    "userAction",
+    "userActionUpdated",
+    "completionPercentage",
+    *_COST_SPELLINGS,
+    "lastUpdated",
+    "stoppedStatusReason",
+    "error",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +79,15 @@ class BatchJob:
         Read an answer of the service.
 
         Fields that are missing, null, new or of an unexpected type never make it fail: the service drops,
-        adds and renames them.
+        adds and renames them. What is kept is cleaned and bounded, see
+        :func:`~airflow_sentinelhub.jobs.untrusted_json.clean`.
 
         :param api: the API that answered.
         :param payload: the decoded JSON.
         :param light: the answer came from the statistical ``/status``, which lacks ``userAction``.
         :param delivery: where it delivers, if its request was cut off before.
-        :raises InvalidPayload: it is no object, or has no id.
+        :raises InvalidPayload: it is no object, or has no id that can be one: a printable text of at most
+            :data:`LONGEST_ID` characters.
         """
         if not isinstance(payload, Mapping):
             raise InvalidPayload(
@@ -77,9 +96,12 @@ class BatchJob:
                 api=api.value,
             )
         job_id = payload.get("id")
-        if not isinstance(job_id, str) or not job_id:
-            raise InvalidPayload(f"{api.display_name} sent a job without an id", api=api.value)
-        kept = _scrubbed({key: value for key, value in payload.items() if key not in _REQUEST_FIELDS})
+        if not is_plausible_id(job_id):
+            said = "with an id that cannot be one" if job_id else "without an id"
+            raise InvalidPayload(f"{api.display_name} sent a job {said}", api=api.value)
+        # What is read comes first: where there is too much, the end is left out.
+        names = [name for name in dict.fromkeys((*_READ, *payload)) if name not in REQUEST_FIELDS]
+        kept = clean({name: payload[name] for name in names if name in payload})
         cost = next((kept[key] for key in _COST_SPELLINGS if _number(kept.get(key)) is not None), None)
         for key in _COST_SPELLINGS:
             kept.pop(key, None)
@@ -88,14 +110,14 @@ class BatchJob:
         return cls(
             api=api,
             id=job_id,
-            word=_status_word(payload.get("status")),
-            user_action=_user_action(payload, light),
-            user_action_updated=_text(payload.get("userActionUpdated")),
-            completion_percentage=_number(payload.get("completionPercentage")),
+            word=_status_word(kept.get("status")),
+            user_action=_user_action(kept, light),
+            user_action_updated=_text(kept.get("userActionUpdated"), LONGEST_WORD),
+            completion_percentage=_number(kept.get("completionPercentage")),
             cost_pu=_number(cost),
-            last_updated=_text(payload.get("lastUpdated")),
-            stopped_reason=_text(payload.get("stoppedStatusReason")),
-            error=_text(payload.get("error")),
+            last_updated=_text(kept.get("lastUpdated"), LONGEST_WORD),
+            stopped_reason=_text(kept.get("stoppedStatusReason"), LONGEST_WORD),
+            error=_text(kept.get("error"), LONGEST_LINE),
             light=light,
             delivery=delivery or delivery_folder(api, job_id, payload),
             payload=kept,
@@ -137,13 +159,28 @@ class MissingJob:
         return f"{self.api.display_name} job {self.id}"
 
 
+def is_plausible_id(value: object) -> TypeGuard[str]:
+    """
+    Tell whether a value from outside can be the id of a job.
+
+    :param value: what the service says. Its ids are UUIDs; any short printable text that is no secret is taken.
+    """
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= LONGEST_ID
+        and value.isprintable()
+        and "\ufffd" not in value
+        and REDACT(value) == value
+    )
+
+
 def _status_word(value: object) -> str:
-    word = (_text(value) or "").strip().upper()
+    word = (_text(value, LONGEST_WORD) or "").strip().upper()[:LONGEST_WORD]
     return JobStatus.CANCELED.value if word == "CANCELLED" else word
 
 
 def _user_action(payload: Mapping[str, Any], light: bool) -> UserAction | None:
-    word = (_text(payload.get("userAction")) or "").strip().upper()
+    word = (_text(payload.get("userAction"), LONGEST_WORD) or "").strip().upper()
     if not word:
         return None if light else UserAction.NONE
     try:
@@ -152,14 +189,13 @@ def _user_action(payload: Mapping[str, Any], light: bool) -> UserAction | None:
         return None
 
 
-def _text(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value or None
+def _text(value: object, longest: int) -> str | None:
+    """Give what messages show of a clean value: one line."""
     if isinstance(value, Mapping):
         # An error may come as an object with a message.
         message = value.get("message")
-        return message if isinstance(message, str) and message else str(_scrubbed(value))
-    return str(value)
+        value = message if isinstance(message, str) and message else str(value)
+    return None if value is None else one_line(str(value), longest) or None
 
 
 def _number(value: object) -> float | None:
@@ -169,22 +205,8 @@ def _number(value: object) -> float | None:
         number = float(value)
     except (ValueError, OverflowError):
         return None
-    # NaN and infinity are no JSON, and PostgreSQL refuses them in an XCom.
-    return number if abs(number) != float("inf") and number == number else None
-
-
-def _scrubbed(value: Any) -> Any:
-    """Copy JSON without the keys of a bucket, wherever the service may put them."""
-    if isinstance(value, Mapping):
-        return {
-            str(key): "***" if str(key).lower() in SECRET_FIELDS and item else _scrubbed(item)
-            for key, item in value.items()
-        }
-    if isinstance(value, list | tuple):
-        return [_scrubbed(item) for item in value]
-    if isinstance(value, float) and _number(value) is None:
-        return None
-    return value
+    # A text may say "NaN", which is no JSON.
+    return number if isfinite(number) else None
 
 
 def _kind(payload: object) -> str:

@@ -9,6 +9,10 @@ from typing import Any
 from airflow_sentinelhub.jobs.api import BatchApi
 from airflow_sentinelhub.jobs.job import BatchJob
 from airflow_sentinelhub.jobs.lock import moment_of
+from airflow_sentinelhub.jobs.plain_text import encodable
+
+LONGEST_DESCRIPTION = 10_000
+"""Characters of a description that are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class ListedJob:
         """
         Read an item of a list, or the answer to a request for the job.
 
-        :raises InvalidPayload: it has no id.
+        :raises InvalidPayload: it has no id that can be one.
         """
         job = BatchJob.from_payload(api, payload)
         return cls(job, moment_of(payload.get("created")), description_of(payload))
@@ -53,5 +57,5 @@ def description_of(payload: Mapping[str, Any]) -> str:
     for shown in (request if isinstance(request, Mapping) else {}, payload):
         description = shown.get("description")
         if isinstance(description, str) and description:
-            return description
+            return encodable(description[:LONGEST_DESCRIPTION])
     return ""

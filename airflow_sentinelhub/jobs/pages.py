@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlencode, urlsplit
 
+from airflow_sentinelhub.jobs.plain_text import encodable
+
 JOB_ID = "{id}"
 """What stands for a job's id in the address of its page."""
 
@@ -29,11 +31,16 @@ def jobs_page(template: str) -> str:
 
 def folder_page(folder: str) -> str:
     """
-    Give the page of a folder in the web console of its object storage; empty for a storage that has none.
+    Give the page of a folder in the web console of its object storage.
+
+    It is empty for a storage that has none, and for a URL that cannot be read.
 
     :param folder: its URL, such as ``s3://bucket/folder``.
     """
-    parts = urlsplit(folder)
+    try:
+        parts = urlsplit(encodable(folder))
+    except ValueError:
+        return ""
     path = parts.path.strip("/")
     match parts.scheme:
         case "s3":

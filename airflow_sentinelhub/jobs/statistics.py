@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from airflow_sentinelhub.jobs.plain_text import cut
 from airflow_sentinelhub.jobs.statuses import StatisticsStatus
 from airflow_sentinelhub.jobs.tiles import status_word
+from airflow_sentinelhub.jobs.untrusted_json import clean
 
 _OK = "OK"
 
@@ -30,8 +32,8 @@ def read_statistics(
     Give a feature's status, and what failed of it; the statistics themselves are left where they are.
 
     The record has ``id``, ``identifier``, ``error`` (of the whole feature, or ``None``), ``intervals`` (how many
-    the file has) and ``failed_intervals``, a list of ``{"from", "to", "error"}``. Texts are cut at
-    :data:`LONGEST_TEXT`, and the list at :data:`MOST_INTERVALS`, so that a record is never larger than a few MB.
+    the file has) and ``failed_intervals``, a list of ``{"from", "to", "error"}``. It is cleaned and bounded: texts
+    at :data:`LONGEST_TEXT`, the list at :data:`MOST_INTERVALS`.
 
     :param content: the decoded JSON of the file.
     :param feature_id: what the file's name says of the id, should the file itself not tell.
@@ -41,10 +43,12 @@ def read_statistics(
         return unreadable("it holds no JSON object", feature_id=feature_id, identifier=identifier)
     record = _record(content.get("id", feature_id), content.get("identifier", identifier))
     if (error := content.get("error")) is not None:
-        return StatisticsStatus.FAILED.value, record | {"error": _words(error)}
+        return StatisticsStatus.FAILED.value, clean(record | {"error": _words(error)})
     response = content.get("response")
     if not isinstance(response, Mapping):
-        return StatisticsStatus.UNREADABLE.value, record | {"error": "it has neither a response nor an error"}
+        return StatisticsStatus.UNREADABLE.value, clean(
+            record | {"error": "it has neither a response nor an error"}
+        )
     data = response.get("data")
     intervals = [each for each in data if isinstance(each, Mapping)] if isinstance(data, Sequence) else []
     bad = [each for each in intervals if each.get("error") is not None]
@@ -53,24 +57,14 @@ def read_statistics(
     word = None if response.get("status") is None else status_word(response["status"])
     if word == StatisticsStatus.FAILED:
         record["error"] = _common(failed)
-    return _status(word, len(intervals), len(bad), has_data=data is not None), record
+    return _status(word, len(intervals), len(bad), has_data=data is not None), clean(record)
 
 
 def unreadable(
     reason: str, *, feature_id: int | None = None, identifier: str | None = None
 ) -> tuple[str, dict[str, Any]]:
     """Give the record of a file that cannot be read."""
-    return StatisticsStatus.UNREADABLE.value, _record(feature_id, identifier) | {"error": cut(reason)}
-
-
-def cut(text: str, longest: int = LONGEST_TEXT) -> str:
-    """
-    Shorten a text.
-
-    :param text: the text.
-    :param longest: characters at most, with the dots that tell that something is missing.
-    """
-    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+    return StatisticsStatus.UNREADABLE.value, clean(_record(feature_id, identifier) | {"error": reason})
 
 
 def _status(word: str | None, intervals: int, failed: int, *, has_data: bool) -> str:
@@ -111,7 +105,7 @@ def _failed(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _value(value: object, longest: int = LONGEST_TEXT) -> object:
     """An id, an identifier or a time: a number or a text, and nothing that is nested."""
-    return value if value is None or isinstance(value, bool | int | float) else cut(str(value), longest)
+    return value if value is None or isinstance(value, bool | int | float) else cut(str(clean(value)), longest)
 
 
 def _common(failed: list[dict[str, Any]]) -> str | None:
@@ -121,7 +115,8 @@ def _common(failed: list[dict[str, Any]]) -> str | None:
 
 
 def _words(error: object) -> str:
+    error = clean(error)
     if not isinstance(error, Mapping):
-        return cut(str(error))
-    words = [cut(str(error[key])) for key in ("type", "message") if error.get(key)]
-    return cut(": ".join(words)) or "an error without a word"
+        return cut(str(error), LONGEST_TEXT)
+    words = [cut(str(error[key]), LONGEST_TEXT) for key in ("type", "message") if error.get(key)]
+    return cut(": ".join(words), LONGEST_TEXT) or "an error without a word"

@@ -18,15 +18,16 @@ from urllib.parse import quote, unquote
 
 from airflow_sentinelhub.exceptions import InvalidRequest
 from airflow_sentinelhub.jobs.api import BatchApi
-from airflow_sentinelhub.jobs.job import SECRET_FIELDS
+from airflow_sentinelhub.jobs.coordinates import is_coordinates
+from airflow_sentinelhub.jobs.redaction import is_secret_name
 
 LONGEST_EVALSCRIPT = 32 * 1024
 """Bytes of an evalscript in a statistical request (section 6.2). Descriptions have no documented limit."""
 
 _READABLE = ":+.~@/"  # what quote() leaves alone, besides letters, digits, "_" and "-"
 _TAG = re.compile(
-    r"\[airflow dag=(?P<dag_id>\S+) run=(?P<run_id>\S+) task=(?P<task_id>\S+) map=(?P<map_index>-?\d+)"
-    r" at=(?P<site>\S+) request=(?P<digest>[0-9a-f]+)\]"
+    r"\[airflow dag=(?P<dag_id>\S{1,3000}) run=(?P<run_id>\S{1,3000}) task=(?P<task_id>\S{1,3000})"
+    r" map=(?P<map_index>-?[0-9]{1,10}) at=(?P<site>\S{1,100}) request=(?P<digest>[0-9a-f]{1,64})\]"
 )
 
 
@@ -146,11 +147,9 @@ def _read(found: re.Match[str]) -> Tag:
 
 def _without_credentials(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {
-            key: _without_credentials(each) for key, each in value.items() if str(key).lower() not in SECRET_FIELDS
-        }
+        return {key: _without_credentials(each) for key, each in value.items() if not is_secret_name(str(key))}
     if isinstance(value, list | tuple):
-        return [_without_credentials(each) for each in value]
+        return value if is_coordinates(value) else [_without_credentials(each) for each in value]
     return value
 
 

@@ -7,7 +7,10 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from airflow_sentinelhub.jobs.api import BatchApi
+from airflow_sentinelhub.jobs.plain_text import cut
+from airflow_sentinelhub.jobs.redaction import REDACT
 from airflow_sentinelhub.jobs.statuses import FeatureStatus, StatisticsStatus, TileStatus
+from airflow_sentinelhub.jobs.untrusted_json import RECORD
 
 NO_DATA = "No data"
 """Error of a feature that is DONE, as there was nothing to process."""
@@ -20,6 +23,9 @@ _KNOWN = {
 # Texts may name the feature: as many different ones as there are features would fill the memory.
 _MOST_ERRORS = 1000
 _OTHERS = "(other errors)"
+_MOST_STATUSES = 30
+_OTHER_STATUSES = "UNKNOWN"
+_LONGEST_ERROR = 300
 
 
 def known_statuses(api: BatchApi) -> tuple[str, ...]:
@@ -46,6 +52,8 @@ class Tally:
         self._left_out = False
         self._errors: Counter[tuple[str, str]] = Counter()
         self._counts = {status: 0 for status in known_statuses(api) if self._wants(status)}
+        self.kept_size = 0
+        """About how many characters the kept tiles have, as JSON."""
         self.tiles: dict[str, list[dict[str, Any]]] = {status: [] for status in known_statuses(api)}
 
     def add(self, status: str, tile: dict[str, Any]) -> bool:
@@ -58,6 +66,8 @@ class Tally:
         """
         if not self._wants(status):
             return False
+        if status not in self._counts and len(self._counts) >= _MOST_STATUSES:
+            status = _OTHER_STATUSES
         self._counts[status] = self._counts.get(status, 0) + 1
         for error in errors_of(tile):
             known = (status, error) in self._errors or len(self._errors) < _MOST_ERRORS
@@ -66,6 +76,7 @@ class Tally:
             kept = self.tiles.setdefault(status, [])
             if self._limit is None or len(kept) < self._limit:
                 kept.append(tile)
+                self.kept_size += len(str(tile))
             else:
                 self._left_out = True
         return True
@@ -111,11 +122,13 @@ class Tally:
 
 def errors_of(tile: Mapping[str, Any]) -> Iterator[str]:
     """Give the different errors of a tile; a feature of Batch Statistical may have one for each interval."""
-    errors = [tile.get("error"), *(each.get("error") for each in tile.get("failed_intervals") or ())]
-    return iter(dict.fromkeys(str(error) for error in errors if error))
+    intervals = tile.get("failed_intervals")
+    errors = [tile.get("error")]
+    if isinstance(intervals, list):
+        errors += [each.get("error") for each in intervals if isinstance(each, Mapping)]
+    return iter(dict.fromkeys(cut(str(error), RECORD.text) for error in errors if error))
 
 
 def shortened(text: str) -> str:
     """Give a text as one line that is not too long for a log."""
-    line = " ".join(text.split())
-    return line if len(line) <= 300 else line[:297] + "..."
+    return REDACT.line(text, _LONGEST_ERROR)

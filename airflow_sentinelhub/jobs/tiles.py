@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from airflow_sentinelhub.jobs.job import LONGEST_WORD
+from airflow_sentinelhub.jobs.plain_text import one_line
 from airflow_sentinelhub.jobs.statuses import TileStatus
+from airflow_sentinelhub.jobs.untrusted_json import clean
 
 _GEOMETRY_FIELDS = frozenset({"geometry", "origin"})
 
@@ -32,15 +35,16 @@ def tiles_by_status(
 
 def read_tile(tile: Mapping[str, Any], *, include_geometry: bool = False) -> tuple[str, dict[str, Any]]:
     """
-    Give a tile's status, and the tile as it goes to XCom.
+    Give a tile's status, and the tile as it goes to XCom: cleaned and bounded.
 
     :param tile: its payload.
     :param include_geometry: keep ``geometry`` and ``origin``.
     """
-    kept = {key: value for key, value in tile.items() if include_geometry or key not in _GEOMETRY_FIELDS}
-    return status_word(tile.get("status")), kept
+    kept = clean({key: value for key, value in tile.items() if include_geometry or key not in _GEOMETRY_FIELDS})
+    return status_word(kept.get("status")), kept
 
 
 def status_word(value: object) -> str:
-    """Spell a status as a key of the dictionary, whatever stands in its place."""
-    return str(value).strip().upper() if value not in (None, "") else "UNKNOWN"
+    """Spell a status as a key of the dictionary, whatever stands in its place: one short line."""
+    word = "" if value is None else one_line(str(clean(value)).upper(), LONGEST_WORD)
+    return word or "UNKNOWN"

@@ -8,13 +8,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_sentinelhub.jobs.job import SECRET_FIELDS
+from airflow_sentinelhub.jobs.coordinates import is_coordinates
+from airflow_sentinelhub.jobs.redaction import is_secret_name
 
 _STAND_IN = "***** ({})"
-_IN_TEXT = re.compile(
-    rf"""(["'](?:{"|".join(sorted(SECRET_FIELDS))})["']\s*:\s*)("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""",
-    re.IGNORECASE,
-)
+_FIELD = re.compile(r"""["'](?P<name>[\w.-]{1,64})["']\s{0,20}:\s{0,20}""")
+_LITERAL = re.compile(r"""'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+"|\b(?:True|False|None)\b""", re.DOTALL)
+_LONGEST_LITERAL = 1_000_000  # characters: Python's parser takes half a second and 100 MB for so many
+_TEXT = re.compile(r""""(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+'""", re.DOTALL)
 
 
 class HiddenKeys:
@@ -44,7 +45,7 @@ class HiddenKeys:
         if isinstance(request, str):
             read = _read(request)
             if read is None:
-                return _IN_TEXT.sub(self._hide_in_text, request)
+                return self._hide_in_text(request)
             request = read
         return self._hide(request)
 
@@ -53,7 +54,7 @@ class HiddenKeys:
         if isinstance(request, Mapping):
             return {name: self.reveal(value) for name, value in request.items()}
         if isinstance(request, list | tuple):
-            return [self.reveal(value) for value in request]
+            return request if is_coordinates(request) else [self.reveal(value) for value in request]
         if isinstance(request, str):
             for number, key in enumerate(self._keys, 1):
                 if request == _STAND_IN.format(number):
@@ -63,20 +64,26 @@ class HiddenKeys:
     def _hide(self, value: Any) -> Any:
         if isinstance(value, Mapping):
             return {
-                name: self._stand_in(each) if str(name).lower() in SECRET_FIELDS else self._hide(each)
+                name: self._stand_in(each) if is_secret_name(str(name)) else self._hide(each)
                 for name, each in value.items()
             }
         if isinstance(value, list | tuple):
-            return [self._hide(each) for each in value]
+            return value if is_coordinates(value) else [self._hide(each) for each in value]
         return value
 
-    def _hide_in_text(self, found: re.Match[str]) -> str:
-        try:
-            key = ast.literal_eval(found[2]) if found[2].startswith("'") else json.loads(found[2], strict=False)
-        except (ValueError, SyntaxError):
-            key = found[2][1:-1]
-        stand_in = self._stand_in(key)
-        return found[0] if stand_in is key else f"{found[1]}{json.dumps(stand_in)}"
+    def _hide_in_text(self, text: str) -> str:
+        parts: list[str] = []
+        done = 0
+        for name in _FIELD.finditer(text):
+            value = _TEXT.match(text, name.end()) if is_secret_name(name["name"]) else None
+            if value is None or name.start() < done:
+                continue
+            key = _unquoted(value[0])
+            stand_in = self._stand_in(key)
+            if stand_in is not key:
+                parts += text[done : value.start()], json.dumps(stand_in)
+                done = value.end()
+        return "".join([*parts, text[done:]])
 
     def _stand_in(self, key: Any) -> Any:
         if not key or _is_template(key) or (isinstance(key, str) and self.reveal(key) is not key):
@@ -87,17 +94,32 @@ class HiddenKeys:
         return _STAND_IN.format(self._keys.index(key) + 1)
 
 
+def _unquoted(text: str) -> Any:
+    try:
+        return ast.literal_eval(text) if text.startswith("'") else json.loads(text, strict=False)
+    except (ValueError, SyntaxError):
+        return text[1:-1]
+
+
 def _read(text: str) -> Any:
     """Read the text of a request; ``None`` if it is none (yet)."""
     text = text.strip()
     if not text.startswith("{") or text.startswith(("{{", "{%", "{#")):
         return None
-    for read in (json.loads, ast.literal_eval):  # the latter: a dictionary that Jinja wrote into a text
+    # The latter two: a dictionary that Jinja wrote into a text.
+    for read in (json.loads, _read_python, ast.literal_eval):
+        if read is ast.literal_eval and len(text) > _LONGEST_LITERAL:
+            break
         try:
             return read(text)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             continue
     return None
+
+
+def _read_python(text: str) -> Any:
+    """Read a dictionary as Python writes it, by way of JSON: for a large one that is ten times as fast."""
+    return json.loads(_LITERAL.sub(lambda found: json.dumps(ast.literal_eval(found[0])), text))
 
 
 def _is_template(key: Any) -> bool:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from airflow_sentinelhub.client.scrub import Scrubber
 from airflow_sentinelhub.exceptions import ResultsUnavailable, StorageUnavailable
 from airflow_sentinelhub.jobs import BatchJob, FeatureStatus, JobStatus
+from airflow_sentinelhub.jobs.plain_text import encodable
+from airflow_sentinelhub.jobs.redaction import REDACT
 from airflow_sentinelhub.jobs.statistics import LONGEST_TEXT
 from airflow_sentinelhub.jobs.tiles import status_word
 from airflow_sentinelhub.results.storage import FileRefused, Storage
@@ -121,7 +122,6 @@ def _is_unsettled(file: Path, clock: Callable[[], float]) -> bool:
 
 def _features(table: Table) -> Iterator[tuple[str, dict[str, Any]]]:
     present = [name for name in _COLUMNS if name in table.columns]
-    clean = functools.lru_cache(maxsize=1000)(Scrubber())
     for row in table.rows(present, longest=LONGEST_TEXT, order="id"):
         feature = dict.fromkeys(_COLUMNS) | dict(zip(present, row, strict=True))
         number, delivered = feature["id"], feature["delivered"]
@@ -130,7 +130,7 @@ def _features(table: Table) -> Iterator[tuple[str, dict[str, Any]]]:
             {
                 "id": number if isinstance(number, int) else _text(number),
                 "name": _text(feature["name"]),
-                "error": clean(_text(feature["error"]) or "") or None,
+                "error": _text(feature["error"]) or None,
                 "delivered": None if delivered is None else str(delivered).lower() in ("1", "true"),
             },
         )
@@ -140,7 +140,13 @@ def _text(value: object) -> str | None:
     # SQLite takes anything in any column.
     if value is None:
         return None
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return _clean(value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value))
+
+
+@functools.lru_cache(maxsize=1000)
+def _clean(text: str) -> str:
+    """Take out secrets and what cannot be stored; most features share their error with many others."""
+    return REDACT.excerpt(encodable(text), LONGEST_TEXT)
 
 
 def _missing(urls: Sequence[str], job: BatchJob) -> ResultsUnavailable:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from airflow_sentinelhub.client.scrub import Scrubber
 from airflow_sentinelhub.exceptions import ResultsUnavailable
 from airflow_sentinelhub.jobs import BatchJob, JobStatus
 from airflow_sentinelhub.jobs.delivery import ResultFiles
@@ -52,7 +51,6 @@ def read_features(
     :param sleep: waits before a file is read again; called by several threads.
     :raises ResultsUnavailable: there is not one file, or they may not be read.
     """
-    clean = Scrubber()
     budget = ByteBudget(MOST_IN_FLIGHT)
 
     def read(name: re.Match[str]) -> tuple[str, dict[str, Any]]:
@@ -60,10 +58,9 @@ def read_features(
         if not is_below(name[0]):
             return unreadable(f"the name of its file, {name[0]!r}, leads out of the job's folder", **known)
         try:
-            status, record = _read(storage, f"{files.folder}/{name[0]}", budget, known, sleep)
+            return _read(storage, f"{files.folder}/{name[0]}", budget, known, sleep)
         except (FileRefused, NotDecodable) as error:
-            status, record = unreadable(f"its file {name[0]} is not read: {error}", **known)
-        return status, _cleaned(record, clean)
+            return unreadable(f"its file {name[0]} is not read: {error}", **known)
 
     matches = (match for name in storage.names(files.folder) if (match := files.names.fullmatch(name)))
     found = False
@@ -137,13 +134,6 @@ def _known_by(name: re.Match[str]) -> dict[str, Any]:
     groups = name.groupdict()
     number = groups.get("ID")
     return {"feature_id": int(number) if number else None, "identifier": groups.get("IDENTIFIER")}
-
-
-def _cleaned(record: dict[str, Any], clean: Callable[[str], str]) -> dict[str, Any]:
-    for each in (record, *record["failed_intervals"]):
-        if each["error"] is not None:
-            each["error"] = clean(each["error"])
-    return record
 
 
 def _missing(files: ResultFiles, job: BatchJob) -> ResultsUnavailable:

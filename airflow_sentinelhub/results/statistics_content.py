@@ -10,10 +10,10 @@ MOST_VALUES = 3_000_000
 """
 Values in one file at most, as counted by commas and opening brackets.
 
-Decoded JSON needs up to 30 times the bytes of its text (``[[],[],...]``), so the number of bytes alone does not say
-how much memory a file takes.
-So many values are less than 300 MB at their worst; a file of the largest size that is read has about as many, if it
-is full of histograms.
+Decoded JSON needs up to 30 times the bytes of its text (``[[],[],...]``), so the number of bytes alone does not
+say how much memory a file takes.
+So many values are less than 300 MB at their worst; a file of the largest size that is read has about as many, if
+it is full of histograms.
 """
 
 _KEPT = frozenset(

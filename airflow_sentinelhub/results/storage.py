@@ -135,8 +135,8 @@ class Storage:
                 if count >= MOST_FILES:
                     raise ResultsUnavailable(
                         f"{self._about}: there are more than {MOST_FILES:,} files below {_plain(folder)}, the "
-                        "most that are looked through. Let jobs deliver to folders of their own (<REQUEST_ID> in the "
-                        "delivery URL).",
+                        "most that are looked through. Let jobs deliver to folders of their own (<REQUEST_ID> in "
+                        "the delivery URL).",
                         **self._attributes,
                     )
                 found = name.lstrip("/")

@@ -1,9 +1,9 @@
 """
 A SQLite file from outside, of which one ordinary table is read.
 
-Such a file is a program as much as data: a view may be recursive, a column may be computed, a virtual table runs the
-code of its module, and a value may be of 1 GB. So only what is stored in an ordinary table is read, and SQLite itself
-is bounded. See "Defense Against The Dark Arts", https://www.sqlite.org/security.html
+Such a file is a program as much as data: a view may be recursive, a column may be computed, a virtual table runs
+the code of its module, and a value may be of 1 GB. So only what is stored in an ordinary table is read, and SQLite
+itself is bounded. See "Defense Against The Dark Arts", https://www.sqlite.org/security.html
 """
 
 from __future__ import annotations
@@ -236,8 +236,8 @@ def _check_schema_size(file: Path) -> None:
     """
     Make sure that the list of tables is short, before SQLite reads it.
 
-    It is a tree whose root is the first page (https://www.sqlite.org/fileformat.html, 1.6): here of one page, or of
-    one page above :data:`MOST_SCHEMA_PAGES` at most.
+    It is a tree whose root is the first page (https://www.sqlite.org/fileformat.html, 1.6): here of one page, or
+    of one page above :data:`MOST_SCHEMA_PAGES` at most.
     """
     with file.open("rb") as content:
         first = content.read(512)

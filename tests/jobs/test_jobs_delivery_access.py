@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from airflow_sentinelhub.exceptions import ResultsUnavailable
@@ -15,8 +17,8 @@ ANY = [LOCAL, ALLOWED, REMOTE, FileAccess(is_local=True, is_allowed=True)]
 
 
 def check(url, access, job_id=ID):
-    job = BatchJob.from_payload(BatchApi.PROCESS, {"id": job_id, "status": "DONE"})
-    return check_access(job, Delivery(url), access)
+    job = BatchJob.from_payload(BatchApi.PROCESS, {"id": ID, "status": "DONE"})
+    return check_access(replace(job, id=job_id), Delivery(url), access)
 
 
 @pytest.mark.parametrize("access", ANY)

@@ -460,3 +460,13 @@ def test_a_job_that_delivers_elsewhere(add, monkeypatch, api):
     ended = tiles(job, api)
     assert type(ended.error) is exceptions.ResultsUnavailable
     assert "it says that it delivers to memory://x/y, and only s3:// and gs:// are read" in str(ended.error)
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_more_than_an_xcom_can_hold(add, monkeypatch, tmp_path, api):
+    monkeypatch.setattr("airflow_sentinelhub.operators.tiles.LARGEST_XCOM", 100)
+    job = add(api)
+    ended = tiles(job, api)
+    assert type(ended.error) is exceptions.ResultsUnavailable
+    assert "are more than 100 characters of JSON" in str(ended.error)
+    assert tiles(job, api, output_path=f"file://{tmp_path}/out.jsonl").state == "success"

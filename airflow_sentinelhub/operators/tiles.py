@@ -154,8 +154,8 @@ class SentinelHubBatchTilesOperator(SentinelHubBatchOperator):
 def _too_much(job: BatchJob) -> ResultsUnavailable:
     return ResultsUnavailable(
         f"{job.label}: its tiles or features are more than {LARGEST_XCOM:,} characters of JSON, too many for an "
-        "XCom and for the worker's memory. Write them to a file with output_path='s3://bucket/tiles.jsonl', or ask "
-        "for some with statuses= or limit=.",
+        "XCom and for the worker's memory. Write them to a file with output_path='s3://bucket/tiles.jsonl', or "
+        "ask for some with statuses= or limit=.",
         job_id=job.id,
         api=job.api.value,
         status=job.word or None,

@@ -25,6 +25,8 @@ class ClientConfig:
         without those for tokens; ``None``: as many as the service lets pass.
     :param dashboard_url: page of the web application that shows a job, with ``{id}`` in the place of its id, or
         one that shows them all; empty: none.
+    :param allow_file_delivery: read results that a job says it delivered to ``file://``, also if the service is
+        not on this machine.
     :raises InvalidConnection: a field is missing or makes no sense; the message starts with its name.
     """
 
@@ -36,6 +38,7 @@ class ClientConfig:
     allow_http: bool = False
     requests_per_minute: int | None = None
     dashboard_url: str = field(default="", compare=False)
+    allow_file_delivery: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.client_id:

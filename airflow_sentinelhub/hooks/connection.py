@@ -43,9 +43,9 @@ def read_connection(conn_id: str, connection: ConnectionFields | Hidden[Connecti
 
     :param conn_id: its id, for messages.
     :param connection: login is the client id, password its secret, host the base URL; ``deployment``,
-        ``auth_url``, ``url_layout``, ``allow_http``, ``requests_per_minute`` and ``dashboard_url`` come from
-        extra. An explicit host, ``auth_url`` or ``dashboard_url`` wins over the deployment's. Better hidden, as
-        Airflow shows the password in its ``repr``.
+        ``auth_url``, ``url_layout``, ``allow_http``, ``requests_per_minute``, ``dashboard_url`` and
+        ``allow_file_delivery`` come from extra. An explicit host, ``auth_url`` or ``dashboard_url`` wins over the
+        deployment's. Better hidden, as Airflow shows the password in its ``repr``.
     :raises InvalidConnection: a field is missing or makes no sense; the message names it, and quotes nothing that
         may hold a secret.
     """
@@ -63,6 +63,7 @@ def read_connection(conn_id: str, connection: ConnectionFields | Hidden[Connecti
             allow_http=_flag("allow_http", extra.reveal().get("allow_http")),
             requests_per_minute=_whole_number("requests_per_minute", extra.reveal().get("requests_per_minute")),
             dashboard_url=_dashboard_url(base_url, extra),
+            allow_file_delivery=_flag("allow_file_delivery", extra.reveal().get("allow_file_delivery")),
         )
     except InvalidConnection as error:
         reason = str(error)

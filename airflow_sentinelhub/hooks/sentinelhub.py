@@ -31,7 +31,7 @@ class SentinelHubHook(BaseHook):
     preset (``main``, ``us-west-2``, ``cdse`` or ``custom``) and ``auth_url`` the address that issues tokens
     (``sh_token_url``); ``requests_per_minute`` is kept to by all clients of the account in one process;
     ``dashboard_url`` is the page that the links of tasks lead to, with ``{id}`` in the place of a job's id;
-    ``url_layout`` (``legacy`` or ``new``) and ``allow_http`` are for special cases.
+    ``url_layout`` (``legacy`` or ``new``), ``allow_http`` and ``allow_file_delivery`` are for special cases.
 
     :param sentinelhub_conn_id: the Airflow connection.
     """

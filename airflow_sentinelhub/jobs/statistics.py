@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from airflow_sentinelhub.jobs.plain_text import cut
 from airflow_sentinelhub.jobs.statuses import StatisticsStatus
 from airflow_sentinelhub.jobs.tiles import status_word
 from airflow_sentinelhub.jobs.untrusted_json import clean
 
 _OK = "OK"
+
+LONGEST_TEXT = 2_000
+"""Characters that are kept of an error or an identifier: enough for a message."""
+
+MOST_INTERVALS = 10_000
+"""Failed intervals of a feature that are listed (27 years of days); all are counted."""
+
+MOST_ERROR_TEXT = 100_000
+"""Characters of the errors of all intervals of a feature, each different one counted once."""
+
+_LONGEST_TIME = 100
+_TOO_MUCH = "(not kept: the errors of this feature are too long)"
 
 
 def read_statistics(
@@ -19,7 +32,8 @@ def read_statistics(
     Give a feature's status, and what failed of it; the statistics themselves are left where they are.
 
     The record has ``id``, ``identifier``, ``error`` (of the whole feature, or ``None``), ``intervals`` (how many
-    the file has) and ``failed_intervals``, a list of ``{"from", "to", "error"}``. It is cleaned and bounded.
+    the file has) and ``failed_intervals``, a list of ``{"from", "to", "error"}``. It is cleaned and bounded: texts
+    at :data:`LONGEST_TEXT`, the list at :data:`MOST_INTERVALS`.
 
     :param content: the decoded JSON of the file.
     :param feature_id: what the file's name says of the id, should the file itself not tell.
@@ -37,12 +51,13 @@ def read_statistics(
         )
     data = response.get("data")
     intervals = [each for each in data if isinstance(each, Mapping)] if isinstance(data, Sequence) else []
-    failed = [_interval(each) for each in intervals if each.get("error") is not None]
+    bad = [each for each in intervals if each.get("error") is not None]
+    failed = _failed(bad[:MOST_INTERVALS])
     record |= {"intervals": len(intervals), "failed_intervals": failed}
     word = None if response.get("status") is None else status_word(response["status"])
     if word == StatisticsStatus.FAILED:
         record["error"] = _common(failed)
-    return _status(word, len(intervals), len(failed), has_data=data is not None), clean(record)
+    return _status(word, len(intervals), len(bad), has_data=data is not None), clean(record)
 
 
 def unreadable(
@@ -63,18 +78,34 @@ def _status(word: str | None, intervals: int, failed: int, *, has_data: bool) ->
 
 def _record(feature_id: object, identifier: object) -> dict[str, Any]:
     return {
-        "id": feature_id,
-        "identifier": identifier,
+        "id": _value(feature_id),
+        "identifier": _value(identifier),
         "error": None,
         "intervals": 0,
         "failed_intervals": [],
     }
 
 
-def _interval(entry: Mapping[str, Any]) -> dict[str, Any]:
-    interval = entry.get("interval")
-    interval = interval if isinstance(interval, Mapping) else {}
-    return {"from": interval.get("from"), "to": interval.get("to"), "error": _words(entry["error"])}
+def _failed(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    failed = []
+    kept: dict[str, str] = {}  # a text that comes again is not kept again
+    length = 0
+    for entry in entries:
+        error = _words(entry["error"])
+        if error not in kept:
+            length += len(error)
+            error = error if length <= MOST_ERROR_TEXT else _TOO_MUCH
+        error = kept.setdefault(error, error)
+        interval = entry.get("interval")
+        interval = interval if isinstance(interval, Mapping) else {}
+        begin, end = (_value(interval.get(name), _LONGEST_TIME) for name in ("from", "to"))
+        failed.append({"from": begin, "to": end, "error": error})
+    return failed
+
+
+def _value(value: object, longest: int = LONGEST_TEXT) -> object:
+    """An id, an identifier or a time: a number or a text, and nothing that is nested."""
+    return value if value is None or isinstance(value, bool | int | float) else cut(str(clean(value)), longest)
 
 
 def _common(failed: list[dict[str, Any]]) -> str | None:
@@ -86,6 +117,6 @@ def _common(failed: list[dict[str, Any]]) -> str | None:
 def _words(error: object) -> str:
     error = clean(error)
     if not isinstance(error, Mapping):
-        return str(error)
-    words = [str(error[key]) for key in ("type", "message") if error.get(key)]
-    return ": ".join(words) or "an error without a word"
+        return cut(str(error), LONGEST_TEXT)
+    words = [cut(str(error[key]), LONGEST_TEXT) for key in ("type", "message") if error.get(key)]
+    return cut(": ".join(words), LONGEST_TEXT) or "an error without a word"

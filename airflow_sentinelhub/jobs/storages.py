@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,24 +41,33 @@ def open_storages(
     """
     Put keys beside every bucket of their kind that has none.
 
-    :return: a copy of the request; where keys were put; where others are missing, as they are of another kind.
+    :return: the request, a copy as far as it differs; where keys were put; where others are missing, as they are
+        of another kind.
     """
-    filled = copy.deepcopy(dict(request))
+    filled = dict(request)
     put, missing = [], []
     for path in _PLACES[api]:
-        place: Any = filled
-        for name in path:
-            place = place.get(name) if isinstance(place, dict) else None
+        place = _place(filled, path)
         for kind, fields in _KEYS.items():
-            storage = place.get(kind) if isinstance(place, dict) else None
+            storage = place.get(kind)
             if not isinstance(storage, dict) or any(storage.get(field) for field in fields):
                 continue
             where = ".".join((*path, kind))
             if kind != keys.kind:
                 missing.append(where)
                 continue
-            storage |= keys.fields
-            if keys.region and not storage.get("region"):
-                storage["region"] = keys.region
+            region = {"region": keys.region} if keys.region and not storage.get("region") else {}
+            place[kind] = {**storage, **keys.fields, **region}
             put.append(where)
     return filled, put, missing
+
+
+def _place(request: dict[str, Any], path: Iterable[str]) -> dict[str, Any]:
+    """Give a place in a request; only what leads there is copied, as the rest may be a large geometry."""
+    place = request
+    for name in path:
+        below = place.get(name)
+        if not isinstance(below, dict):
+            return {}
+        place[name] = place = dict(below)
+    return place

@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote
 
 from airflow_sentinelhub.exceptions import InvalidRequest
 from airflow_sentinelhub.jobs.api import BatchApi
+from airflow_sentinelhub.jobs.coordinates import is_coordinates
 from airflow_sentinelhub.jobs.redaction import is_secret_name
 
 LONGEST_EVALSCRIPT = 32 * 1024
@@ -148,7 +149,7 @@ def _without_credentials(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _without_credentials(each) for key, each in value.items() if not is_secret_name(str(key))}
     if isinstance(value, list | tuple):
-        return [_without_credentials(each) for each in value]
+        return value if is_coordinates(value) else [_without_credentials(each) for each in value]
     return value
 
 

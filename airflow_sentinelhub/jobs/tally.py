@@ -52,6 +52,8 @@ class Tally:
         self._left_out = False
         self._errors: Counter[tuple[str, str]] = Counter()
         self._counts = {status: 0 for status in known_statuses(api) if self._wants(status)}
+        self.kept_size = 0
+        """About how many characters the kept tiles have, as JSON."""
         self.tiles: dict[str, list[dict[str, Any]]] = {status: [] for status in known_statuses(api)}
 
     def add(self, status: str, tile: dict[str, Any]) -> bool:
@@ -74,6 +76,7 @@ class Tally:
             kept = self.tiles.setdefault(status, [])
             if self._limit is None or len(kept) < self._limit:
                 kept.append(tile)
+                self.kept_size += len(str(tile))
             else:
                 self._left_out = True
         return True

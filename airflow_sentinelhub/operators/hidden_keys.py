@@ -8,10 +8,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_sentinelhub.jobs.coordinates import is_coordinates
 from airflow_sentinelhub.jobs.redaction import is_secret_name
 
 _STAND_IN = "***** ({})"
 _FIELD = re.compile(r"""["'](?P<name>[\w.-]{1,64})["']\s{0,20}:\s{0,20}""")
+_LITERAL = re.compile(r"""'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+"|\b(?:True|False|None)\b""", re.DOTALL)
+_LONGEST_LITERAL = 1_000_000  # characters: Python's parser takes half a second and 100 MB for so many
 _TEXT = re.compile(r""""(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+'""", re.DOTALL)
 
 
@@ -51,7 +54,7 @@ class HiddenKeys:
         if isinstance(request, Mapping):
             return {name: self.reveal(value) for name, value in request.items()}
         if isinstance(request, list | tuple):
-            return [self.reveal(value) for value in request]
+            return request if is_coordinates(request) else [self.reveal(value) for value in request]
         if isinstance(request, str):
             for number, key in enumerate(self._keys, 1):
                 if request == _STAND_IN.format(number):
@@ -65,7 +68,7 @@ class HiddenKeys:
                 for name, each in value.items()
             }
         if isinstance(value, list | tuple):
-            return [self._hide(each) for each in value]
+            return value if is_coordinates(value) else [self._hide(each) for each in value]
         return value
 
     def _hide_in_text(self, text: str) -> str:
@@ -103,12 +106,20 @@ def _read(text: str) -> Any:
     text = text.strip()
     if not text.startswith("{") or text.startswith(("{{", "{%", "{#")):
         return None
-    for read in (json.loads, ast.literal_eval):  # the latter: a dictionary that Jinja wrote into a text
+    # The latter two: a dictionary that Jinja wrote into a text.
+    for read in (json.loads, _read_python, ast.literal_eval):
+        if read is ast.literal_eval and len(text) > _LONGEST_LITERAL:
+            break
         try:
             return read(text)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             continue
     return None
+
+
+def _read_python(text: str) -> Any:
+    """Read a dictionary as Python writes it, by way of JSON: for a large one that is ten times as fast."""
+    return json.loads(_LITERAL.sub(lambda found: json.dumps(ast.literal_eval(found[0])), text))
 
 
 def _is_template(key: Any) -> bool:

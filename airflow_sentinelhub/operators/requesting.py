@@ -11,10 +11,12 @@ from airflow.providers.common.compat.sdk import conf
 from airflow_sentinelhub.exceptions import InvalidConnection, InvalidRequest
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.jobs.hidden import Hidden
+from airflow_sentinelhub.jobs.request_text import BYTE_ORDER_MARK, problem_of
 from airflow_sentinelhub.jobs.storages import open_storages
 from airflow_sentinelhub.jobs.tag import Tag, digest_of, site_of, with_tag
 from airflow_sentinelhub.operators.batch_api import SentinelHubBatchOperator
 from airflow_sentinelhub.operators.hidden_keys import HiddenKeys
+from airflow_sentinelhub.operators.request_file import read_request_file
 
 if TYPE_CHECKING:
     import jinja2
@@ -75,6 +77,7 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
         if description is not None and self.api is BatchApi.STATISTICAL:
             raise ValueError("Batch Statistical has no descriptions: leave description out")
         self._keys = HiddenKeys()
+        self._file = ""
         self.request = request
         self.description = description
         self.delivery_conn_id = delivery_conn_id
@@ -86,8 +89,14 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
 
     @request.setter
     def request(self, value: Any) -> None:
+        if isinstance(value, str):
+            value = value.removeprefix(BYTE_ORDER_MARK)
+            if value == getattr(self, "_request", None):
+                return  # rendering has changed nothing, so what is known of the text stays
         # Airflow shows rendered fields, and stores them with the DAG.
         self._request = self._keys.hide(value)
+        # Now, as places in the text with stand-ins are others.
+        self._problem = problem_of(value) if isinstance(value, str) and isinstance(self._request, str) else ""
 
     def render_template(
         self,
@@ -103,7 +112,8 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
         the URL of a delivery such as ``s3://bucket/<ID>.json``.
         """
         if isinstance(content, str) and content == self._request and content.endswith(_FILE):
-            content = self._source(content, jinja_env or self.get_template_env())
+            self._file = content
+            content = read_request_file(content, jinja_env or self.get_template_env())
         return super().render_template(content, context, jinja_env, seen_oids)
 
     def order(self, context: Context) -> Order:
@@ -116,8 +126,12 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
         # Hidden, as error trackers show the variables of frames.
         request: Hidden[Any] = Hidden(self._keys.reveal(self.request))
         if not isinstance(request.reveal(), dict):
+            found = _shown(request.reveal())
+            if isinstance(request.reveal(), str) and not request.reveal().strip().endswith(_FILE):
+                found = self._problem
+            holder = f"The file {self._file!r} of the request holds" if self._file else "request is"
             raise InvalidRequest(
-                f"request is {_shown(request.reveal())}, where a dictionary was expected. Nothing was sent."
+                f"{holder} {found}, where a dictionary (a JSON object) was expected. Nothing was sent."
             )
         if self.description is not None:
             request.reveal()["description"] = self.description
@@ -132,19 +146,6 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
         )
         tagged = Hidden(with_tag(self.api, request.reveal(), tag))
         return Order(self._opened(Hidden(tagged.reveal()[0])), tag, tagged.reveal()[1])
-
-    def _source(self, name: str, jinja_env: jinja2.Environment) -> str:
-        try:
-            if jinja_env.loader is not None:
-                return jinja_env.loader.get_source(jinja_env, name)[0]
-        except Exception as error:
-            reason = f" ({type(error).__name__})"
-        else:
-            reason = ""
-        raise InvalidRequest(
-            f"The file {name!r} that holds the request cannot be read{reason}: it is looked for in the folder of "
-            "the DAG's file and in the DAG's template_searchpath. Nothing was sent."
-        )
 
     def _opened(self, body: Hidden[dict[str, Any]]) -> Hidden[dict[str, Any]]:
         if not self.delivery_conn_id:
@@ -174,8 +175,6 @@ def _shown(value: Any) -> str:
     # Never the value: it may hold keys.
     if value is None:
         return "None (did the task that should give it return nothing?)"
-    if isinstance(value, str) and value.lstrip().startswith("{"):
-        return "a text that is no JSON object (look for a missing comma or quote)"
     if isinstance(value, str) and value.strip().endswith(_FILE):
         return "the name of a file, which came too late to be read (give it to the operator itself)"
-    return "a text that is no JSON object" if isinstance(value, str) else f"a {type(value).__name__}"
+    return f"a {type(value).__name__}"

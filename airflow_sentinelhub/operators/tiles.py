@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from airflow_sentinelhub import clock
+from airflow_sentinelhub.exceptions import ResultsUnavailable
 from airflow_sentinelhub.jobs import (
     BatchApi,
     BatchJob,
@@ -21,6 +22,9 @@ from airflow_sentinelhub.operators.batch_api import SentinelHubBatchOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+LARGEST_XCOM = 200_000_000
+"""Characters of JSON that are returned at most: 100,000 features have 7 million."""
 
 
 class SentinelHubBatchTilesOperator(SentinelHubBatchOperator):
@@ -129,12 +133,15 @@ class SentinelHubBatchTilesOperator(SentinelHubBatchOperator):
             storage,
             statuses=self.statuses,
             include_geometry=self.include_geometry,
+            warn=self.log.warning,
             sleep=self._sleep,
         )
         with json_lines(storage, self.output_path) if self.output_path else nullcontext() as lines:
             for status, tile in tiles:
                 if tally.add(status, tile) and lines is not None:
                     lines.write(status, tile)
+                if tally.kept_size > LARGEST_XCOM:
+                    raise _too_much(job)
         return tally
 
     def _tell(self, job: BatchJob, payload: dict[str, Any], tally: Tally) -> None:
@@ -142,6 +149,17 @@ class SentinelHubBatchTilesOperator(SentinelHubBatchOperator):
 
         for level, line in report(job, payload, tally, statuses=self.statuses, path=self.output_path):
             self.log.log(level, "%s", line)
+
+
+def _too_much(job: BatchJob) -> ResultsUnavailable:
+    return ResultsUnavailable(
+        f"{job.label}: its tiles or features are more than {LARGEST_XCOM:,} characters of JSON, too many for an "
+        "XCom and for the worker's memory. Write them to a file with output_path='s3://bucket/tiles.jsonl', or "
+        "ask for some with statuses= or limit=.",
+        job_id=job.id,
+        api=job.api.value,
+        status=job.word or None,
+    )
 
 
 def _checked(api: BatchApi, statuses: Collection[str] | None) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ def verify(
     storage = Storage(storage_conn_id, job.label, job_id=job.id, api=job.api.value, status=job.word)
     tally = Tally(job.api, keep=False)
     completeness = Completeness(job, allowance, count_no_data=count_no_data)
-    for status, tile in read_tiles(client, job, payload, storage, sleep=sleep):
+    for status, tile in read_tiles(client, job, payload, storage, warn=log.warning, sleep=sleep):
         tally.add(status, tile)
         completeness.add(status, tile)
     for level, line in report(job, payload, tally):

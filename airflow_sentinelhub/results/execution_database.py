@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import functools
-import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from airflow_sentinelhub.client.scrub import Scrubber
 from airflow_sentinelhub.exceptions import ResultsUnavailable, StorageUnavailable
 from airflow_sentinelhub.jobs import BatchJob, FeatureStatus, JobStatus
+from airflow_sentinelhub.jobs.plain_text import encodable
+from airflow_sentinelhub.jobs.redaction import REDACT
+from airflow_sentinelhub.jobs.statistics import LONGEST_TEXT
 from airflow_sentinelhub.jobs.tiles import status_word
-from airflow_sentinelhub.results.storage import Storage
+from airflow_sentinelhub.results.storage import FileRefused, Storage
+from airflow_sentinelhub.results.untrusted_sqlite import Endless, Table, Unreadable, opened
+
+LARGEST = 512 * 1024 * 1024
+"""Bytes of a database at most. That of 700,000 features, the most that a job has, is of about 60 MB."""
 
 PAUSES = (1.0, 2.0, 5.0, 10.0)
 """Seconds between two attempts: the service rewrites the file while the job runs, and writes it last of all."""
@@ -25,12 +28,17 @@ _COLUMNS = ("id", "name", "status", "error", "delivered")
 _NOT_PROCESSED = (JobStatus.CREATED, JobStatus.ANALYSING, JobStatus.ANALYSIS_DONE)
 
 
-class Broken(Exception):
-    """The file is no whole database, and why."""
+_TABLE = "features"
+_OWN_CLOCK = time.monotonic
 
 
 def read_features(
-    storage: Storage, urls: Sequence[str], job: BatchJob, *, sleep: Callable[[float], None] = time.sleep
+    storage: Storage,
+    urls: Sequence[str],
+    job: BatchJob,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = _OWN_CLOCK,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """
     Give the features of a job one by one: the status, and ``id``, ``name``, ``error`` and ``delivered``.
@@ -39,40 +47,53 @@ def read_features(
     :param urls: its possible places, the likeliest first.
     :param job: whose features they are; a job that is over should have none PENDING, so they are read again.
     :param sleep: waits between two attempts.
+    :param clock: tells seconds, from any start.
     :raises ResultsUnavailable: there is no such file, it may not be read, or it stays broken.
     """
     with tempfile.TemporaryDirectory(prefix="sentinelhub-") as folder:
         file = Path(folder) / "execution.sqlite"
-        _fetch(storage, urls, file, job, sleep)
-        with _opened(file) as database:
-            yield from _features(database)
+        url = _fetch(storage, urls, file, job, sleep, clock)
+        try:
+            with opened(file, _TABLE, clock=clock) as table:
+                yield from _features(table)
+        except Endless as error:
+            raise _refused(url, job, str(error)) from None
+        except Unreadable as error:
+            raise _broken(url, job, str(error), times="once") from None
 
 
 def _fetch(
-    storage: Storage, urls: Sequence[str], file: Path, job: BatchJob, sleep: Callable[[float], None]
-) -> None:
-    """Download until the file is whole, and says what a finished job has to say."""
+    storage: Storage,
+    urls: Sequence[str],
+    file: Path,
+    job: BatchJob,
+    sleep: Callable[[float], None],
+    clock: Callable[[], float],
+) -> str:
+    """Download until the file is whole, and says what a finished job has to say; give its place."""
     trouble: ResultsUnavailable
     for pause in (*PAUSES, None):
         url, found = urls[0], False
         try:
             for url in urls:
                 try:
-                    storage.download(url, file)
+                    storage.download(url, file, LARGEST)
                 except FileNotFoundError:
                     continue
                 found = True
                 break
             if found:
-                check(file)
-                if pause is None or job.status is not JobStatus.DONE or not _is_unsettled(file):
-                    return
+                check(file, clock=clock)
+                if pause is None or job.status is not JobStatus.DONE or not _is_unsettled(file, clock):
+                    return url
             else:
                 trouble = _missing(urls, job)
                 if job.status in _NOT_PROCESSED:
                     raise trouble
-        except Broken as error:
-            trouble = _broken(url, job, str(error))
+        except (FileRefused, Endless) as error:
+            raise _refused(url, job, str(error)) from None  # to read it again does not help
+        except Unreadable as error:
+            trouble = _broken(url, job, str(error), times=f"{len(PAUSES) + 1} times")
         except StorageUnavailable as error:
             trouble = error
         if pause is not None:
@@ -80,60 +101,36 @@ def _fetch(
     raise trouble
 
 
-def check(file: Path) -> None:
+def check(file: Path, *, clock: Callable[[], float] = _OWN_CLOCK) -> None:
     """
     Make sure that a file is a whole execution database.
 
-    :raises Broken: it is none, or only a part of one.
+    :param file: the file.
+    :param clock: tells seconds, from any start.
+    :raises Unreadable: it is none, or only a part of one.
     """
-    if file.stat().st_size == 0:
-        raise Broken("it is empty")
-    try:
-        with _opened(file) as database:
-            # Compares the number of pages, too, so that a file that was cut at the end of one is noticed.
-            [(verdict,), *_] = database.execute("PRAGMA quick_check(1)").fetchall()
-            if verdict != "ok":
-                raise Broken("its pages are damaged")
-            columns = _columns(database)
-    except sqlite3.Error as error:
-        raise Broken(f"SQLite cannot read it ({type(error).__name__}: {error})") from None
-    if not columns:
-        raise Broken("it has no table 'features'")
-    if missing := {"id", "status"} - set(columns):
-        raise Broken(f"its table 'features' has no column {', '.join(sorted(missing))}")
+    with opened(file, _TABLE, clock=clock) as table:
+        table.check()
+        if missing := {"id", "status"} - set(table.columns):
+            raise Unreadable(f"its table 'features' has no column {', '.join(sorted(missing))}")
 
 
-@contextmanager
-def _opened(file: Path) -> Iterator[sqlite3.Connection]:
-    # Immutable: for a database in WAL mode SQLite would otherwise make files beside it.
-    uri = f"file:{quote(str(file))}?mode=ro&immutable=1"
-    with closing(sqlite3.connect(uri, uri=True)) as database:
-        database.text_factory = functools.partial(str, encoding="utf-8", errors="replace")
-        yield database
+def _is_unsettled(file: Path, clock: Callable[[], float]) -> bool:
+    with opened(file, _TABLE, clock=clock) as table:
+        return table.has("status", FeatureStatus.PENDING.value)
 
 
-def _columns(database: sqlite3.Connection) -> list[str]:
-    return [str(row[1]).lower() for row in database.execute("PRAGMA table_info(features)")]
-
-
-def _is_unsettled(file: Path) -> bool:
-    with _opened(file) as database:
-        found = database.execute("SELECT 1 FROM features WHERE status = ? LIMIT 1", [FeatureStatus.PENDING.value])
-        return found.fetchone() is not None
-
-
-def _features(database: sqlite3.Connection) -> Iterator[tuple[str, dict[str, Any]]]:
-    present = _columns(database)
-    wanted = ", ".join(name if name in present else f"NULL AS {name}" for name in _COLUMNS)
-    clean = functools.lru_cache(maxsize=1000)(Scrubber())
-    query = f"SELECT {wanted} FROM features ORDER BY id"  # noqa: S608 - of our own names
-    for number, name, status, error, delivered in database.execute(query):
+def _features(table: Table) -> Iterator[tuple[str, dict[str, Any]]]:
+    present = [name for name in _COLUMNS if name in table.columns]
+    for row in table.rows(present, longest=LONGEST_TEXT, order="id"):
+        feature = dict.fromkeys(_COLUMNS) | dict(zip(present, row, strict=True))
+        number, delivered = feature["id"], feature["delivered"]
         yield (
-            status_word(status),
+            status_word(_text(feature["status"])),
             {
                 "id": number if isinstance(number, int) else _text(number),
-                "name": _text(name),
-                "error": clean(_text(error) or "") or None,
+                "name": _text(feature["name"]),
+                "error": _text(feature["error"]) or None,
                 "delivered": None if delivered is None else str(delivered).lower() in ("1", "true"),
             },
         )
@@ -143,7 +140,13 @@ def _text(value: object) -> str | None:
     # SQLite takes anything in any column.
     if value is None:
         return None
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return _clean(value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value))
+
+
+@functools.lru_cache(maxsize=1000)
+def _clean(text: str) -> str:
+    """Take out secrets and what cannot be stored; most features share their error with many others."""
+    return REDACT.excerpt(encodable(text), LONGEST_TEXT)
 
 
 def _missing(urls: Sequence[str], job: BatchJob) -> ResultsUnavailable:
@@ -162,9 +165,17 @@ def _missing(urls: Sequence[str], job: BatchJob) -> ResultsUnavailable:
     return ResultsUnavailable(f"{job.label}: there is no {' and no '.join(urls)}. {why}", **_attributes(job))
 
 
-def _broken(url: str, job: BatchJob, reason: str) -> ResultsUnavailable:
+def _refused(url: str, job: BatchJob, reason: str) -> ResultsUnavailable:
     return ResultsUnavailable(
-        f"{job.label} (status {job.word}): {url} was read {len(PAUSES) + 1} times, and is no whole execution "
+        f"{job.label} (status {job.word}): {url} is no execution database that is read: {reason}. The job itself "
+        "is not touched by this; look at the file, which the service should have written.",
+        **_attributes(job),
+    )
+
+
+def _broken(url: str, job: BatchJob, reason: str, times: str) -> ResultsUnavailable:
+    return ResultsUnavailable(
+        f"{job.label} (status {job.word}): {url} was read {times}, and is no whole execution "
         f"database: {reason}. The service rewrites it while the job runs; if it is over, the file is damaged. "
         "Clear this task to read it again.",
         **_attributes(job),

@@ -7,15 +7,32 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Protocol, assert_never
 
 from airflow_sentinelhub.jobs import BatchApi, BatchJob
-from airflow_sentinelhub.jobs.delivery import delivery_of, execution_databases, result_files
+from airflow_sentinelhub.jobs.delivery import Delivery, delivery_of, execution_databases, result_files
+from airflow_sentinelhub.jobs.delivery_access import FileAccess, check_access
 from airflow_sentinelhub.jobs.tiles import read_tile
 from airflow_sentinelhub.results.storage import Storage
 
 Tiles = Iterator[tuple[str, dict[str, Any]]]
 
 
+class ServiceConfig(Protocol):
+    """The part of a client's configuration that says whether ``file://`` may be read."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the service runs on this machine."""
+
+    @property
+    def allow_file_delivery(self) -> bool:
+        """Whether its user allows it wherever the service runs."""
+
+
 class TileLister(Protocol):
     """What lists the tiles of a Batch Process v1 job; the client of that API does."""
+
+    @property
+    def config(self) -> ServiceConfig:
+        """The configuration of the client."""
 
     def tiles(self, job_id: str, *, status: str | None = None) -> Iterator[dict[str, Any]]:
         """Return a job's tiles, or those in one status."""
@@ -29,10 +46,13 @@ def read_tiles(
     *,
     statuses: Collection[str] = (),
     include_geometry: bool = False,
+    warn: Callable[[str], None],
     sleep: Callable[[float], None] = time.sleep,
 ) -> Tiles:
     """
     Give the tiles or features of a job one by one, each with its status.
+
+    This is the one place where what a job says of its delivery becomes something that is read.
 
     :param client: of the job's API; only v1 is asked for tiles.
     :param job: the job.
@@ -40,8 +60,9 @@ def read_tiles(
     :param storage: the bucket that the job delivers to.
     :param statuses: v1 asks for these only; the others read everything in any case. Empty: all.
     :param include_geometry: v1: keep ``geometry`` and ``origin``.
+    :param warn: is told that a folder of this machine is read because the connection allows it.
     :param sleep: waits before something is read again.
-    :raises ResultsUnavailable: what became of them cannot be told.
+    :raises ResultsUnavailable: what became of them cannot be told, or may not be read from where the job delivers.
     """
     match job.api:
         case BatchApi.PROCESS_V1:
@@ -50,14 +71,25 @@ def read_tiles(
             # Importing it loads SQLite, and the other one threads: neither is needed for the other APIs.
             from airflow_sentinelhub.results import execution_database
 
-            urls = execution_databases(delivery_of(job.api, job.id, payload), job.id)
+            urls = execution_databases(_delivery(client, job, payload, warn), job.id)
             return execution_database.read_features(storage, urls, job, sleep=sleep)
         case BatchApi.STATISTICAL:
             from airflow_sentinelhub.results import statistics
 
-            files = result_files(delivery_of(job.api, job.id, payload), job.id)
+            files = result_files(_delivery(client, job, payload, warn), job.id)
             return statistics.read_features(storage, files, job, sleep=sleep)
     assert_never(job.api)
+
+
+def _delivery(
+    client: TileLister, job: BatchJob, payload: Mapping[str, Any], warn: Callable[[str], None]
+) -> Delivery:
+    delivery = delivery_of(job.api, job.id, payload)
+    config = client.config
+    warning = check_access(job, delivery, FileAccess(config.is_local, config.allow_file_delivery))
+    if warning:
+        warn(warning)
+    return delivery
 
 
 def _v1_tiles(client: TileLister, job: BatchJob, statuses: Collection[str], include_geometry: bool) -> Tiles:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections import deque
@@ -10,15 +9,28 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from airflow_sentinelhub.client.scrub import Scrubber
 from airflow_sentinelhub.exceptions import ResultsUnavailable
 from airflow_sentinelhub.jobs import BatchJob, JobStatus
 from airflow_sentinelhub.jobs.delivery import ResultFiles
+from airflow_sentinelhub.jobs.delivery_access import is_below
 from airflow_sentinelhub.jobs.statistics import read_statistics, unreadable
-from airflow_sentinelhub.results.storage import Storage
+from airflow_sentinelhub.results.byte_budget import ByteBudget
+from airflow_sentinelhub.results.statistics_content import NotDecodable, decode
+from airflow_sentinelhub.results.storage import FileRefused, FileTooLarge, Storage
 
 READERS = 16
 """Files that are read at once. As many results again may wait to be handed out; nothing else is in memory."""
+
+SIZES = (256 * 1024, 4 * 1024 * 1024, 32 * 1024 * 1024)
+"""
+Bytes that are asked for of a file; one that is larger is asked for again, up to the last size, which is the most
+that is read of one file.
+
+A feature's statistics of five years, each day, with a histogram of 12 bands, are about 20 MB.
+"""
+
+MOST_IN_FLIGHT = 64 * 1024 * 1024
+"""Bytes of files that are in memory at the same time: 16 of 4 MB, or two of the largest."""
 
 PAUSES = (1.0, 3.0)
 """Seconds before a file that is no JSON is read again: outside of S3 it may be seen half written."""
@@ -39,12 +51,16 @@ def read_features(
     :param sleep: waits before a file is read again; called by several threads.
     :raises ResultsUnavailable: there is not one file, or they may not be read.
     """
-    clean = Scrubber()
+    budget = ByteBudget(MOST_IN_FLIGHT)
 
     def read(name: re.Match[str]) -> tuple[str, dict[str, Any]]:
         known = _known_by(name)
-        status, record = _read(storage, f"{files.folder}/{name[0]}", known, sleep)
-        return status, _cleaned(record, clean)
+        if not is_below(name[0]):
+            return unreadable(f"the name of its file, {name[0]!r}, leads out of the job's folder", **known)
+        try:
+            return _read(storage, f"{files.folder}/{name[0]}", budget, known, sleep)
+        except (FileRefused, NotDecodable) as error:
+            return unreadable(f"its file {name[0]} is not read: {error}", **known)
 
     matches = (match for name in storage.names(files.folder) if (match := files.names.fullmatch(name)))
     found = False
@@ -88,20 +104,29 @@ def in_parallel(read: Callable[[T], R], items: Iterable[T], *, readers: int = RE
 
 
 def _read(
-    storage: Storage, url: str, known: dict[str, Any], sleep: Callable[[float], None]
+    storage: Storage, url: str, budget: ByteBudget, known: dict[str, Any], sleep: Callable[[float], None]
 ) -> tuple[str, dict[str, Any]]:
     for pause in (*PAUSES, None):
         try:
-            return read_statistics(_decoded(storage.read(url)), **known)
+            return _read_once(storage, url, budget, known)
         except (ValueError, RecursionError):
             if pause is not None:
                 sleep(pause)
     return unreadable("it is no JSON", **known)
 
 
-def _decoded(content: bytes) -> object:
-    # NaN is no JSON, and PostgreSQL refuses it in an XCom.
-    return json.loads(content, parse_constant=lambda _: None)
+def _read_once(
+    storage: Storage, url: str, budget: ByteBudget, known: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    *smaller, largest = SIZES
+    for size in smaller:
+        try:
+            with budget.taken(size):
+                return read_statistics(decode(storage.read(url, size)), **known)
+        except FileTooLarge:
+            continue
+    with budget.taken(largest):
+        return read_statistics(decode(storage.read(url, largest)), **known)
 
 
 def _known_by(name: re.Match[str]) -> dict[str, Any]:
@@ -109,13 +134,6 @@ def _known_by(name: re.Match[str]) -> dict[str, Any]:
     groups = name.groupdict()
     number = groups.get("ID")
     return {"feature_id": int(number) if number else None, "identifier": groups.get("IDENTIFIER")}
-
-
-def _cleaned(record: dict[str, Any], clean: Callable[[str], str]) -> dict[str, Any]:
-    for each in (record, *record["failed_intervals"]):
-        if each["error"] is not None:
-            each["error"] = clean(each["error"])
-    return record
 
 
 def _missing(files: ResultFiles, job: BatchJob) -> ResultsUnavailable:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,15 +21,41 @@ if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
 LOCAL = ("file", "local")
+
+MOST_FILES = 5_000_000
+"""
+Files that are listed below a folder at most.
+
+A job has up to 700,000 features; a folder that many jobs share may hold a few times that.
+"""
+
+_CHUNK = 8 * 1024 * 1024
 _NEEDED = {
     **dict.fromkeys(("s3", "s3a", "s3n"), "airflow-provider-sentinelhub[storage]"),
     **dict.fromkeys(("gs", "gcs"), "apache-airflow-providers-google"),
 }
 
 
+class FileRefused(Exception):
+    """A file is there and is not read; the message says why."""
+
+
+class FileTooLarge(FileRefused):
+    """
+    A file has more bytes than are read of one.
+
+    :param most: bytes.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"it has more than {most:,} bytes, the most that is read of one file")
+
+
 class Storage:
     """
-    Reads and writes whole files, and says what is wrong without repeating what a library said: that may hold keys.
+    Reads whole files up to a size that the caller states, and writes them.
+
+    Its messages do not repeat what a library said: that may hold keys.
 
     Every method raises :class:`FileNotFoundError` where there is no such file,
     :class:`~airflow_sentinelhub.exceptions.StorageUnsupported` where a library is missing,
@@ -46,15 +74,47 @@ class Storage:
         self._attributes = attributes
         self._seen: set[str | None] = set()
 
-    def download(self, url: str, target: Path) -> None:
-        """Copy a file to this machine."""
-        with self._translated("read", url) as path:
-            path.fs.get_file(path.path, str(target))
+    def download(self, url: str, target: Path, most: int) -> None:
+        """
+        Copy a file to this machine, never more than a few MB of it in memory.
 
-    def read(self, url: str) -> bytes:
-        """Return the content of a file."""
+        :param url: where it is.
+        :param target: where it goes.
+        :param most: bytes.
+        :raises FileTooLarge: it has more bytes than that. What it says of its size is not believed: it is counted.
+        :raises FileRefused: it is a link, a pipe or a device of this machine.
+        """
         with self._translated("read", url) as path:
-            return bytes(path.fs.cat_file(path.path))
+            _check_regular(path)
+            # Not get_file, which holds as many parts of 50 MB in memory as it has connections.
+            with path.fs.open(path.path, "rb", cache_type="none") as source, target.open("wb") as copy:
+                left = most
+                while chunk := source.read(min(_CHUNK, left + 1)):
+                    left -= len(chunk)
+                    if left < 0:
+                        raise FileTooLarge(most)
+                    copy.write(chunk)
+
+    def read(self, url: str, most: int) -> bytes:
+        """
+        Return the content of a file.
+
+        :param url: where it is.
+        :param most: bytes; no more than one above is asked for.
+        :raises FileTooLarge: it has more bytes than that.
+        :raises FileRefused: it is a link, a pipe or a device of this machine.
+        """
+        with self._translated("read", url) as path:
+            _check_regular(path)
+            try:
+                content = bytes(path.fs.cat_file(path.path, start=0, end=most + 1))
+            except OSError as error:
+                if _code(error) != "InvalidRange":
+                    raise
+                content = b""  # S3 knows no first byte of an empty file
+        if len(content) > most:
+            raise FileTooLarge(most)
+        return content
 
     def upload(self, source: Path, url: str) -> None:
         """Put a file of this machine there, replacing what is there; what reads it never sees half of it in S3."""
@@ -64,10 +124,21 @@ class Storage:
             path.fs.put_file(str(source), path.path)
 
     def names(self, folder: str) -> Iterator[str]:
-        """Return what is below a folder: paths relative to it, not all at once."""
+        """
+        Return what is below a folder: paths relative to it, not all at once.
+
+        :raises ResultsUnavailable: there are more than :data:`MOST_FILES`.
+        """
         with self._translated("list", f"{folder}/") as path:
             inside = path.path.strip("/") + "/"
-            for name in _files(path):
+            for count, name in enumerate(_files(path)):
+                if count >= MOST_FILES:
+                    raise ResultsUnavailable(
+                        f"{self._about}: there are more than {MOST_FILES:,} files below {_plain(folder)}, the "
+                        "most that are looked through. Let jobs deliver to folders of their own (<REQUEST_ID> in "
+                        "the delivery URL).",
+                        **self._attributes,
+                    )
                 found = name.lstrip("/")
                 if found.startswith(inside):
                     yield found[len(inside) :]
@@ -76,7 +147,7 @@ class Storage:
     def _translated(self, action: str, url: str) -> Iterator[ObjectStoragePath]:
         try:
             yield self._path(url)
-        except (SentinelHubError, FileNotFoundError):
+        except (SentinelHubError, FileNotFoundError, FileRefused):
             raise
         except Exception as error:
             raise self._explained(error, action, url) from None
@@ -134,6 +205,7 @@ class Storage:
 
 
 _PAGE = 1000
+_MOST_PAGES = 2 * MOST_FILES // _PAGE
 _RIGHTS = {"read": "read its objects", "list": "list it", "write": "write to it"}
 
 
@@ -146,12 +218,26 @@ def _files(path: ObjectStoragePath) -> Iterator[str]:
     # Not its properties bucket and key: Airflow 3.1 gives others.
     bucket, _, key = path.path.strip("/").partition("/")
     query: dict[str, Any] = {"Bucket": bucket, "Prefix": f"{key}/" if key else "", "MaxKeys": _PAGE}
-    while True:
+    for _ in range(_MOST_PAGES):
         page = path.fs.call_s3("list_objects_v2", **query)
         yield from (f"{bucket}/{entry['Key']}" for entry in page.get("Contents", ()))
         if not page.get("IsTruncated"):
             return
         query["ContinuationToken"] = page["NextContinuationToken"]
+    raise OSError("the list has no end")
+
+
+def _check_regular(path: ObjectStoragePath) -> None:
+    """
+    Make sure that a path of this machine leads to an ordinary file, and not by a link.
+
+    A link may lead out of the folder in which it lies; a pipe or a device never ends.
+
+    :raises FileNotFoundError: there is none.
+    :raises FileRefused: it is something else.
+    """
+    if path.protocol in LOCAL and not stat.S_ISREG(os.lstat(path.path).st_mode):
+        raise FileRefused("it is no ordinary file, but a link, a folder, a pipe or a device")
 
 
 def _plain(url: str) -> str:

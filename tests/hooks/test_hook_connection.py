@@ -310,3 +310,10 @@ def test_get_sh_config(configure, monkeypatch, tmp_path):
     assert sh_config.sh_base_url == CDSE
     assert sh_config.sh_token_url == CDSE_AUTH
     assert list(tmp_path.iterdir()) == [], "SHConfig writes a file unless it is told not to"
+
+
+@pytest.mark.parametrize(
+    ("value", "allowed"), [(True, True), ("true", True), ("1", True), (False, False), ("", False), (None, False)]
+)
+def test_allow_file_delivery_in_every_spelling(configure, value, allowed):
+    assert configure({"allow_file_delivery": value}).allow_file_delivery is allowed

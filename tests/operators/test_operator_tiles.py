@@ -407,3 +407,66 @@ def test_it_can_be_stored_and_mapped():
 def test_without_xcom_nothing_is_pushed(add):
     ended = tiles(add("process"), do_xcom_push=False)
     assert (ended.state, ended.api.xcoms) == ("success", {})
+
+
+@pytest.mark.parametrize("api", ["process", "statistical"])
+@pytest.mark.parametrize(("is_local", "is_allowed"), [(True, False), (False, True), (False, False)])
+def test_a_folder_of_the_worker_is_read_only_if_it_may_be(add, hub, monkeypatch, api, is_local, is_allowed):
+    job = add(api)
+    connection = json.loads(hub.airflow_connection)
+    connection["extra"] = {**connection["extra"], "allow_file_delivery": is_allowed}
+    monkeypatch.setenv("AIRFLOW_CONN_SH", json.dumps(connection))
+    monkeypatch.setattr("airflow_sentinelhub.client.config.ClientConfig.is_local", is_local)
+    ended = tiles(job, api)
+    assert ended.state == ("success" if is_local or is_allowed else "failed"), ended.error
+    assert ("allow_file_delivery is set" in ended.log) is is_allowed
+    if ended.error:
+        assert type(ended.error) is exceptions.ResultsUnavailable
+        assert "a folder of this worker, while the service is not on this machine" in str(ended.error)
+
+
+@pytest.mark.parametrize("api", ["process", "statistical"])
+def test_a_job_cannot_choose_the_connection_that_reads_its_bucket(add, s3, monkeypatch, api):
+    other = s3.connection(monkeypatch)
+    url = f"s3://{BUCKET}/{api}-other"
+    job = add(api, url=url)
+    monkeypatch.setattr(
+        "airflow_sentinelhub.client.batch.BatchClient.get",
+        with_url(f"s3://{other}@{BUCKET}/{api}-other"),
+    )
+    ended = tiles(job, api, storage_conn_id="nobody")
+    assert "there is no Airflow connection 'nobody'" in str(ended.error)
+
+
+def with_url(url):
+    """Let the service say that jobs deliver to another place."""
+    from airflow_sentinelhub.client.batch import BatchClient
+
+    get = BatchClient.get
+
+    def changed(self, job_id, **options):
+        payload = get(self, job_id, **options)
+        output = payload["request"]["output"]
+        output.get("delivery", output)["s3"]["url"] = url
+        return payload
+
+    return changed
+
+
+@pytest.mark.parametrize("api", ["process", "statistical"])
+def test_a_job_that_delivers_elsewhere(add, monkeypatch, api):
+    job = add(api)
+    monkeypatch.setattr("airflow_sentinelhub.client.batch.BatchClient.get", with_url("memory://x/y"))
+    ended = tiles(job, api)
+    assert type(ended.error) is exceptions.ResultsUnavailable
+    assert "it says that it delivers to memory://x/y, and only s3:// and gs:// are read" in str(ended.error)
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_more_than_an_xcom_can_hold(add, monkeypatch, tmp_path, api):
+    monkeypatch.setattr("airflow_sentinelhub.operators.tiles.LARGEST_XCOM", 100)
+    job = add(api)
+    ended = tiles(job, api)
+    assert type(ended.error) is exceptions.ResultsUnavailable
+    assert "are more than 100 characters of JSON" in str(ended.error)
+    assert tiles(job, api, output_path=f"file://{tmp_path}/out.jsonl").state == "success"

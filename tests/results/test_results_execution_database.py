@@ -10,8 +10,9 @@ import pytest
 from airflow_sentinelhub.exceptions import ResultsUnavailable, StorageUnavailable
 from airflow_sentinelhub.jobs import BatchApi, BatchJob
 from airflow_sentinelhub.results import execution_database
-from airflow_sentinelhub.results.execution_database import PAUSES, Broken, check, read_features
+from airflow_sentinelhub.results.execution_database import PAUSES, check, read_features
 from airflow_sentinelhub.results.storage import Storage
+from airflow_sentinelhub.results.untrusted_sqlite import Unreadable
 
 ID = "0a1b2c3d-0000-4000-8000-000000000000"
 URL = f"s3://b/x/{ID}/execution-{ID}.sqlite"
@@ -47,7 +48,7 @@ class Script:
     def __init__(self, *contents):
         self.contents, self.asked, self.pauses = list(contents), [], []
 
-    def download(self, url, target):
+    def download(self, url, target, most):
         self.asked.append(url)
         content = self.contents.pop(0) if len(self.contents) > 1 else self.contents[0]
         if isinstance(content, Exception):
@@ -130,7 +131,7 @@ def test_what_is_not_whole_is_noticed(database, tmp_path, how):
     content, says = broken(database)[how]
     file = tmp_path / "broken.sqlite"
     file.write_bytes(content)
-    with pytest.raises(Broken, match=says):
+    with pytest.raises(Unreadable, match=says):
         check(file)
 
 

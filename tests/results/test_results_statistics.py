@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import threading
+import tracemalloc
+from contextlib import contextmanager
 
 import pytest
 
 from airflow_sentinelhub.exceptions import ResultsUnavailable
 from airflow_sentinelhub.jobs import BatchApi, BatchJob
 from airflow_sentinelhub.jobs.delivery import Delivery, result_files
-from airflow_sentinelhub.results.statistics import PAUSES, in_parallel, read_features
-from airflow_sentinelhub.results.storage import Storage
+from airflow_sentinelhub.jobs.statistics import LONGEST_TEXT
+from airflow_sentinelhub.results import statistics, statistics_content
+from airflow_sentinelhub.results.byte_budget import ByteBudget
+from airflow_sentinelhub.results.statistics import MOST_IN_FLIGHT, PAUSES, SIZES, in_parallel, read_features
+from airflow_sentinelhub.results.storage import FileTooLarge, Storage
 
 ID = "0a1b2c3d-0000-4000-8000-000000000000"
 
@@ -31,15 +37,20 @@ class Script:
 
     def __init__(self, **files):
         self.files = {name: list(contents) for name, contents in files.items()}
+        self.asked = []
 
     def names(self, folder):
         yield from self.files
 
-    def read(self, url):
-        contents = self.files[url.rpartition("/")[2]]
+    def read(self, url, most):
+        name = url.rpartition("/")[2]
+        self.asked.append((name, most))
+        contents = self.files[name]
         content = contents.pop(0) if len(contents) > 1 else contents[0]
         if isinstance(content, Exception):
             raise content
+        if len(content) > most:
+            raise FileTooLarge(most)
         return content
 
 
@@ -147,6 +158,146 @@ def test_whoever_stops_early_does_not_wait_for_reads_that_hang():
     for thread in threads:
         thread.join(60)
     assert max(started) <= 2, "what had not begun is not begun"
+
+
+# What a job may cost of a worker's memory
+
+MB = 1024 * 1024
+
+
+def peak(call):
+    """Run a call, and tell how much memory it had at most."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def full_of_histograms(size):
+    """A result as the service writes it, of about so many bytes."""
+    bins = [{"lowEdge": 0.1 * number, "highEdge": 0.1 * number + 0.1, "count": number} for number in range(4000)]
+    interval = {
+        "interval": {"from": "2020-01-01T00:00:00Z", "to": "2020-01-02T00:00:00Z"},
+        "outputs": {"data": {"bands": {"B0": {"histogram": {"bins": bins}}}}},
+    }
+    one = json.dumps(interval)
+    data = ",".join([one] * max(1, size // len(one)))
+    return f'{{"id": 1, "identifier": "a", "response": {{"data": [{data}]}}}}'.encode()
+
+
+def test_large_files_are_read_with_bounded_memory():
+    content = full_of_histograms(2 * MB)
+    storage = Script(**{f"{number}.json": [content] for number in range(4)})
+    statuses = []
+    # Decoded as it is, a single one of them needs more than three times its bytes.
+    assert peak(lambda: statuses.extend(status for status, _ in read(storage))) < 2 * len(content)
+    assert statuses == ["DONE"] * 4
+
+
+def test_long_errors_are_cut_when_they_are_read():
+    content = result(1, error="x" * MB)
+    storage = Script(**{f"{number}.json": [content] for number in range(300)})
+    found = []
+    assert peak(lambda: found.extend(read(storage))) < 100 * MB
+    assert {len(record["error"]) for _, record in found} == {LONGEST_TEXT}
+
+
+def test_a_small_file_is_asked_for_once_and_a_larger_one_as_far_as_it_is_needed():
+    storage = Script(**{"1.json": [result(1)], "2.json": [result(2, more="x" * SIZES[0])]})
+    assert [status for status, _ in read(storage)] == ["DONE", "DONE"]
+    assert sorted(storage.asked) == [("1.json", SIZES[0]), ("2.json", SIZES[0]), ("2.json", SIZES[1])]
+
+
+def test_a_file_that_is_too_large_is_named_and_harms_no_other(monkeypatch):
+    monkeypatch.setattr(statistics, "SIZES", (100, 200, 1000))
+    storage = Script(**{"1.json": [result(1, more="x" * 1000)], "2.json": [result(2)]})
+    (status, record), other = read(storage)
+    assert (status, record["id"]) == ("UNREADABLE", 1)
+    assert record["error"] == (
+        "its file 1.json is not read: it has more than 1,000 bytes, the most that is read of one file"
+    )
+    assert other[0] == "DONE"
+    assert {most for name, most in storage.asked} == {100, 200, 1000}, "and it is not read again and again"
+
+
+def test_a_file_with_too_many_values_is_named_and_not_decoded(monkeypatch):
+    monkeypatch.setattr(statistics_content, "MOST_VALUES", 50)
+    storage = Script(**{"1.json": [json.dumps({"id": 1, "response": [[]] * 50}).encode()], "2.json": [result(2)]})
+    (status, record), other = read(storage)
+    assert (status, other[0]) == ("UNREADABLE", "DONE")
+    assert "its file 1.json is not read: it has about 102 values" in record["error"]
+
+
+def test_reads_wait_for_each_other_when_they_are_large():
+    budget, order = ByteBudget(100), []
+
+    def hold(number):
+        with budget.taken(number):
+            order.append(number)
+
+    with budget.taken(60), budget.taken(40):
+        threads = [threading.Thread(target=hold, args=[number]) for number in (30, 50)]
+        for thread in threads:
+            thread.start()
+        assert order == []
+    for thread in threads:
+        thread.join(60)
+    assert sorted(order) == [30, 50]
+
+
+def test_whoever_fails_gives_back_what_it_held():
+    budget = ByteBudget(10)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), budget.taken(10):
+            raise ZeroDivisionError
+
+
+def test_no_more_is_read_at_once_than_is_allowed(monkeypatch):
+    """Every byte that is asked for is taken from the budget first."""
+    held = []
+
+    class Watched(ByteBudget):
+        @contextmanager
+        def taken(self, number):
+            with super().taken(number):
+                held.append(number)
+                yield
+
+    monkeypatch.setattr(statistics, "ByteBudget", Watched)
+    storage = Script(**{f"{number}.json": [result(number, more="x" * SIZES[1])] for number in range(5)})
+    read(storage)
+    assert sorted(held) == sorted(most for _, most in storage.asked)
+    assert 2 * SIZES[-1] <= MOST_IN_FLIGHT
+
+
+@pytest.mark.parametrize("name", ["../1.json", "a/../../1.json", "/etc/1.json"])
+def test_a_name_that_leads_out_of_the_folder_is_not_read(name):
+    storage = Script(**{name: [result(1)], "b.json": [result(2)]})
+    found = read(storage, "s3://b/<IDENTIFIER>.json")
+    assert [status for status, _ in found] == ["UNREADABLE", "DONE"]
+    assert "leads out of the job's folder" in found[0][1]["error"]
+    assert [name for name, _ in storage.asked] == ["b.json"]
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder link"])
+def test_what_is_no_ordinary_file_of_this_machine_is_not_read(tmp_path, kind):
+    folder, secret = tmp_path / "x" / ID, tmp_path / "secret"
+    folder.mkdir(parents=True)
+    secret.mkdir()
+    (secret / "1.json").write_bytes(result(1))
+    match kind:
+        case "link":
+            (folder / "1.json").symlink_to(secret / "1.json")
+        case "pipe":
+            os.mkfifo(folder / "1.json")
+        case "folder link":
+            (folder / "1.json").symlink_to(secret)
+    (folder / "2.json").write_bytes(result(2))
+    found = dict(read(Storage(None, "job"), f"file://{tmp_path}/x"))
+    assert found["DONE"]["id"] == 2
+    assert "its file 1.json is not read: it is no ordinary file" in found["UNREADABLE"]["error"]
 
 
 def test_it_really_is_parallel():

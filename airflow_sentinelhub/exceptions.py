@@ -72,7 +72,12 @@ class UnsupportedOperation(SentinelHubError):
 
 
 class InvalidPayload(SentinelHubError):
-    """The service sent something that cannot be: a job that is no object or has no id, a list without an end."""
+    """
+    The service sent something that cannot be read.
+
+    Of a job: no object, one without an id, or broken JSON, while its answers about other jobs can be read. Of a
+    list: one without an end. The message says what was wrong.
+    """
 
 
 class ResultsUnavailable(SentinelHubError):
@@ -197,7 +202,10 @@ class ServiceError(SentinelHubError):
     :param http_status: status code of the answer; ``None`` when there was none.
     :param code: the service's error code, such as ``COMMON_BAD_PAYLOAD``.
     :param retry_after: seconds after which the service wants to be asked again, where it said so.
+    :ivar of_account: whether no token could be had, so that no other request would be answered either.
     """
+
+    of_account = False
 
     def __init__(
         self,
@@ -220,9 +228,12 @@ class ServiceUnavailable(ServiceError):
 
     :ivar lasting: whether the cause is at this end (a redirect, a certificate), so that it is not worth asking
         again before somebody has done something about it.
+    :ivar unreadable: whether an answer came that is no HTML page, but cannot be read. If other answers can, the
+        cause is what was asked for.
     """
 
     lasting = False
+    unreadable = False
 
 
 class JobMayExist(ServiceUnavailable):

@@ -50,9 +50,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """A success that says nothing usable, and why."""
+    """
+    A success that says nothing usable, and why.
+
+    :param unreadable: it may be an answer about what was asked for, but cannot be read.
+    """
 
     reason: str
+    unreadable: bool = False
 
 
 def decode(answer: Answer, expects: Expects, scrub: Scrubber = REDACT) -> dict[str, Any] | Unusable:
@@ -79,11 +84,11 @@ def decode(answer: Answer, expects: Expects, scrub: Scrubber = REDACT) -> dict[s
     try:
         payload = parse_json(answer.body)
     except InvalidJson:
-        return Unusable(f"truncated or broken JSON ({answer.status})")
+        return Unusable(f"truncated or broken JSON ({answer.status})", unreadable=True)
     if not isinstance(payload, dict):
-        return Unusable(f"JSON that is no object ({answer.status})")
+        return Unusable(f"JSON that is no object ({answer.status})", unreadable=True)
     if expects is Expects.PAGE and not (isinstance(payload.get("data"), list) or _is_empty_page(payload)):
-        return Unusable(f"JSON that is no page of a list ({answer.status})")
+        return Unusable(f"JSON that is no page of a list ({answer.status})", unreadable=True)
     # How to go on in a list is shown to nobody, and a cursor may look like a token.
     links = payload.pop("links", None) if expects is Expects.PAGE else None
     usable: dict[str, Any] = clean(payload, redact=scrub, limits=DOCUMENT)

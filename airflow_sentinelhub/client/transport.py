@@ -31,7 +31,7 @@ from airflow_sentinelhub.client.session import BearerAuth, SentinelHubSession
 from airflow_sentinelhub.client.token_endpoint import TokenEndpoint
 from airflow_sentinelhub.client.tokens import Token, TokenCache
 from airflow_sentinelhub.client.words import read_words
-from airflow_sentinelhub.exceptions import ServiceUnavailable
+from airflow_sentinelhub.exceptions import ServiceError, ServiceUnavailable
 from airflow_sentinelhub.jobs.hidden import Hidden
 
 log = logging.getLogger(__name__)
@@ -161,8 +161,11 @@ class Transport:
             return _Failure(held_back(call.subject, wait))
         try:
             token = self._tokens.get(self._account, clock=self._clock, fetch=self._endpoint.fetch)
-        except ServiceUnavailable as trouble:
-            return _Failure(trouble)
+        except ServiceError as trouble:
+            trouble.of_account = True
+            if isinstance(trouble, ServiceUnavailable):
+                return _Failure(trouble)
+            raise
         course.scrub = course.scrub.knowing(token.value)
         answer = self._ask(call, token)
         if isinstance(answer, NoAnswer):
@@ -190,6 +193,7 @@ class Transport:
             payload = decode(answer, call.expects, course.scrub)
             if isinstance(payload, Unusable):
                 error = unavailable(call.subject, payload.reason, status=answer.status)
+                error.unreadable = payload.unreadable
                 return _Failure(error, sent=True)
             return payload
         if 300 <= answer.status < 400:

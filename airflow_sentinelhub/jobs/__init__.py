@@ -40,7 +40,7 @@ from airflow_sentinelhub.jobs.statuses import (
 from airflow_sentinelhub.jobs.tally import Tally, known_statuses
 from airflow_sentinelhub.jobs.tiles import tiles_by_status
 from airflow_sentinelhub.jobs.trouble import assess_trouble, pause_after
-from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
+from airflow_sentinelhub.jobs.verdict import Outcome, Verdict, job_error
 
 __all__ = [
     "read_filter",
@@ -89,6 +89,7 @@ __all__ = [
     "assess",
     "assess_trouble",
     "decide",
+    "job_error",
     "known_statuses",
     "parse_request_id",
     "pause_after",

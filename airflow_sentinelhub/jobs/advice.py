@@ -136,6 +136,24 @@ def vanished(job: MissingJob) -> str:
     return f"{job.label} is not found (404), though it was there before; it is asked for once more."
 
 
+def vanished_in_its_first_minutes(job: MissingJob) -> str:
+    """404 on a new job that was seen: the service's databases may be out of step."""
+    return (
+        f"{job.label} is not found (404), though it was there before; that happens in a job's first minutes, so "
+        "it is asked for again."
+    )
+
+
+def unreadable(label: str, reason: str, readings: int) -> str:
+    """Answers about a job that cannot be read, while other answers of the service can."""
+    return (
+        f"{label} cannot be watched: {readings} answers about it, at least one interval apart, could not be read, "
+        f"while the service gave readable answers otherwise. The last one: {reason} The job was left alone and "
+        "may be running or done: look at it in the service's dashboard, and report it to Sentinel Hub's support. "
+        "When it can be read again, clear this task to wait for it."
+    )
+
+
 def never_found(job: MissingJob) -> str:
     """404 that stays 404 on a job that was never seen."""
     return (

@@ -13,13 +13,18 @@ from typing import assert_never
 
 from airflow_sentinelhub.jobs import advice
 from airflow_sentinelhub.jobs.job import BatchJob, MissingJob
+from airflow_sentinelhub.jobs.lock import moment_of
 from airflow_sentinelhub.jobs.memory import Memory
 from airflow_sentinelhub.jobs.policy import Goal, Policy
 from airflow_sentinelhub.jobs.statuses import JobStatus, UserAction
 from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
 
-NOT_FOUND_GRACE = 120.0
-"""Seconds for which a job that was never seen may be 404: a new one is not readable at once."""
+NOT_FOUND_GRACE = 300.0
+"""
+Seconds after its creation for which a job may be 404, also when it was seen before.
+
+The service's read and write databases get out of step: its makers' own client (eo-grow) waits for up to 230 s.
+"""
 
 UNKNOWN_STATUS_GRACE = 3600.0
 """Seconds for which a job may keep an unknown status with nothing else changing."""
@@ -174,15 +179,32 @@ def _assess_moving(job: BatchJob, policy: Policy, now: float, memory: Memory) ->
 
 
 def _assess_missing(job: MissingJob, policy: Policy, now: float, memory: Memory) -> tuple[Verdict, Memory]:
-    memory = _not_resting(memory)
+    verdict, memory = _assess_404(job, policy, now, _not_resting(memory))
+    return replace(verdict, missing=True), memory
+
+
+def may_be_missing_until(created: float | None, first_look: float) -> float:
+    """
+    Return the time until which a 404 says nothing of a job, in seconds since 1970.
+
+    :param created: when the job was created; ``None``: not known.
+    :param first_look: when it was first asked for.
+    """
+    # A clock of the service that runs ahead of this one must not prolong the grace.
+    return (first_look if created is None else min(created, first_look)) + NOT_FOUND_GRACE
+
+
+def _assess_404(job: MissingJob, policy: Policy, now: float, memory: Memory) -> tuple[Verdict, Memory]:
+    began = now if memory.began is None else memory.began
+    if now < may_be_missing_until(memory.created, began):
+        message = advice.vanished_in_its_first_minutes(job) if memory.seen else advice.not_yet_found(job)
+        return _warning(job, "not found", message, now, memory)
     if memory.seen:
         return _confirm(Outcome.NOT_FOUND, job, advice.gone(job), policy, now, memory, advice.vanished(job))
-    if memory.began is not None and now - memory.began >= NOT_FOUND_GRACE:
-        if memory.assumed_since is not None:
-            # Nothing is remembered: it may have been there a moment ago.
-            return _confirm(Outcome.NOT_FOUND, job, advice.never_found(job), policy, now, memory)
-        return _verdict(Outcome.NOT_FOUND, job, advice.never_found(job)), memory
-    return _warning(job, "not found", advice.not_yet_found(job), now, memory)
+    if memory.assumed_since is not None:
+        # Nothing is remembered: it may have been there a moment ago.
+        return _confirm(Outcome.NOT_FOUND, job, advice.never_found(job), policy, now, memory)
+    return _verdict(Outcome.NOT_FOUND, job, advice.never_found(job)), memory
 
 
 def _confirm(
@@ -206,23 +228,27 @@ def _confirm(
 
 
 def confirm(
-    verdict: Verdict, meanwhile: str, *, pause: float, now: float, memory: Memory
+    verdict: Verdict, meanwhile: str, *, pause: float, now: float, memory: Memory, readings: int = 2
 ) -> tuple[Verdict, Memory]:
     """
-    Give a verdict only if it is reached a second time.
+    Give a verdict only if it is reached again.
 
     :param verdict: what was read.
     :param meanwhile: what to say when it is read for the first time.
     :param pause: seconds that have to lie between the two readings.
     :param now: seconds since 1970.
     :param memory: what is remembered of the job.
+    :param readings: how often it has to be reached.
     """
     waiting = replace(verdict, outcome=Outcome.WAITING, message=meanwhile)
     if memory.candidate != verdict.outcome.value:
-        memory = replace(memory, candidate=verdict.outcome.value, candidate_since=now)
+        memory = replace(memory, candidate=verdict.outcome.value, candidate_since=now, candidate_readings=1)
         return replace(waiting, warn=True), memory
     if now - memory.candidate_since < pause:
         return waiting, memory
+    reached = max(1, memory.candidate_readings) + 1
+    if reached < readings:
+        return waiting, replace(memory, candidate_since=now, candidate_readings=reached)
     return verdict, memory
 
 
@@ -245,9 +271,11 @@ def _warning(
 def _seen(job: BatchJob, now: float, memory: Memory) -> Memory:
     # The user action is left out of a light answer, which must not look like a change.
     state = f"{job.word} {job.completion_percentage} {job.cost_pu} {job.last_updated}"
+    created = moment_of(job.payload.get("created"))
+    memory = replace(memory, seen=True, created=memory.created if created is None else created)
     if memory.state == state:
-        return replace(memory, seen=True)
-    return replace(memory, seen=True, state=state, state_since=_since(now, memory))
+        return memory
+    return replace(memory, state=state, state_since=_since(now, memory))
 
 
 def _since(now: float, memory: Memory) -> float:
@@ -255,7 +283,7 @@ def _since(now: float, memory: Memory) -> float:
 
 
 def _unconfirmed(memory: Memory) -> Memory:
-    return replace(memory, candidate="", candidate_since=0.0)
+    return replace(memory, candidate="", candidate_since=0.0, candidate_readings=0)
 
 
 def _not_resting(memory: Memory) -> Memory:

@@ -171,6 +171,15 @@ class Bookmark:
         except (TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from None
 
+    def is_new(self, key: str, created: float) -> bool:
+        """
+        Tell whether a job may end that no look has shown readable yet.
+
+        :param key: its id, in lower case.
+        :param created: when it was created, in seconds since 1970.
+        """
+        return self.since is not None and created >= self.since and short(key) not in self.closed
+
     def _is_settled(self, listed: ListedJob) -> bool:
         """Tell whether a job that is not open was seen before, so that it must have ended."""
         if self.since is None or listed.created is None:

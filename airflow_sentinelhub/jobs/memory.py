@@ -21,7 +21,9 @@ class Memory(StoredRecord):
     :param resting: the user action (with its time stamp) under which the job rests; empty: it does not.
     :param resting_since: since when.
     :param candidate: an outcome that was read once and has to be confirmed; empty: none.
-    :param candidate_since: when it was first read.
+    :param candidate_since: when it was last read in a reading that counted.
+    :param candidate_readings: how many readings counted; 0: not counted, as by an older version.
+    :param created: when the job was created, where the service said so.
     :param warned_of: the oddity that was warned of last.
     :param warned_at: when.
     :param outage_failures: how many looks in a row failed.
@@ -39,6 +41,8 @@ class Memory(StoredRecord):
     resting_since: float = 0.0
     candidate: str = ""
     candidate_since: float = 0.0
+    candidate_readings: int = 0
+    created: float | None = None
     warned_of: str = ""
     warned_at: float = 0.0
     outage_failures: int = 0

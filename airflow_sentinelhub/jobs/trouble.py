@@ -13,12 +13,14 @@ from airflow_sentinelhub.exceptions import (
     Forbidden,
     InvalidConnection,
     InvalidCredentials,
+    InvalidPayload,
     NotFound,
     RequestRefused,
     SentinelHubError,
     ServiceError,
     Unauthorized,
 )
+from airflow_sentinelhub.jobs import advice
 from airflow_sentinelhub.jobs.api import BatchApi
 from airflow_sentinelhub.jobs.assessment import confirm
 from airflow_sentinelhub.jobs.durations import in_words
@@ -28,6 +30,9 @@ from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
 
 CREDENTIALS_PAUSE = 60.0
 """Seconds between the two refusals that end a wait whose credentials worked before."""
+
+UNREADABLE_READINGS = 3
+"""Readings of an answer about a job that cannot be read, at least an interval apart, that end its wait."""
 
 LEAST_FAILURES = 3
 """Failed looks without which no outage ends a wait, however long they took."""
@@ -68,6 +73,16 @@ def assess_trouble(
                 return refused, memory
             meanwhile = f"{error} They worked before, so the connection is read and tried again."
             return confirm(refused, meanwhile, pause=CREDENTIALS_PAUSE, now=now, memory=memory)
+        case InvalidPayload():
+            # Whether it is the job's own or everybody's trouble is for the caller to find out.
+            return confirm(
+                verdict(Outcome.UNREADABLE, advice.unreadable(label, _sentence(error), UNREADABLE_READINGS)),
+                f"{_sentence(error)} It is asked for {UNREADABLE_READINGS} times before this counts.",
+                pause=policy.confirmation_pause(None),
+                now=now,
+                memory=memory,
+                readings=UNREADABLE_READINGS,
+            )
         case RequestRefused() if not (_may_be_a_roll_out(error) and worked):
             outcome = Outcome.FORBIDDEN if isinstance(error, Forbidden) else Outcome.REFUSED
             return confirm(
@@ -103,7 +118,7 @@ def pause_after(error: SentinelHubError, policy: Policy, memory: Memory, jitter:
     """
     if isinstance(error, InvalidCredentials | InvalidConnection):
         return CREDENTIALS_PAUSE + jitter
-    if isinstance(error, RequestRefused):
+    if isinstance(error, RequestRefused | InvalidPayload):
         return policy.confirmation_pause(None)
     longest = max(60.0, policy.poll_interval)
     pause = min(longest, 2.0 ** min(memory.outage_failures, 30)) * (0.5 + jitter / 2)
@@ -111,6 +126,11 @@ def pause_after(error: SentinelHubError, policy: Policy, memory: Memory, jitter:
         # A service that goes on refusing is asked less and less often, whatever it says.
         return max(error.retry_after * (1 + jitter / 10), pause)
     return pause
+
+
+def _sentence(error: SentinelHubError) -> str:
+    text = str(error).strip()
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _may_be_a_roll_out(error: RequestRefused) -> bool:

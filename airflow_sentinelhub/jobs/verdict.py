@@ -35,6 +35,7 @@ class Outcome(StrEnum):
     INVALID_CONNECTION = "invalid_connection"
     FORBIDDEN = "forbidden"
     REFUSED = "refused"
+    UNREADABLE = "unreadable"
     ERROR = "error"
 
 
@@ -56,6 +57,7 @@ _EXCEPTIONS: dict[Outcome, type[SentinelHubError]] = {
     Outcome.INVALID_CONNECTION: exceptions.InvalidConnection,
     Outcome.FORBIDDEN: exceptions.Forbidden,
     Outcome.REFUSED: exceptions.RequestRefused,
+    Outcome.UNREADABLE: exceptions.InvalidPayload,
     Outcome.ERROR: exceptions.SentinelHubError,
 }
 
@@ -72,6 +74,7 @@ class Verdict:
     :param job: the job as last seen, or ``None`` if it never was.
     :param service_message: the service's own words.
     :param warn: whether the message of a WAITING verdict is to be said now (the rules limit how often).
+    :param missing: whether the service said 404.
     """
 
     outcome: Outcome
@@ -81,6 +84,7 @@ class Verdict:
     job: BatchJob | None = None
     service_message: str | None = None
     warn: bool = False
+    missing: bool = False
 
     @property
     def is_final(self) -> bool:
@@ -153,3 +157,18 @@ class Verdict:
             )
         except KeyError as missing:
             raise ValueError(f"a trigger event without {missing} is no verdict") from None
+
+
+def job_error(api: BatchApi, job_id: str, reason: str) -> Verdict:
+    """
+    Return the verdict on a job that cannot be watched because of an error of the provider.
+
+    :param api: the job's API.
+    :param job_id: its id.
+    :param reason: what went wrong.
+    """
+    message = (
+        f"Waiting for {api.display_name} job {job_id} failed ({reason}). This is an error of the provider or its "
+        "environment; the job was left alone."
+    )
+    return Verdict(Outcome.ERROR, api, job_id, message)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from airflow_sentinelhub.client.config import ClientConfig
 
 _PAGES = "_sentinelhub_pages"
+_RESUMED = "_sentinelhub_resumed"
 
 
 class _PageLink(BaseOperatorLink):
@@ -34,6 +35,9 @@ class _PageLink(BaseOperatorLink):
         page = getattr(operator, _PAGES, {}).get(type(self))
         if page is not None:
             return str(page)
+        if not getattr(operator, _RESUMED, False):
+            # Nothing can be there, and Airflow would write an error into the task's log that says so.
+            return ""
         try:
             # What is empty here replaces what was there before the task deferred.
             return str(XCom.get_value(ti_key=ti_key, key=self.xcom_key) or "")
@@ -51,6 +55,15 @@ class SentinelHubDeliveryLink(_PageLink):
     """Leads to the folder of the job's results, in the web console of its object storage."""
 
     name = "Delivery folder"
+
+
+def note_resumed(operator: Any) -> None:
+    """
+    Note that a task goes on after it was deferred, so that its links may be known from before.
+
+    :param operator: the task, on its worker.
+    """
+    setattr(operator, _RESUMED, True)
 
 
 def link_to(

@@ -16,7 +16,7 @@ from airflow_sentinelhub.jobs import (
     parse_request_id,
     reduce_to_id,
 )
-from airflow_sentinelhub.links.batch import link_to
+from airflow_sentinelhub.links.batch import link_to, note_resumed
 from airflow_sentinelhub.operators.batch_api import SentinelHubBatchOperator
 from airflow_sentinelhub.operators.doing import Doing, Helpers
 from airflow_sentinelhub.operators.pausing import Pausing, TimeLimit
@@ -110,6 +110,7 @@ class SentinelHubBatchActionOperator(Pausing, SentinelHubBatchOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Say what became of a wait whose trigger never fired."""
+        note_resumed(self)
         failure = self._trigger_failure(next_method, next_kwargs)
         if failure is None:
             return super().resume_execution(next_method, next_kwargs, context)

@@ -23,11 +23,15 @@ from airflow_sentinelhub.jobs import (
     advice,
     taken,
 )
-from airflow_sentinelhub.jobs.assessment import NOT_FOUND_GRACE
+from airflow_sentinelhub.jobs.assessment import may_be_missing_until
+from airflow_sentinelhub.jobs.lock import moment_of
 from airflow_sentinelhub.watching import look_at
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.batch import BatchClient
+
+MISSED_GRACE = 120.0
+"""Seconds for which an old job may be 404 before it counts as gone."""
 
 NOT_FOUND_PAUSE = 5.0
 """Seconds between two looks at a job that is not found."""
@@ -44,6 +48,7 @@ class Asker:
     :param job_id: the job.
     :param sleep: lets so many seconds pass.
     :param warn: writes a warning into the task log.
+    :param is_elsewhere: tells whether another API has a job of this id, so that nothing is gained by waiting.
     """
 
     def __init__(
@@ -52,32 +57,40 @@ class Asker:
         job_id: str,
         sleep: Callable[[float], None],
         warn: Callable[[str], object],
+        is_elsewhere: Callable[[MissingJob], bool] = lambda _: False,
     ) -> None:
         self._client = client
         self._job_id = job_id
         self._sleep = sleep
         self._warn = warn
+        self._is_elsewhere = is_elsewhere
+        self._created: float | None = None
 
     def look(self, *, seen: bool) -> BatchJob | MissingJob:
         """
         Read the job. A new one may not be readable at once, and one that was seen may be missed for once.
 
         :param seen: whether it was seen before.
-        :return: the job, or that it was not found for :data:`NOT_FOUND_GRACE` seconds.
+        :return: the job, or that it was not found until
+            :func:`~airflow_sentinelhub.jobs.assessment.may_be_missing_until`, and for :data:`MISSED_GRACE` seconds
+            at least.
         :raises SentinelHubError: neither could be had.
         """
-        until: float | None = None
+        first: float | None = None
         while True:
             look = look_at(self._client, self._job_id, budget=None)
             if isinstance(look, SentinelHubError):
                 raise look
             if isinstance(look, BatchJob):
+                self._created = moment_of(look.payload.get("created")) or self._created
                 return look
             now = clock.now()
-            if until is None:
-                until = now + NOT_FOUND_GRACE
+            if first is None:
+                first = now
                 self._warn(advice.vanished(look) if seen else advice.not_yet_found(look))
-            if now >= until:
+                if not seen and self._is_elsewhere(look):
+                    return look
+            if now >= max(may_be_missing_until(self._created, first), first + MISSED_GRACE):
                 return look
             self._sleep(NOT_FOUND_PAUSE)
 

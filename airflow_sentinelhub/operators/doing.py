@@ -75,7 +75,7 @@ class Doing:
         self._api = client.api
         self._memory = memory
         self._helpers = helpers
-        self._asker = Asker(client, job_id, helpers.sleep, helpers.log.warning)
+        self._asker = Asker(client, job_id, helpers.sleep, helpers.log.warning, self._is_elsewhere)
 
     def job(self) -> BatchJob:
         """
@@ -118,6 +118,10 @@ class Doing:
         message = advice.gone(look) if self._memory.seen else advice.never_found(look)
         verdict = Verdict(Outcome.NOT_FOUND, self._api, look.id, message)
         raise look_elsewhere(verdict, self._helpers.connect).exception()
+
+    def _is_elsewhere(self, look: MissingJob) -> bool:
+        verdict = Verdict(Outcome.NOT_FOUND, self._api, look.id)
+        return bool(look_elsewhere(verdict, self._helpers.connect).message)
 
     def _confirmed(self, call: ServiceCall, before: BatchJob) -> BatchJob:
         """Look that the service took what it accepted."""

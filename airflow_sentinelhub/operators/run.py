@@ -35,7 +35,7 @@ from airflow_sentinelhub.jobs.completeness import Allowance
 from airflow_sentinelhub.jobs.delivery import delivery_folder
 from airflow_sentinelhub.jobs.durations import seconds, some_seconds
 from airflow_sentinelhub.jobs.run_record import RunRecord, is_stopped
-from airflow_sentinelhub.links.batch import link_to
+from airflow_sentinelhub.links.batch import link_to, note_resumed
 from airflow_sentinelhub.operators.course import Course
 from airflow_sentinelhub.operators.creating import JobCreation
 from airflow_sentinelhub.operators.doing import Doing, Helpers
@@ -246,6 +246,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Say what becomes of the job when its trigger never fired; Airflow does not tell what was known."""
+        note_resumed(self)
         failure = self._trigger_failure(next_method, next_kwargs)
         if failure is None:
             return super().resume_execution(next_method, next_kwargs, context)

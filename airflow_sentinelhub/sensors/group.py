@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_sentinelhub import clock
-from airflow_sentinelhub.exceptions import SentinelHubError, ServiceUnavailable
+from airflow_sentinelhub.exceptions import InvalidPayload, SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import (
     BatchApi,
@@ -260,6 +260,11 @@ class SentinelHubBatchGroupSensor(SentinelHubPatientSensor):
         except SentinelHubError as error:
             looks = dict.fromkeys(job_ids, error)
         errors = [look for look in looks.values() if isinstance(look, SentinelHubError)]
+        # What cannot be read now does not undo that the jobs are done: of such a job, id and status are known.
+        unreadable = [error for error in errors if isinstance(error, InvalidPayload)]
+        errors = [error for error in errors if not isinstance(error, InvalidPayload)]
+        if unreadable:
+            self.log.warning("Jobs that could not be read: %d. %s", len(unreadable), unreadable[0])
         if errors and done:
             if isinstance(errors[0], ServiceUnavailable):
                 raise ResultUnavailable(str(errors[0]), api=self.api.value) from errors[0]

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
-from airflow_sentinelhub.jobs import GroupVerdict
+from airflow_sentinelhub.jobs import GroupVerdict, job_error
 from airflow_sentinelhub.watching import (
     GroupTerms,
     GroupWait,
     Look,
     NextLook,
+    Whereabouts,
     look_at_many,
     look_elsewhere,
 )
@@ -40,6 +41,8 @@ class WorkerGroupWait:
         jitter = random.random()  # noqa: S311 - it only spreads requests
         self._group = GroupWait(terms, sensor.log.log, jitter=lambda: jitter)
         self._next: dict[str, tuple[float, NextLook]] = {}
+        self._places = Whereabouts(())
+        self._log = sensor.log
 
     def verdict(self) -> GroupVerdict:
         """Look at the jobs until the wait is over."""
@@ -72,18 +75,25 @@ class WorkerGroupWait:
         looks, now = self._looks(due, certain), clock.now()
         for job_id, look in looks.items():
             # All at one moment, so that those that were looked at together are due together.
-            wait = group.waits[job_id]
-            verdict = wait.see(look, now)
-            if verdict.is_final:
-                group.end(look_elsewhere(verdict, self._hook.get_conn), now)
-            else:
-                wanted = wait.next_look(now)
-                self._next[job_id] = (now + wanted.after, wanted)
+            try:
+                self._take_in(job_id, look, now)
+            except Exception as error:
+                self._log.exception("Waiting for %s job %s failed.", group.terms.api.display_name, job_id)
+                group.end(job_error(group.terms.api, job_id, f"{type(error).__name__}: {error}"), now)
+
+    def _take_in(self, job_id: str, look: Look, now: float) -> None:
+        wait = self._group.waits[job_id]
+        verdict = look_elsewhere(wait.see(look, now), self._hook.get_conn)
+        if verdict.is_final:
+            self._group.end(verdict, now)
+        else:
+            wanted = wait.next_look(now)
+            self._next[job_id] = (now + wanted.after, wanted)
 
     def _looks(self, due: list[str], certain: list[str]) -> dict[str, Look]:
         try:
             # Read each time, so that a secret that was rotated meanwhile is found.
             with self._hook.get_conn(self._group.terms.api) as client:
-                return look_at_many(client, due, certain=certain)
+                return look_at_many(client, due, certain=certain, places=self._places, now=clock.monotonic())
         except SentinelHubError as error:
             return dict.fromkeys(due, error)

@@ -11,7 +11,8 @@ from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import Deadlines, Verdict
-from airflow_sentinelhub.watching import Look, Terms, Wait, look_at, look_elsewhere
+from airflow_sentinelhub.jobs.trouble import UNREADABLE_READINGS
+from airflow_sentinelhub.watching import Look, Terms, Wait, look_at, look_elsewhere, whose
 
 try:
     from airflow.sdk.exceptions import AirflowRescheduleException
@@ -129,13 +130,15 @@ class WorkerWait:
             return self._wait.see(error, clock.now())
         with client:
             verdict = self._wait.see(self._look(client), clock.now())
-            if self._forgetful and not verdict.is_final and self._wait.awaits_confirmation:
+            for _ in range(UNREADABLE_READINGS - 1):
+                if not self._forgetful or verdict.is_final or not self._wait.awaits_confirmation:
+                    break
                 clock.sleep(self._wait.pause(clock.now()))
                 verdict = self._wait.see(self._look(client), clock.now())
         return look_elsewhere(verdict, self._hook.get_conn)
 
     def _look(self, client: BatchClient) -> Look:
-        return look_at(client, self._wait.terms.job_id, light=self._wait.light_will_do)
+        return whose(client, look_at(client, self._wait.terms.job_id, light=self._wait.light_will_do))
 
     def _backed_off(self, pause: float, now: float) -> float:
         """Let the user's ``exponential_backoff`` and ``max_wait`` make a pause longer, but never miss the end."""

@@ -17,6 +17,7 @@ from airflow_sentinelhub.exceptions import BatchTimeout, SentinelHubError, Servi
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import Deadlines, GroupVerdict, Outcome, Policy, Verdict
 from airflow_sentinelhub.jobs.durations import SHORTEST_INTERVAL, in_words, seconds, some_seconds
+from airflow_sentinelhub.links.batch import note_resumed
 from airflow_sentinelhub.watching import format_time
 
 if TYPE_CHECKING:
@@ -171,6 +172,7 @@ class SentinelHubPatientSensor(Patient, BaseSensorOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Say what became of a wait whose trigger never fired; only a real timeout may skip the task."""
+        note_resumed(self)
         if next_method == _TRIGGER_FAILED:
             failure = next_kwargs or {}
             reason = failure.get("error", "unknown")

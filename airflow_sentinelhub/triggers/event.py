@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import json
 import math
@@ -16,9 +17,12 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi, read_filter
 from airflow_sentinelhub.jobs.durations import in_words, some_seconds
+from airflow_sentinelhub.jobs.encodable import printable
 from airflow_sentinelhub.jobs.lock import moment_of
 from airflow_sentinelhub.triggers.asset_notebook import AssetNotebook
 from airflow_sentinelhub.triggers.follow import follow
+from airflow_sentinelhub.triggers.waiting import safe_event
+from airflow_sentinelhub.triggers.watch import log_crash
 from airflow_sentinelhub.watching import EndsWatch, EventTerms, MemoryNotebook, Notebook
 from airflow_sentinelhub.watching.ends import Tell
 
@@ -137,7 +141,7 @@ class SentinelHubBatchEventTrigger(BaseEventTrigger):
         try:
             async for events in shared_stream:
                 for event in events:
-                    yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+                    yield safe_event(event, functools.partial(_bare, event))
         finally:
             await self.cleanup()
 
@@ -157,7 +161,8 @@ class SentinelHubBatchEventTrigger(BaseEventTrigger):
         self._watching = asyncio.create_task(self._watch(MemoryNotebook(), tell))
         try:
             while True:
-                yield TriggerEvent(await outgoing.get())  # type: ignore[no-untyped-call]
+                event = await outgoing.get()
+                yield safe_event(event, functools.partial(_bare, event))
         finally:
             await self.cleanup()
 
@@ -180,10 +185,17 @@ class SentinelHubBatchEventTrigger(BaseEventTrigger):
             watch = EndsWatch(terms, notebook, tell, self.log.log, writer=self._run_id)
             try:
                 await follow(watch, SentinelHubHook(self.sentinelhub_conn_id).aget_config)
-            except Exception:
+            except Exception as error:
                 # An AssetWatcher that ends is started again at once, and again, so it goes on by itself.
-                self.log.exception("Looking for ends of %s jobs failed; it goes on.", self.api.display_name)
+                log_crash(self.log, f"Looking for ends of {self.api.display_name} jobs failed; it goes on.", error)
             await asyncio.sleep(_AFTER_A_CRASH)
+
+
+def _bare(event: dict[str, Any], reason: str) -> dict[str, Any]:
+    """Return an event without what its job says of itself, which cannot be handed over."""
+    end = {name: printable(str(value), 300) for name, value in event.get("event", {}).items()}
+    repeated = bool(event.get("event", {}).get("may_be_repeated"))
+    return {"event": {**end, "may_be_repeated": repeated, "left_out": reason}}
 
 
 def _moment(since: datetime | str | None) -> str | None:

@@ -17,8 +17,8 @@ from airflow_sentinelhub.jobs import (
     Until,
     group_error,
 )
-from airflow_sentinelhub.triggers.waiting import LAST_LOOK, SentinelHubWaitTrigger
-from airflow_sentinelhub.triggers.watch import crashed, remembered, watch
+from airflow_sentinelhub.triggers.waiting import LAST_LOOK, SentinelHubWaitTrigger, safe_event
+from airflow_sentinelhub.triggers.watch import crashed, in_brief, log_crash, remembered, watch
 from airflow_sentinelhub.watching import GroupTerms, GroupWait
 
 if TYPE_CHECKING:
@@ -70,11 +70,18 @@ class SentinelHubBatchGroupTrigger(SentinelHubWaitTrigger):
             verdict = await self._wait()
         except Exception as error:
             # A trigger that crashes would be taken for a timeout by Airflow's soft_fail and skip the task.
-            self.log.exception("Waiting for %d %s jobs failed.", len(self.request_ids), self.api.display_name)
-            verdict = group_error(self.request_ids, self.api, f"{type(error).__name__}: {error}")
+            what = f"Waiting for {len(self.request_ids)} {self.api.display_name} jobs failed."
+            log_crash(self.log, what, error)
+            verdict = group_error(self.request_ids, self.api, in_brief(error))
         await self.settle()
+        event = safe_event(verdict.to_json(), self._plain)
         # Nothing may be awaited after the event: Airflow would cancel it as if by a user.
-        yield TriggerEvent(verdict.to_json())  # type: ignore[no-untyped-call]
+        yield event
+
+    def _plain(self, reason: str) -> dict[str, Any]:
+        """Return the verdict for when what is known of the jobs cannot be handed over."""
+        why = f"the wait ended, but what is known of the jobs cannot be handed over: {reason}"
+        return group_error(self.request_ids, self.api, why).to_json()
 
     async def _wait(self) -> GroupVerdict:
         terms = GroupTerms(self.api, self.request_ids, self.quorum, self.policy, self.deadlines)
@@ -121,10 +128,12 @@ class SentinelHubBatchGroupTrigger(SentinelHubWaitTrigger):
         try:
             verdict = await watch(group.waits[job_id], connection.read, 0.0)
         except Exception as error:
-            self.log.exception("Waiting for %s job %s failed.", self.api.display_name, job_id)
+            log_crash(self.log, f"Waiting for {self.api.display_name} job {job_id} failed.", error)
             verdict = crashed(self.api, job_id, error)
-        group.end(verdict, clock.now())
-        ended.set()
+        try:
+            group.end(verdict, clock.now())
+        finally:
+            ended.set()
 
 
 class _Connection:

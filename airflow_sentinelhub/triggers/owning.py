@@ -12,6 +12,7 @@ from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.hooks.clients import make_client
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.jobs.assessment import NOT_FOUND_GRACE
 from airflow_sentinelhub.jobs.durations import in_words
 from airflow_sentinelhub.triggers.task_state import state_of
 from airflow_sentinelhub.watching import Ending, end_job, was_killed
@@ -25,6 +26,9 @@ _TIME_TO_KILL = 25.0
 
 _ASKED_AGAIN_FOR = 15 * 60.0
 """Seconds for which a stop is asked for again: a job may be queued for minutes, and the service busy or away."""
+
+_MISSING_FOR = NOT_FOUND_GRACE
+"""The same while the job is 404: a new one may run although it cannot be read yet."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 3.0, 30.0
 _BUDGET = 10.0
@@ -83,18 +87,22 @@ class OwningTrigger(BaseTrigger):
             self.log.exception("%s It was not stopped:", self._left())
 
     async def _stop_if_killed(self) -> None:
-        until, pause = clock.monotonic() + _ASKED_AGAIN_FOR, _FIRST_PAUSE
+        began, pause = clock.monotonic(), _FIRST_PAUSE
+        until = began + _ASKED_AGAIN_FOR
         while was_killed(state := await self._state()):
             if pause == _FIRST_PAUSE:
                 # Said before it is done: under Python 3.11 Airflow closes this log after two seconds.
                 self.log.info("This task was killed (it is %s), so its job is asked to stop.", state)
             config = await SentinelHubHook(self.sentinelhub_conn_id).aget_config()
             ending = await asyncio.to_thread(self._stop, config)
-            if not ending.again or clock.monotonic() >= until:
+            if ending.missing:
+                until = min(until, began + _MISSING_FOR)
+            if not (ending.again or ending.missing) or clock.monotonic() >= until:
                 self.log.log(ending.level, "%s", ending.line)
                 return
             if pause == _FIRST_PAUSE:
-                self.log.warning("%s It is asked again for %s.", ending.line, in_words(_ASKED_AGAIN_FOR))
+                again_for = in_words(until - began)
+                self.log.warning("%s It is asked again for %s.", _for_now(ending), again_for)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
         self.log.info("%s The task is %s, so the job was left alone.", self._left(), state or "gone")
@@ -110,3 +118,7 @@ class OwningTrigger(BaseTrigger):
 
     def _left(self) -> str:
         return f"The wait for {self.api.display_name} job {self.request_id} was ended from outside."
+
+
+def _for_now(ending: Ending) -> str:
+    return "The job is not found (404), as a new one may be for minutes." if ending.missing else ending.line

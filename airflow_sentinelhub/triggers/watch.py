@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
+import traceback
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.client.gate import PROCESS_GATE, GateKey
 from airflow_sentinelhub.exceptions import InvalidCredentials, SentinelHubError
 from airflow_sentinelhub.hooks.clients import make_client
-from airflow_sentinelhub.jobs import BatchApi, Outcome, Verdict
+from airflow_sentinelhub.jobs import BatchApi, Verdict, job_error
+from airflow_sentinelhub.jobs.plain_text import encodable
 from airflow_sentinelhub.jobs.redaction import REDACT
 from airflow_sentinelhub.watching import (
     Account,
@@ -31,6 +34,11 @@ if TYPE_CHECKING:
 
 Shared = TypeVar("Shared")
 
+_log = logging.getLogger(__name__)
+
+_LONGEST_REASON = 500
+_LONGEST_LOOK_ELSEWHERE = 120.0
+_LONGEST_TRACEBACK = 20_000
 _PAUSE_BEFORE_NEW_CREDENTIALS = 1.0
 _CREDENTIALS_ARE_KNOWN_AFTER = 300.0
 
@@ -48,18 +56,36 @@ def remembered(started_at: float) -> dict[str, object]:
 
 def crashed(api: BatchApi, job_id: str, error: Exception) -> Verdict:
     """
-    Give the verdict on a job that cannot be watched because of an error of ours.
+    Return the verdict on a job that cannot be watched because of an error of the provider.
 
     :param api: the job's API.
     :param job_id: its id.
     :param error: what went wrong.
     """
-    reason = f"{type(error).__name__}: {REDACT.line(str(error))}"
-    message = (
-        f"Waiting for {api.display_name} job {job_id} failed ({reason}). This is an error "
-        "of the provider or its environment; the job was left alone."
-    )
-    return Verdict(Outcome.ERROR, api, job_id, message)
+    return job_error(api, job_id, in_brief(error))
+
+
+def in_brief(error: Exception) -> str:
+    """Return an error as a part of a sentence."""
+    return REDACT.line(f"{type(error).__name__}: {error}", _LONGEST_REASON)
+
+
+def log_crash(log: Any, what: str, error: Exception) -> None:
+    """
+    Write an error of the provider into a task log, with its traceback. It never raises.
+
+    :param log: the log.
+    :param what: what failed, as a sentence.
+    :param error: what went wrong.
+    """
+    try:
+        log.error(
+            "%s\n%s",
+            what,
+            REDACT.excerpt(encodable("".join(traceback.format_exception(error))), _LONGEST_TRACEBACK),
+        )
+    except Exception:
+        _log.debug("A task log cannot be written.", exc_info=True)
 
 
 async def watch(wait: Wait, read_config: ReadConfig, first_look_after: float) -> Verdict:
@@ -100,18 +126,25 @@ async def _watch_with(
             if isinstance(look, InvalidCredentials) and await was_changed(read_config, config):
                 return None
             verdict = wait.see(look, clock.now())
+            if may_be_elsewhere(verdict):
+                verdict = await _looked_for_elsewhere(verdict, config, wait)
             if verdict.is_final:
-                break
+                return verdict
             wanted = wait.next_look(clock.now())
     finally:
         _leave(subscription, config)
-    if may_be_elsewhere(verdict):
-        subscription = _subscribe(config, BatchApi.PROCESS, wait)
-        try:
+
+
+async def _looked_for_elsewhere(verdict: Verdict, config: ClientConfig, wait: Wait) -> Verdict:
+    """Look for a job in the other API that may have it; no answer from there is no help, and no trouble."""
+    subscription = _subscribe(config, BatchApi.PROCESS, wait)
+    try:
+        async with asyncio.timeout(_LONGEST_LOOK_ELSEWHERE):
             return found_elsewhere(verdict, await subscription.next(NextLook(0.0)))
-        finally:
-            _leave(subscription, config)
-    return verdict
+    except TimeoutError:
+        return verdict
+    finally:
+        _leave(subscription, config)
 
 
 def _subscribe(config: ClientConfig, api: BatchApi, wait: Wait) -> Subscription:

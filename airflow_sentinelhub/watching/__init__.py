@@ -16,8 +16,9 @@ from airflow_sentinelhub.watching.look import (
     look_elsewhere,
     may_be_elsewhere,
 )
-from airflow_sentinelhub.watching.look_at_many import look_at_many
+from airflow_sentinelhub.watching.look_at_many import look_at_many, whose
 from airflow_sentinelhub.watching.pollers import Account, follow_list, subscribe
+from airflow_sentinelhub.watching.search import Whereabouts
 from airflow_sentinelhub.watching.story import Story, verdict_line
 from airflow_sentinelhub.watching.subscription import Subscription
 from airflow_sentinelhub.watching.wait import Terms, Wait
@@ -46,6 +47,7 @@ __all__ = [
     "Subscription",
     "Terms",
     "Wait",
+    "Whereabouts",
     "format_time",
     "found_elsewhere",
     "look_at",
@@ -53,4 +55,5 @@ __all__ = [
     "may_be_elsewhere",
     "subscribe",
     "verdict_line",
+    "whose",
 ]

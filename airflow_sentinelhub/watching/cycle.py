@@ -9,13 +9,21 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_sentinelhub.exceptions import RateLimited, SentinelHubError
+from airflow_sentinelhub.exceptions import InvalidPayload, RateLimited, RequestRefused, SentinelHubError
 from airflow_sentinelhub.jobs import BatchJob
 from airflow_sentinelhub.watching.asking import THREADS, Asker
 from airflow_sentinelhub.watching.look import ListReader, Look, look_once, wants_the_rest
+from airflow_sentinelhub.watching.reading import (
+    id_of,
+    is_unreadable,
+    of_everybody,
+    of_the_job,
+    read_job,
+    unexpected,
+)
 from airflow_sentinelhub.watching.search import Walk, Whereabouts
 from airflow_sentinelhub.watching.subscription import Subscription
-from airflow_sentinelhub.watching.weather import Weather, is_weather
+from airflow_sentinelhub.watching.weather import ENOUGH, Weather, is_of_account, is_weather
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +71,11 @@ class Cycle:
         self._began = self._loop.time()
         self._admitted = True
         self._open: dict[str, list[Subscription]] = {}
+        self._unreadable: list[tuple[list[Subscription], SentinelHubError]] = []
+        self._heard = False
+        self._list_is_away = False
+        self._list_answered: bool | None = None
+        self._probing = asyncio.Lock()
         for subscription in taken:
             subscription.asked_at = self._began
             self._open.setdefault(subscription.job, []).append(subscription)
@@ -77,7 +90,10 @@ class Cycle:
     async def _look(self) -> None:
         if self._common.weather.is_bad:
             # Any job will do to see whether the service is back, but not always the same one.
-            await self._get_one(list(self._open)[int(self._began * 1000) % len(self._open)])
+            await self._get_one(self._any())
+            if self._unreadable and not self._heard and not await self._list_answers():
+                self._give_up(self._unreadable[0][1])
+                return
         certain = {job for job, waits in self._open.items() if any(wait.wanted.certain for wait in waits)}
         uncertain = self._open.keys() - certain
         wanted = len(uncertain)
@@ -85,6 +101,7 @@ class Cycle:
         # Jobs that vanished from the list after many pages are left for the next cycle, which begins at once.
         longest_unheard = sorted(self._open, key=lambda job: (job not in certain, self._heard_of(job)))
         await self._get(longest_unheard[: len(certain) + wanted + 1 - pages])
+        await self._settle_unreadable()
         self._leave()
 
     async def _read_list(self, jobs: set[str]) -> int:
@@ -101,14 +118,15 @@ class Cycle:
                 await self._admission()
                 try:
                     page = await common.asker.ask(_read_page, walk, jobs, common.watched)
-                except SentinelHubError as error:
+                except Exception as error:
                     search.failed()
-                    self._list_failed(error)
-                    return search.pages + 1
+                    requests = await self._list_failed(_as_ours(error))
+                    return search.pages + requests
                 if page is None:
                     search.reached_end()
                     continue
-                common.weather.answered()
+                self._hear()
+                self._list_answered = True
                 search.saw(walk, page.watched)
                 for number, (job, look) in enumerate(page.looks.items(), start=1):
                     jobs.discard(job)
@@ -119,15 +137,71 @@ class Cycle:
             search.finish()
         return search.pages
 
-    def _list_failed(self, error: SentinelHubError) -> None:
+    async def _list_failed(self, error: SentinelHubError) -> int:
+        """
+        Find out whether the list fails alone, or the service with it.
+
+        :return: how many requests were spent, without those for jobs.
+        """
         common = self._common
-        if is_weather(error) and common.weather.failed("the list", error, len(common.watched)):
-            self._give_up(error)
-        elif isinstance(error, RateLimited):
+        self._list_is_away = True
+        everybodys = is_weather(error) and common.weather.failed("the list", error, len(common.watched))
+        if isinstance(error, RateLimited) and not everybodys:
             self._wait_for_the_limit(error)
-        else:
-            bar = common.places.bar(self._loop.time())
-            log.warning("For %.0f s, each job is asked for by itself, as they cannot be listed: %s", bar, error)
+            return 1
+        if is_of_account(error):
+            self._give_up(error)
+            return 1
+        if (is_weather(error) or is_unreadable(error)) and not self._heard and self._open:
+            # A list that fails is not the service that fails: one job tells.
+            await self._get_one(self._any())
+            if not self._heard:
+                if self._open:
+                    self._give_up(error)
+                return 1
+        bar = common.places.bar(self._loop.time())
+        log.warning("For %.0f s, each job is asked for by itself, as they cannot be listed: %s", bar, error)
+        return 1
+
+    async def _list_answers(self) -> bool:
+        """Whether the list can be read in this cycle, which shows that the service is there."""
+        async with self._probing:
+            if self._list_answered is None:
+                away = self._list_is_away or self._common.places.is_barred(self._loop.time())
+                self._list_answered = not away and await self._first_page_answers()
+        return self._list_answered
+
+    async def _first_page_answers(self) -> bool:
+        try:
+            await self._admission()
+            await self._common.asker.ask(_read_first_page)
+        except RequestRefused as error:
+            if error.of_account or error.code is None:
+                return False
+        except Exception:
+            return False
+        self._hear()
+        return True
+
+    async def _settle_unreadable(self) -> None:
+        """Deliver the answers that cannot be read: the jobs' own trouble if others can be, an outage if not."""
+        if not self._unreadable:
+            return
+        if not self._heard and not await self._list_answers():
+            self._give_up(of_everybody(self._unreadable[0][1]))
+            return
+        unreadable, self._unreadable = self._unreadable, []
+        for waits, error in unreadable:
+            self._deliver(waits, of_the_job(error))
+
+    async def _is_everybodys(self, job: str, error: SentinelHubError) -> bool:
+        """Take note of trouble with a job, and tell whether it is everybody's."""
+        weather, watched = self._common.weather, len(self._common.watched)
+        was_bad = weather.is_bad
+        if not weather.failed(job, error, watched):
+            return was_bad
+        # Some jobs may have trouble of their own while the list is read.
+        return was_bad or is_of_account(error) or watched <= ENOUGH or not await self._list_answers()
 
     async def _get(self, jobs: list[str]) -> None:
         """Ask for each job, a few at a time."""
@@ -151,10 +225,13 @@ class Cycle:
         if light and wants_the_rest(look):
             await self._admission()
             look = await self._ask_for(waits[0].job_id, False)
-        common = self._common
+        if is_unreadable(look) and isinstance(look, SentinelHubError):
+            # Other answers of this cycle show whose trouble it is.
+            self._unreadable.append((waits, look))
+            return
         if not isinstance(look, SentinelHubError) or not is_weather(look):
-            common.weather.answered()
-        elif common.weather.failed(job, look, len(common.watched)):
+            self._hear()
+        elif await self._is_everybodys(job, look):
             self._give_up(look, waits)
             return
         elif isinstance(look, RateLimited):
@@ -201,7 +278,7 @@ class Cycle:
         """Tell these waits and all that are left that the service cannot be asked."""
         self._common.weather.keep_still(error, self._loop.time())
         self._common.places.lift_bar()  # if the list failed, it was for the same reason
-        self._deliver([*waits, *self._take_all()], error, in_trouble=True)
+        self._deliver([*waits, *self._take_all()], of_everybody(error), in_trouble=True)
 
     def _wait_for_the_limit(self, error: RateLimited, waits: Iterable[Subscription] = ()) -> None:
         """Leave all for later: a 429 makes everybody slower, and is nobody's trouble yet."""
@@ -210,17 +287,26 @@ class Cycle:
 
     def _take_all(self) -> list[Subscription]:
         taken = [wait for waits in self._open.values() for wait in waits]
+        taken += [wait for waits, _ in self._unreadable for wait in waits]
         self._open.clear()
+        self._unreadable.clear()
         return taken
+
+    def _any(self) -> str:
+        """Return a job that is left, but not always the same one."""
+        return list(self._open)[int(self._began * 1000) % len(self._open)]
+
+    def _hear(self) -> None:
+        """Note that the service gave an answer that can be read."""
+        self._heard = True
+        self._common.weather.answered()
 
     def _heard_of(self, job: str) -> float:
         return min(wait.answered_at for wait in self._open[job])
 
 
-def unexpected(error: Exception) -> SentinelHubError:
-    """Take note of an error of ours, and give one that waits know what to do with."""
-    log.error("A poll failed unexpectedly.", exc_info=error)
-    return SentinelHubError(f"A poll failed unexpectedly ({type(error).__name__}: {error}).")
+def _as_ours(error: Exception) -> SentinelHubError:
+    return error if isinstance(error, SentinelHubError) else unexpected(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,11 +315,11 @@ class _Page:
     What is kept of a page.
 
     :param watched: the watched jobs on it.
-    :param looks: looks at those that were looked for.
+    :param looks: readings of those that were looked for.
     """
 
     watched: list[str]
-    looks: dict[str, BatchJob]
+    looks: dict[str, BatchJob | InvalidPayload]
 
 
 def _read_page(reader: ListReader, walk: Walk, wanted: set[str], watched: Container[str]) -> _Page | None:
@@ -246,10 +332,14 @@ def _read_page(reader: ListReader, walk: Walk, wanted: set[str], watched: Contai
         return None
     found = _Page([], {})
     for payload in page:
-        job = payload.get("id")
-        job = job.lower() if isinstance(job, str) else ""
+        job = id_of(payload)
         if job in watched:
             found.watched.append(job)
         if job in wanted and job not in found.looks:
-            found.looks[job] = BatchJob.from_payload(reader.api, payload)
+            found.looks[job] = read_job(reader.api, payload)
     return found
+
+
+def _read_first_page(reader: ListReader) -> None:
+    """Read the first page of the list for nothing but to see that it can be read."""
+    next(reader.list(budget=0), None)

@@ -37,11 +37,13 @@ class Ending:
     :param line: says it.
     :param again: it may succeed later: the service was busy or away, or the job is queued, and can be stopped only
         once it is analysed (section 5.4).
+    :param missing: the service says 404, which it also does of a job in its first minutes.
     """
 
     level: int
     line: str
     again: bool = False
+    missing: bool = False
 
 
 def was_killed(state: str | None) -> bool:
@@ -71,7 +73,7 @@ def end_job(client: JobStopper, job_id: str, budget: float) -> Ending:
     except (BadRequest, Conflict, NotFound) as refusal:
         look = look_at(client, job_id, budget=budget)
         if isinstance(look, MissingJob):
-            return Ending(logging.INFO, f"{label} is gone, so there is nothing to stop.")
+            return Ending(logging.INFO, f"{label} is gone, so there is nothing to stop.", missing=True)
         if not isinstance(look, BatchJob):
             return Ending(logging.ERROR, _not_stopped(label, f"{refusal} {look}"))
         step = plan(Action.STOP, look, time.time())

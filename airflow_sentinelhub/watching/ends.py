@@ -17,11 +17,13 @@ from typing import Any, Protocol
 
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs import BatchApi, Bookmark, EventFilter, Goal, Memory, News, Policy, Reading, end_of
-from airflow_sentinelhub.jobs.assessment import rests
+from airflow_sentinelhub.jobs.assessment import may_be_missing_until, rests
 from airflow_sentinelhub.jobs.bookmark import MOST_OPEN, short
 from airflow_sentinelhub.jobs.durations import in_words
-from airflow_sentinelhub.watching.list_cycle import BOTTOM, TOP, NextSight, Sight
-from airflow_sentinelhub.watching.story import Say, plain
+from airflow_sentinelhub.watching.list_cycle import BOTTOM, TOP, NextSight, Sight, Unreadable
+from airflow_sentinelhub.watching.story import Say, harmless, plain
+
+log = logging.getLogger(__name__)
 
 AT_ONCE = 100
 """Ends that are noted and told together, and jobs that are read before the event loop may do something else."""
@@ -95,7 +97,7 @@ class EndsWatch:
         self.terms = terms
         self._notebook = notebook
         self._tell = tell
-        self._say = say
+        self._say = harmless(say)
         self._writer = writer
         self._mark: Bookmark | None = None
         self._written: Bookmark | None = None
@@ -104,7 +106,9 @@ class EndsWatch:
         self._has_seen = False
         self._memories: dict[str, Memory] = {}
         self._moving: frozenset[str] = frozenset()
-        self._missing: frozenset[str] = frozenset()
+        self._missing: dict[str, float] = {}
+        self._created: dict[str, float] = {}
+        self._unreadable: frozenset[str] = frozenset()
         self._newest: float | None = None
         self._looked_back_at = self._rested_at = float("-inf")
         self._left_alone_until = float("-inf")
@@ -188,7 +192,8 @@ class EndsWatch:
         readings = await self._read(look, now)
         newest = max((each.created for each in look.jobs if each.created is not None), default=None)
         self._newest = newest if self._newest is None else max(self._newest, newest or self._newest)
-        self._mark = self._without_missing(self._mark, look.missing)
+        self._mark = self._with_unreadable(self._mark, look.unreadable)
+        self._mark = self._without_missing(self._mark, look.missing, now)
         self._remember_what_moves(readings, now)
         while not await self._settle(readings, now):
             if self._mark.since is None:
@@ -231,41 +236,73 @@ class EndsWatch:
             if not self.terms.filter.wants(listed):
                 continue
             memory = self._memories.get(listed.key, Memory())
-            if first:
-                # Nothing is told of it now, so it may well be started again.
-                _, memory = end_of(listed.job, policy, now, memory)
-            end, memory = end_of(listed.job, policy, now, memory)
+            try:
+                if first:
+                    # Nothing is told of it now, so it may well be started again.
+                    _, memory = end_of(listed.job, policy, now, memory)
+                end, memory = end_of(listed.job, policy, now, memory)
+            except Exception as error:  # an error of the provider about one job hides no other
+                log.error("Job %s could not be assessed.", listed.key, exc_info=error)
+                continue
             if memory.candidate:
                 memories[listed.key] = memory
             readings.append(Reading(listed, end))
         self._memories = memories
         return readings
 
-    def _without_missing(self, mark: Bookmark, missing: frozenset[str]) -> Bookmark:
+    def _with_unreadable(self, mark: Bookmark, unreadable: Sequence[Unreadable]) -> Bookmark:
+        """Keep jobs that cannot be read among those that may end, and say so once."""
+        ids = self.terms.filter.request_ids
+        concerned = {
+            each.key: each
+            for each in unreadable
+            if (
+                each.key in ids
+                if ids is not None
+                else each.key in mark.open or (each.created is not None and mark.is_new(each.key, each.created))
+            )
+        }
+        for key in sorted(concerned.keys() - self._unreadable):
+            self._say(
+                logging.WARNING,
+                f"{plain(concerned[key].error)} The end of {self._service} job {key} is told when it can be read.",
+            )
+        self._unreadable = frozenset(concerned)
+        return replace(mark, open=dict.fromkeys(concerned, "") | dict(mark.open)) if concerned else mark
+
+    def _without_missing(self, mark: Bookmark, missing: frozenset[str], now: float) -> Bookmark:
         ids = self.terms.filter.request_ids
         concerned = missing & (mark.open.keys() | set(ids or ()))
-        gone = concerned & self._missing
-        self._missing = concerned - gone
+        # One that is missing for the first time is asked for again, and a new one for some minutes.
+        gone = {
+            job
+            for job in concerned & self._missing.keys()
+            if now >= may_be_missing_until(self._created.get(job), self._missing[job])
+        }
+        self._missing = {job: self._missing.get(job, now) for job in concerned - gone}
         for job in sorted(gone):
             self._say(
                 logging.WARNING if ids else logging.INFO,
                 f"{self._service} job {job} is not there any more, so its end will not be told.",
             )
-        # One that is missing for the first time is asked for again: it may be too new to be shown.
         return replace(mark.without(gone), open=dict.fromkeys(self._missing, "") | dict(mark.without(gone).open))
 
     def _remember_what_moves(self, readings: list[Reading], now: float) -> None:
         """Note which jobs have to be looked at each time, and when the others were."""
         mark = self._mark or Bookmark()
         seen = {reading.listed.key for reading in readings}
-        if mark.open.keys() <= seen | self._missing:
+        known = self._created | {
+            each.listed.key: each.listed.created for each in readings if each.listed.created is not None
+        }
+        if mark.open.keys() <= seen | self._missing.keys() | self._unreadable:
             self._rested_at = now
         moving = {
             each.listed.key
             for each in readings
             if each.end is None and not rests(each.listed.job, Goal.COMPLETION)
         }
-        self._moving = frozenset(moving | (self._moving - seen) | self._missing)
+        self._moving = frozenset(moving | (self._moving - seen) | self._missing.keys())
+        self._created = {key: created for key, created in known.items() if key in mark.open or key in self._moving}
 
     async def _settle(self, readings: list[Reading], now: float) -> bool:
         """

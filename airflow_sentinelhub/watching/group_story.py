@@ -16,7 +16,7 @@ from airflow_sentinelhub.jobs import BatchApi, BatchJob, GroupVerdict, Members, 
 from airflow_sentinelhub.jobs.cost import in_units
 from airflow_sentinelhub.jobs.durations import in_words
 from airflow_sentinelhub.jobs.moments import format_time
-from airflow_sentinelhub.watching.story import QUIET_AT_MOST, Say, Story, plain
+from airflow_sentinelhub.watching.story import QUIET_AT_MOST, Say, Story, harmless, plain
 
 ENDS_APART = 30.0
 """Seconds between two lines of numbers, however many jobs end."""
@@ -43,7 +43,7 @@ class GroupStory:
 
     def __init__(self, api: BatchApi, say: Say) -> None:
         self._api = api
-        self._say = say
+        self._say = harmless(say)
         self._told_at = float("-inf")
         self._jobs_ended = False
         self._warnings: dict[str, str] = {}

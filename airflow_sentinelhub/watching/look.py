@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from airflow_sentinelhub.exceptions import InvalidPayload, NotFound, SentinelHubError
+from airflow_sentinelhub.exceptions import NotFound, SentinelHubError
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, JobStatus, MissingJob, Outcome, Verdict, advice
+from airflow_sentinelhub.watching.reading import read_job, unexpected
 
 Look = BatchJob | MissingJob | SentinelHubError
 """The job, a 404, or the reason why neither could be had."""
@@ -24,6 +26,7 @@ class NextLook:
     :param last: it is the last one, and is wanted then even if it will only show that the service is away.
     :param certain: by a request for this job alone; otherwise a list will do, which may lag behind.
     :param light: the user action does not matter.
+    :param latest: seconds from now after which no pause of everybody may delay it: then time is up.
     """
 
     after: float
@@ -31,6 +34,7 @@ class NextLook:
     last: bool = False
     certain: bool = False
     light: bool = False
+    latest: float = math.inf
 
 
 class JobReader(Protocol):
@@ -79,18 +83,15 @@ def look_once(reader: JobReader, job_id: str, light: bool, budget: float | None 
     """Ask for a job with one request, see :func:`look_at`."""
     try:
         payload = reader.status(job_id, budget=budget) if light else reader.get(job_id, budget=budget)
-        job = BatchJob.from_payload(reader.api, payload, light=light)
-        if job.id.lower() != job_id.lower():
-            raise InvalidPayload(
-                f"{reader.api.display_name} was asked for job {job_id} and answered with job {job.id}",
-                job_id=job_id,
-                api=reader.api.value,
-            )
     except NotFound as error:
         return MissingJob(reader.api, job_id) if knows_of_no_such_job(error) else error
     except SentinelHubError as error:
         return error
-    return job
+    except MemoryError:
+        raise
+    except Exception as error:
+        return unexpected(error)
+    return read_job(reader.api, payload, job_id=job_id, light=light)
 
 
 def knows_of_no_such_job(error: NotFound) -> bool:
@@ -105,20 +106,27 @@ def wants_the_rest(look: Look) -> bool:
 
 
 def may_be_elsewhere(verdict: Verdict) -> bool:
-    """Whether it may help to look for a job in V2: V1 is gone, and its sensor has the most obvious name."""
-    return verdict.outcome is Outcome.NOT_FOUND and verdict.api is BatchApi.PROCESS_V1
+    """
+    Whether it may help to look for a job in V2: V1 is gone, and its sensor has the most obvious name.
+
+    A job that is not found is looked for there with the first 404 already: if it is there, nothing is gained by
+    waiting for it.
+    """
+    first_404 = verdict.outcome is Outcome.WAITING and verdict.missing and verdict.warn and verdict.job is None
+    return verdict.api is BatchApi.PROCESS_V1 and (verdict.outcome is Outcome.NOT_FOUND or first_404)
 
 
 def found_elsewhere(verdict: Verdict, look: Look) -> Verdict:
     """
-    Say in a verdict that the job belongs to V2, if that is so.
+    Say in a verdict that the job belongs to V2, if that is so. Then it is final.
 
     :param verdict: of a V1 job that was not found.
     :param look: at the job of the same id in V2.
     """
     if not isinstance(look, BatchJob):
         return verdict
-    return replace(verdict, message=advice.belongs_to_v2(MissingJob(verdict.api, verdict.job_id)))
+    message = advice.belongs_to_v2(MissingJob(verdict.api, verdict.job_id))
+    return replace(verdict, outcome=Outcome.NOT_FOUND, message=message, warn=False)
 
 
 def look_elsewhere(

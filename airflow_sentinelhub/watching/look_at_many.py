@@ -2,67 +2,128 @@
 
 from __future__ import annotations
 
+import logging
+import random
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from airflow_sentinelhub.exceptions import SentinelHubError
+from airflow_sentinelhub.exceptions import InvalidPayload, RequestRefused, SentinelHubError
 from airflow_sentinelhub.jobs import BatchJob
 from airflow_sentinelhub.watching.look import ListReader, Look, look_at
-from airflow_sentinelhub.watching.weather import Weather, is_weather
+from airflow_sentinelhub.watching.reading import (
+    id_of,
+    is_unreadable,
+    of_everybody,
+    of_the_job,
+    read_job,
+    unexpected,
+)
+from airflow_sentinelhub.watching.search import Whereabouts
+from airflow_sentinelhub.watching.weather import Weather, is_of_account, is_weather
+
+log = logging.getLogger(__name__)
 
 
 def look_at_many(
-    reader: ListReader, job_ids: Sequence[str], *, certain: Sequence[str] = (), budget: float | None = 0
+    reader: ListReader,
+    job_ids: Sequence[str],
+    *,
+    certain: Sequence[str] = (),
+    budget: float | None = 0,
+    places: Whereabouts | None = None,
+    now: float = 0.0,
 ) -> dict[str, Look]:
     """
     Ask for jobs.
 
-    The list is read while it tells of them, and in vain no further than a tenth of them. When the service turns
-    out to be away, nobody is asked for any more: what is left is in the same trouble.
+    The list is read while it tells of them, and in vain no further than a tenth of them. A list that fails is not
+    the service that fails: then each job is asked for. When the service turns out to be away, no further job is
+    asked for: what is left is in the same trouble.
 
     :param reader: the client.
     :param job_ids: the jobs, each once.
     :param certain: those among them for which a list will not do, since it may lag.
     :param budget: the seconds in which the client may begin to ask again; ``None``: its own default.
+    :param places: remembers from look to look for how long the list is done without.
+    :param now: seconds, on the clock of ``places``.
     :return: a look at each.
     """
     looks: dict[str, Look] = {}
     wanted = {job_id.lower(): job_id for job_id in job_ids if job_id not in set(certain)}
     weather = Weather(lambda: 1.0)
-    if len(wanted) > 1:
+    heard, list_trouble = False, None
+    unreadable: dict[str, SentinelHubError] = {}
+
+    def rest(error: SentinelHubError) -> dict[str, Look]:
+        return looks | dict.fromkeys((job_id for job_id in job_ids if job_id not in looks), of_everybody(error))
+
+    if len(wanted) > 1 and not (places and places.is_barred(now)):
         try:
-            for job in _from_the_list(reader, wanted, budget):
-                looks[wanted.pop(job.id.lower())] = job
-        except SentinelHubError as error:
-            if is_weather(error) and weather.failed("the list", error, 1):
-                return looks | dict.fromkeys((job_id for job_id in job_ids if job_id not in looks), error)
-    for job_id in job_ids:
-        if job_id in looks:
+            for key, found in _from_the_list(reader, wanted, budget):
+                looks[wanted.pop(key)] = found
+                heard = True
+        except Exception as error:
+            list_trouble = error if isinstance(error, SentinelHubError) else unexpected(error)
+            if is_of_account(list_trouble):
+                return rest(list_trouble)
+            heard = heard or not (is_weather(list_trouble) or is_unreadable(list_trouble))
+    left = [job_id for job_id in job_ids if job_id not in looks]
+    if list_trouble and not heard:
+        # The first one tells whether the service is away; not always the same one, which may have its own trouble.
+        random.shuffle(left)
+    for job_id in left:
+        look = look_at(reader, job_id, budget=budget)
+        if isinstance(look, SentinelHubError) and is_unreadable(look):
+            unreadable[job_id] = look
             continue
-        look = looks[job_id] = look_at(reader, job_id, budget=budget)
+        looks[job_id] = look
         if not isinstance(look, SentinelHubError) or not is_weather(look):
+            heard = True
             weather.answered()
-        elif weather.failed(job_id, look, len(job_ids)):
-            return looks | dict.fromkeys((job_id for job_id in job_ids if job_id not in looks), look)
+        elif weather.failed(job_id, look, len(job_ids)) or (list_trouble and not heard):
+            return rest(look)
+    if places and list_trouble and heard:
+        bar = places.bar(now)
+        log.warning("For %.0f s, each job is asked for by itself, as they cannot be listed: %s", bar, list_trouble)
+    elif places and not places.is_barred(now):
+        places.lift_bar()
+    for job_id, trouble in unreadable.items():
+        heard = heard or (list_trouble is None and answers(reader))
+        looks[job_id] = of_the_job(trouble) if heard else of_everybody(trouble)
     return looks
 
 
-def _from_the_list(reader: ListReader, wanted: dict[str, str], budget: float | None) -> Iterator[BatchJob]:
+def answers(reader: ListReader) -> bool:
+    """Whether the service gives an answer that can be read, to a request that is for no single job."""
+    try:
+        next(reader.list(budget=0), None)
+    except RequestRefused as error:
+        return error.code is not None and not error.of_account
+    except Exception:
+        return False
+    return True
+
+
+def whose(reader: ListReader, look: Look) -> Look:
+    """
+    Tell for an answer that cannot be read whether that is the job's own trouble.
+
+    :param reader: the client.
+    :param look: a look at one job.
+    """
+    if not isinstance(look, SentinelHubError) or not is_unreadable(look):
+        return look
+    return of_the_job(look) if answers(reader) else of_everybody(look)
+
+
+def _from_the_list(
+    reader: ListReader, wanted: dict[str, str], budget: float | None
+) -> Iterator[tuple[str, BatchJob | InvalidPayload]]:
     """Read the list while it pays; who calls takes out of ``wanted`` what is found."""
     in_vain, allowed = 0, max(1, len(wanted) // 10)
     for page in reader.list(budget=budget):
-        found = [_read(reader, payload) for payload in page if _id(payload) in wanted]
-        yield from {job.id.lower(): job for job in found}.values()
+        found = {job: read_job(reader.api, payload) for payload in page if (job := id_of(payload)) in wanted}
+        yield from found.items()
         # A page that tells of one job costs what asking for that one does.
         in_vain += len(found) <= 1
         if len(wanted) <= 1 or in_vain >= allowed:
             return
-
-
-def _read(reader: ListReader, payload: dict[str, Any]) -> BatchJob:
-    return BatchJob.from_payload(reader.api, payload)
-
-
-def _id(payload: dict[str, Any]) -> str:
-    job_id = payload.get("id")
-    return job_id.lower() if isinstance(job_id, str) else ""

@@ -124,6 +124,7 @@ class Poller:
             alone = len(self._common.watched) == 1
             turn = next_turn(subscription.wanted, subscription.asked_at, now, alone=alone)
         subscription.earliest, subscription.due = turn
+        subscription.latest = now + subscription.wanted.latest
         self._put_back(subscription)
 
     def _put_back(self, subscription: Subscription) -> None:
@@ -168,7 +169,9 @@ class Poller:
         due = subscription.due
         if subscription.is_new and subscription.patience >= GATHERING:
             due = min(max(due, self._newest + GATHERING), due + GATHERING_AT_MOST - GATHERING)
-        return due if subscription.wanted.last else max(due, self._common.weather.quiet_until)
+        if subscription.wanted.last:
+            return due
+        return max(due, min(self._common.weather.quiet_until, subscription.latest))
 
     def _take(self) -> list[Subscription]:
         """Take those whose turn it is, and those that may come along."""

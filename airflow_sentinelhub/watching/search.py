@@ -64,7 +64,7 @@ class Whereabouts:
         if now >= self._look_again_at:
             self._look_again_at = math.inf
             self._in_vain.clear()
-        return Search(self, set() if now < self._barred_until else set(jobs), now)
+        return Search(self, set() if self.is_barred(now) else set(jobs), now)
 
     def forget(self, job: str) -> None:
         """Forget a job that is not watched any more."""
@@ -80,6 +80,10 @@ class Whereabouts:
         bar, self._bar = self._bar, min(LONGEST_BAR, self._bar * 2)
         self._barred_until = now + bar
         return bar
+
+    def is_barred(self, now: float) -> bool:
+        """Whether the list is done without."""
+        return now < self._barred_until
 
     def lift_bar(self) -> None:
         """Read the list again: nothing could be read, so it is not the list's fault."""

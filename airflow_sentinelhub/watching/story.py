@@ -15,6 +15,7 @@ from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, JobStatus, Outcome, UserAction, Verdict
 from airflow_sentinelhub.jobs.cost import in_units
 from airflow_sentinelhub.jobs.durations import in_words
+from airflow_sentinelhub.jobs.encodable import printable
 from airflow_sentinelhub.jobs.moments import format_time
 from airflow_sentinelhub.jobs.stored import StoredRecord
 
@@ -26,6 +27,20 @@ QUIET_AT_MOST = 600.0
 
 Say = Callable[[int, str], None]
 """Writes a line: its level (as in :mod:`logging`) and its text."""
+
+log = logging.getLogger(__name__)
+
+
+def harmless(say: Say) -> Say:
+    """Return what writes lines that every log can take, and never raises: a log that fails ends no wait."""
+
+    def say_printable(level: int, text: str) -> None:
+        try:
+            say(level, printable(text))
+        except Exception as error:
+            log.debug("A line of a task log could not be written.", exc_info=error)
+
+    return say_printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +79,7 @@ class Story:
     def __init__(self, api: BatchApi, job_id: str, say: Say, told: Told | None = None) -> None:
         self._name = f"{api.display_name} job {job_id[:8]}"
         self._label = f"{api.display_name} job {job_id}: "
-        self._say = say
+        self._say = harmless(say)
         self.told = told or Told()
 
     def job_seen(self, job: BatchJob, now: float) -> None:

@@ -40,6 +40,7 @@ class Subscription:
         "in_trouble",
         "job",
         "job_id",
+        "latest",
         "patience",
         "wanted",
     )
@@ -51,6 +52,8 @@ class Subscription:
         self.wanted = _AT_ONCE
         self.earliest = self.due = -math.inf
         """Its turn, see :class:`~airflow_sentinelhub.watching.turns.Turn`."""
+        self.latest = math.inf
+        """When it is wanted even while nobody is to ask."""
         self.asked_at = -math.inf
         """When the request for its latest look was begun."""
         self.answered_at = -math.inf

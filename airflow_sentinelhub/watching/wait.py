@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_sentinelhub.exceptions import SentinelHubError
+from airflow_sentinelhub.exceptions import InvalidPayload, SentinelHubError
 from airflow_sentinelhub.jobs import (
     BatchApi,
     BatchJob,
@@ -23,8 +24,11 @@ from airflow_sentinelhub.jobs import (
     assess_trouble,
     pause_after,
 )
+from airflow_sentinelhub.jobs.encodable import printable
 from airflow_sentinelhub.watching.look import Look, NextLook
 from airflow_sentinelhub.watching.story import Say, Story, Told
+
+log = logging.getLogger(__name__)
 
 _SHORTEST_PAUSE = 0.1
 
@@ -117,7 +121,7 @@ class Wait:
         :param now: seconds since 1970, when the look was taken.
         :return: the verdict; unless it is final, :meth:`pause` tells when to look again.
         """
-        verdict = self._trouble(look, now) if isinstance(look, SentinelHubError) else self._answer(look, now)
+        verdict = self._judged(look, now)
         if not verdict.is_final:
             terms = self.terms
             verdict = terms.deadlines.verdict(terms.api, terms.job_id, self._job, now) or verdict
@@ -160,7 +164,25 @@ class Wait:
             last=last,
             certain=confirms and self._memory.candidate not in _NOT_OF_THE_JOB,
             light=self.light_will_do,
+            latest=max(_SHORTEST_PAUSE, self.terms.deadlines.first - now),
         )
+
+    def _judged(self, look: Look, now: float) -> Verdict:
+        """Judge a look. What cannot be judged counts as an answer that cannot be read."""
+        if not isinstance(look, SentinelHubError):
+            try:
+                return self._answer(look, now)
+            except MemoryError:
+                raise
+            except Exception as error:
+                log.error("A look at %s could not be judged.", look.label, exc_info=error)
+                look = InvalidPayload(
+                    f"{look.label}: what the service says of it cannot be judged "
+                    f"({printable(f'{type(error).__name__}: {error}', 300)}).",
+                    job_id=look.id,
+                    api=look.api.value,
+                )
+        return self._trouble(look, now)
 
     def _answer(self, look: BatchJob | MissingJob, now: float) -> Verdict:
         terms = self.terms
@@ -175,6 +197,8 @@ class Wait:
         seen = look if isinstance(look, BatchJob) else None
         if self._memory.candidate:
             self._pause = terms.policy.confirmation_pause(seen)
+        elif seen is None:  # a new job may be readable in a moment, one that was seen is asked for as before
+            self._pause = terms.policy.interval(self._job)
         else:
             self._pause = terms.policy.interval(seen, now - self._memory.state_since)
         return verdict

@@ -19,7 +19,8 @@ LONGEST_PAUSE = 60.0
 """Seconds between two attempts, however long the trouble lasts."""
 
 _SHORTEST_PAUSE = 1.0
-_ENOUGH = 3
+ENOUGH = 3
+"""Requests for different things that fail, with no answer in between, and are everybody's trouble."""
 
 
 def is_weather(error: SentinelHubError) -> bool:
@@ -28,6 +29,13 @@ def is_weather(error: SentinelHubError) -> bool:
     return (
         isinstance(error, ServiceUnavailable | Unauthorized | InvalidCredentials | InvalidConnection)
         or type(error) is RequestRefused
+    )
+
+
+def is_of_account(error: SentinelHubError) -> bool:
+    """Whether an error concerns all that the account asks for, so that no other request would be answered."""
+    return isinstance(error, RateLimited | InvalidCredentials | InvalidConnection) or (
+        isinstance(error, ServiceError) and error.of_account
     )
 
 
@@ -65,7 +73,7 @@ class Weather:
         # A 429 is never the job's own.
         self._failed.add(f"429 {len(self._failed)}" if isinstance(error, RateLimited) else asked)
         refused = isinstance(error, InvalidCredentials | InvalidConnection)
-        return refused or len(self._failed) >= min(_ENOUGH, watched)
+        return refused or len(self._failed) >= min(ENOUGH, watched)
 
     @property
     def is_bad(self) -> bool:

@@ -89,7 +89,7 @@ def test_the_choice(listed, adopt, others, left):
 
 def test_a_series_of_attempts():
     record = CreationRecord().asking("a", 100.0)
-    assert (record.since, record.posted, record.may_appear_until) == (100.0, 100.0, 220.0)
+    assert (record.since, record.posted, record.may_appear_until) == (100.0, 100.0, 400.0)
     again = record.asking("a", 300.0)
     assert (again.since, again.posted) == (100.0, 300.0), "the search goes back to the first"
     created = again.created("1", "a")

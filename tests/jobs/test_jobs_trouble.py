@@ -51,9 +51,7 @@ def outcomes(*looks, **keywords):
     return [verdict.outcome for verdict in judge(*looks, **keywords)]
 
 
-@pytest.mark.parametrize(
-    "weather", [ServiceUnavailable("503"), RateLimited("429", retry_after=3), InvalidPayload("no id")]
-)
+@pytest.mark.parametrize("weather", [ServiceUnavailable("503"), RateLimited("429", retry_after=3)])
 def test_an_outage_ends_the_wait_only_when_it_outlasts_the_tolerance(weather):
     every_minute = [(60.0 * n, weather) for n in range(62)]
     seen = outcomes((0, SEEN), *every_minute)
@@ -138,6 +136,24 @@ def test_what_does_not_come_from_the_service_itself_is_weather_once_the_job_was_
     looks = [(0, SEEN), *[(120.0 * n, error) for n in range(1, 20)]]
     assert set(outcomes(*looks)) == {WAITING}
     assert outcomes((0, error), (120, error)) == [WAITING, Outcome.REFUSED], "a wrong address shows soon"
+
+
+def test_an_answer_that_cannot_be_read_counts_with_the_third_reading():
+    broken = InvalidPayload("It has no id")
+    assert outcomes((0, SEEN), (10, broken), (129, broken), (130, broken), (249, broken), (250, broken)) == [
+        *[WAITING] * 5,
+        Outcome.UNREADABLE,
+    ]
+    assert outcomes((0, broken), (120, broken), (240, SEEN), (360, broken)) == [WAITING] * 4
+    verdicts = judge(*[(at, broken) for at in (0, 120, 240)])
+    assert [verdict.warn for verdict in verdicts] == [True, False, False]
+    error = verdicts[-1].exception()
+    assert type(error) is InvalidPayload
+    assert error.job_id == JOB_ID
+    for words in (JOB_ID, "It has no id.", "left alone", "support", "clear this task"):
+        assert words in str(error)
+    assert not verdicts[-1].is_about_the_job
+    assert pause_after(broken, POLICY, Memory(), 0.5) == 120
 
 
 def test_credentials_that_are_known_to_have_worked_get_a_second_chance():

@@ -169,7 +169,7 @@ def test_every_answer_lost(emulator, act, clock, monkeypatch, name, api, call):
 @every_call
 def test_a_job_that_is_not_readable_yet(emulator, act, clock, name, api, call):
     job_id = ready(emulator, name, api)
-    emulator.fault(status=404, method="GET", times=3)
+    emulator.fault(status=404, method="GET", api=api, times=3)
     emulator.fault(status=404, method="POST", times=1, path=f"{call}$")
     ended = act(name, job_id, api)
     assert ended.state == "success", ended.error
@@ -182,7 +182,7 @@ def test_a_job_that_does_not_exist(emulator, act, clock, name):
     ended = act(name, "6aa8765a-0000-4000-8000-000000000000")
     assert type(ended.error) is exceptions.BatchNotFound
     assert "Check the id" in str(ended.error)
-    assert sum(clock.pauses) == 120
+    assert sum(clock.pauses) == 300
     assert asked(emulator) == {}
 
 
@@ -304,7 +304,7 @@ def test_a_start_that_is_refused_for_no_visible_reason(emulator, act, clock):
     assert "Not now." in str(ended.error)
     assert type(ended.error.__cause__) is exceptions.BadRequest
     assert "does not want to start the job" in ended.log
-    assert sum(clock.pauses) == 120
+    assert sum(clock.pauses) == 300
 
 
 def test_a_queued_job_is_stopped_when_that_becomes_possible(emulator, act):

@@ -56,13 +56,13 @@ def test_the_answer_is_lost_and_the_job_appears_late(busy, clock, api):
 
 
 def test_it_surely_was_not_created(emulator, clock):
-    """The service said 502 and meant it: after two minutes it is asked once more."""
+    """The service said 502 and meant it: after five minutes it is asked once more."""
     task = Task(emulator)
     emulator.fault(status=502, method="POST", api="process")
     ended = task.attempt()
     assert ended.state == "success", ended.error
     assert task.jobs == [ended.returned["id"]]
-    assert (posts(emulator), sum(clock.pauses)) == (2, 120)
+    assert (posts(emulator), sum(clock.pauses)) == (2, 300)
 
 
 def test_it_goes_on_like_that(emulator, clock):

@@ -105,13 +105,13 @@ def test_without_a_store_neither_does_a_retry(busy, clock, without_store):
 @with_store
 def test_an_answer_that_is_lost_stays_uncertain_when_the_next_one_is_refused(busy, clock, monkeypatch):
     """The job of the first request appears so late that it is asked for once more, which is refused."""
-    busy.configure(not_found_seconds=300)
+    busy.configure(not_found_seconds=500)
     task = Task(busy)
     busy.fault(status=502, method="POST", api="process", carried_out=True)
     busy.fault(status=400, method="POST", api="process")
     ended = task.attempt()
     assert type(ended.error) is exceptions.BadRequest
-    busy.advance(300)
+    busy.advance(500)
     assert [task.succeeds()] == task.jobs
     assert posts(busy) == 2
 

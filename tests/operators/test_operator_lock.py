@@ -103,7 +103,7 @@ def test_a_job_that_is_deleted_during_the_wait(emulator, act, clock, stopped):
     assert "it was there before" in str(ended.error)
     assert "though it was there before" in ended.log
     assert "a new job may need a moment" not in ended.log
-    assert clock.pauses == [5.0] * 24
+    assert clock.pauses == [5.0] * 60
 
 
 def test_somebody_has_just_restarted_it(emulator, act, stopped):

@@ -42,7 +42,7 @@ If you migrate:
   do.
 * What ended a function from outside can go: every wait below ends by itself. Where time may mend it, not at once:
   STOPPED and PARTIAL count when they are read again an interval later, and so does a 404 of a job that was seen. A
-  job that was never seen may be 404 for {not_found}, nobody needs to have started it for {start_grace}
+  job may be 404 for {not_found} after its creation, nobody needs to have started it for {start_grace}
   (`start_grace`), a status that nobody knows may stay for {unknown}, the service may be away for {outage}
   (`outage_tolerance`); only for this page these were made shorter. `timeout` ends the rest.
 * What caught the exceptions of a bad connection can go: a wait bears with the service, up to those limits. Only a

@@ -78,6 +78,21 @@ def test_afterwards_it_leads_to_the_delivery_folder_as_well(emulator, dashboard,
     assert ended.api.links == {JOB: f"https://hub.example.org/jobs/{job}", DELIVERY: folder(job)}
 
 
+def test_a_link_that_is_not_known_yet_writes_no_line_into_a_log(emulator, dashboard):
+    """Airflow's own look-up of an XCom that is not there says "XCom not found" as an error."""
+    job = emulator.add_job("process", request=REQUEST)
+    deferred = run(wait_for(job))
+    assert deferred.state == "deferred"
+    unknown = run(wait_for("{{ nothing }}"))
+    assert unknown.state == "failed"
+    refused = run(SentinelHubBatchAnalyseOperator(request_id="", task_id="act", sentinelhub_conn_id="sh"))
+    rescheduled = run(wait_for(job, deferrable=False, mode="reschedule"))
+    assert rescheduled.state == "up_for_reschedule"
+    ended = resumed(run(wait_for(emulator.add_job("process", status="FAILED"))), wait_for(job))
+    for each in (deferred, unknown, refused, rescheduled, ended):
+        assert not [line for line in each.lines if "XCom" in str(line.get("event"))], each.log
+
+
 def test_a_wait_whose_trigger_never_fired_keeps_its_link(emulator, dashboard):
     job = emulator.add_job("process", request=REQUEST)
     api = run(wait_for(job)).api

@@ -190,7 +190,9 @@ def test_jobs_that_a_worker_pokes_stay_together_after_an_outage(emulator):
     emulator.fault(status=503, method="GET", times=2, after=2)
     ended = wait("poke", jobs)
     assert ended.state == "success", ended.error
-    assert set(requests(emulator)) == {"GET /api/v2/batch/process"}
+    asked = requests(emulator)
+    assert asked.pop("GET /api/v2/batch/process/{id}") == 1, "it told that the service was away, and not the list"
+    assert set(asked) == {"GET /api/v2/batch/process"}
 
 
 def test_after_the_triggerer_a_worker_reads_the_list_once(emulator):
@@ -437,3 +439,32 @@ def test_default_args_reach_the_sensor():
         made = sensor()
     assert (made.poke_interval, made.quorum.until, made.start_grace) == (300, "any", 60)
     assert (made.sentinelhub_conn_id, made.may_slow_down) == ("cdse", False)
+
+
+LIST = r"/process/?$"
+
+
+@every_mode
+@pytest.mark.parametrize(
+    "fault",
+    [{"status": 500}, {"kind": "html"}, {"kind": "truncated"}, {"status": 200, "body": []}, {"status": 403}],
+    ids=["500", "a page", "truncated", "a list", "403"],
+)
+def test_a_list_that_fails_is_not_the_service_that_fails(emulator, mode, fault):
+    steps = [{**PROCESSING, "seconds": 0.5}, DONE]
+    jobs = [emulator.add_job("process", steps=steps) for _ in range(5)]
+    emulator.fault(method="GET", path=LIST, times=None, **fault)
+    ended = wait(mode, jobs)
+    assert ended.state == "success", ended.error
+    assert ids(ended.returned["done"]) == jobs
+
+
+@every_mode
+def test_a_job_that_cannot_be_read_ends_its_own_wait_alone(emulator, mode):
+    fine = [emulator.add_job("process", steps=[{**PROCESSING, "seconds": 0.3}, DONE]) for _ in range(3)]
+    odd = str(uuid.uuid4())
+    emulator.fault(status=200, body={"status": "DONE"}, method="GET", path=odd, times=None)
+    ended = wait(mode, [*fine, odd], fail_fast=False)
+    assert type(ended.error) is exceptions.InvalidPayload
+    assert odd in str(ended.error)
+    assert by_kind(ended) == {"done": fine, "failed": [], "pending": [odd]}

@@ -187,7 +187,7 @@ def test_a_blip_of_the_service_costs_nothing(emulator, wait, mode):
 
 
 @every_mode
-def test_a_v1_wait_for_a_v2_job_names_the_right_sensor(emulator, wait, mode):
+def test_a_v1_wait_for_a_v2_job_names_the_right_sensor_at_once(emulator, wait, mode):
     ended = wait(SentinelHubBatchJobSensor, mode, emulator.add_job("process"))
     assert type(ended.error) is exceptions.BatchNotFound
     assert "SentinelHubBatchProcessJobSensor" in str(ended.error)
@@ -422,3 +422,32 @@ def test_a_connection_that_cannot_be_read_for_once_does_not_end_a_rescheduled_wa
     assert ended.state == "success", ended.error
     assert "secrets backend" in ended.log
     assert len(reads) > 4, "it was read again after that"
+
+
+BROKEN = {
+    "a number of 5,000 digits that is cut off": '{"id": "x", "costPU": ' + "9" * 5000,
+    "a list": [],
+    "no id": {"status": "DONE"},
+    "another job": {"id": "6aa8765a-0000-4000-8000-000000000000", "status": "DONE"},
+}
+
+
+@every_mode
+@pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
+def test_a_job_that_cannot_be_read_ends_its_wait_with_a_clear_verdict(emulator, wait, mode, answer):
+    request_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
+    emulator.fault(status=200, body=answer, method="GET", path=request_id, times=None)
+    ended = wait(SentinelHubBatchProcessJobSensor, mode, request_id, soft_fail=True)
+    assert ended.state == "failed"
+    assert type(ended.error) is exceptions.InvalidPayload
+    assert request_id in str(ended.error)
+    assert "could not be read" in str(ended.error)
+    assert "left alone" in str(ended.error)
+
+
+@every_mode
+def test_a_job_that_vanishes_in_its_first_minutes(emulator, wait, mode):
+    request_id = emulator.add_job("process", steps=[{"status": "PROCESSING", "seconds": 1}, {"status": "DONE"}])
+    emulator.fault(status=404, method="GET", path=request_id, times=4, after=1)
+    ended = wait(SentinelHubBatchProcessJobSensor, mode, request_id)
+    assert ended.state == "success", ended.error

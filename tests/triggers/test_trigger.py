@@ -9,6 +9,7 @@ import threading
 import time
 from types import SimpleNamespace
 
+import msgspec
 import psutil
 import pytest
 import structlog
@@ -16,6 +17,7 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent
 
 from airflow_sentinelhub.exceptions import InvalidConnection
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.jobs import BatchApi, BatchJob, Outcome, Verdict
 from airflow_sentinelhub.triggers.batch import SentinelHubBatchTrigger
 from tests.harness.versions import deserialize, needs_airflow, serialize
 
@@ -225,8 +227,7 @@ def test_a_connection_without_a_host_never_worked(emulator, monkeypatch):
     assert fire(SentinelHubBatchTrigger(**arguments()))[0]["outcome"] == "invalid_connection"
 
 
-def test_a_v1_wait_for_a_v2_job_names_the_right_sensor(emulator, monkeypatch):
-    monkeypatch.setattr("airflow_sentinelhub.jobs.assessment.NOT_FOUND_GRACE", 0.2)
+def test_a_v1_wait_for_a_v2_job_names_the_right_sensor_at_once(emulator):
     request_id = emulator.add_job("process")
     event, lines = fire(SentinelHubBatchTrigger(**arguments(request_id=request_id, api="process_v1")))
     assert event["outcome"] == "not_found"
@@ -456,3 +457,36 @@ def test_it_leaves_to_a_worker_what_failed_and_all_that_dag_test_runs(emulator, 
     if status == "FAILED":
         trigger.task_instance = TASK
     assert fire(trigger)[0]["outcome"] == status.lower()
+
+
+def test_what_cannot_be_encoded_is_a_plain_verdict_and_leaves_the_triggerer_alone(emulator, monkeypatch):
+    """The SDK's encoder raises outside of every handler, and ends the process."""
+    job = BatchJob.from_payload(BatchApi.PROCESS, {"id": REQUEST_ID, "status": "DONE"})
+    for odd in (2**64, "cut \ud83d", "a\0b", {"a": [float("nan")]}, {"\udc00": 1}):
+        job.payload["odd"] = odd
+
+        async def done(trigger):
+            return Verdict(Outcome.DONE, BatchApi.PROCESS, REQUEST_ID, job=job)
+
+        monkeypatch.setattr(SentinelHubBatchTrigger, "_wait", done)
+        event, _ = fire(SentinelHubBatchTrigger(**arguments()))
+        msgspec.msgpack.encode(event)
+        verdict = Verdict.from_json(event)
+        assert verdict.outcome is Outcome.ERROR
+        assert "cannot be handed over: done; it holds" in verdict.message
+
+
+def test_whatever_goes_wrong_in_it_ends_in_an_event(emulator, monkeypatch):
+    async def broken(trigger, *given):
+        raise UnicodeError("half of \ud83d")
+
+    for name in ("_wait", "_event"):
+        with monkeypatch.context() as patched:
+            patched.setattr(SentinelHubBatchTrigger, name, broken)
+            request_id = emulator.add_job("process", status="DONE")
+            event, lines = fire(SentinelHubBatchTrigger(**arguments(request_id=request_id)))
+        msgspec.msgpack.encode(event)
+        assert event["outcome"] == "error"
+        assert "UnicodeError: half of ?" in event["message"]
+        for line in lines:
+            line.encode()

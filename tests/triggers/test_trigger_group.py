@@ -269,7 +269,15 @@ def test_jobs_that_nobody_knows(emulator, monkeypatch):
     assert event["outcome"] == "not_found"
 
 
-def test_v1_jobs_that_belong_to_v2_are_told_apart(emulator, monkeypatch):
-    monkeypatch.setattr("airflow_sentinelhub.jobs.assessment.NOT_FOUND_GRACE", 0.2)
+def test_v1_jobs_that_belong_to_v2_are_told_apart(emulator):
     event, _ = fire(api="process_v1", request_ids=[emulator.add_job("process")])
     assert "SentinelHubBatchProcessJobSensor" in event["message"]
+
+
+def test_a_wait_whose_end_cannot_be_told_ends_the_group_all_the_same(emulator, monkeypatch):
+    def broken(group, verdict):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("airflow_sentinelhub.watching.group_story.GroupStory.job_ended", broken)
+    event, _ = fire(request_ids=[emulator.add_job("process", steps=[DONE])])
+    assert event["outcome"] == "done"

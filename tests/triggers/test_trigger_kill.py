@@ -257,7 +257,18 @@ def test_what_is_over_is_no_error(emulator, airflow):
     assert "done before it could be stopped" in told(lines)
 
 
-def test_what_is_gone_is_no_error(emulator, airflow):
+def test_a_new_job_that_is_404_is_stopped_all_the_same(emulator, airflow, monkeypatch):
+    monkeypatch.setattr(owning, "_FIRST_PAUSE", 0.1)
+    airflow("failed")
+    request_id = emulator.add_job("process", steps=PROCESSING)
+    emulator.fault(status=404, path=request_id, times=4)  # two stops, and a look after each
+    lines = killed(waiting(request_id))
+    assert emulator.job(request_id)["userAction"] == "STOP"
+    assert "as a new one may be for minutes. It is asked again for 5 min." in told(lines)
+
+
+def test_what_is_gone_is_no_error(emulator, airflow, monkeypatch):
+    monkeypatch.setattr(owning, "_MISSING_FOR", 0.0)
     airflow("failed")
     lines = killed(waiting("6aa8765a-0000-4000-8000-00000000dead"))
     assert {line["log_level"] for line in lines} == {"info"}

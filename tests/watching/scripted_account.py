@@ -6,6 +6,7 @@ import asyncio
 import bisect
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from airflow_sentinelhub.client.gate import Gate
 from airflow_sentinelhub.exceptions import NotFound, RateLimited, SentinelHubError, ServiceUnavailable
@@ -13,6 +14,7 @@ from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.watching.asking import Asker
 
 NEVER = float("inf")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -33,7 +35,13 @@ class Job:
     def at(self, now):
         moments = [since for since, _ in self.life]
         status = self.life[max(0, bisect.bisect_right(moments, now) - 1)][1]
-        return {"id": self.id, "status": status, "userAction": "START", "request": {"evalscript": "//"}}
+        return {
+            "id": self.id,
+            "status": status,
+            "userAction": "START",
+            "created": (_EPOCH + timedelta(seconds=self.created)).isoformat(),
+            "request": {"evalscript": "//"},
+        }
 
 
 class ScriptedAccount:

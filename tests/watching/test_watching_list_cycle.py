@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from unittest import mock
 
 from airflow_sentinelhub.exceptions import Forbidden, InvalidPayload, RateLimited, ServiceUnavailable
 from airflow_sentinelhub.watching import list_cycle
@@ -252,3 +253,69 @@ def test_a_list_of_which_nothing_can_be_read_is_trouble():
     ears, warnings = followed_endlessly(account)
     assert ears.keys == []
     assert "without an end" in warnings[0]
+
+
+def unreadable(job):
+    """What the service says of this job cannot be read."""
+    from airflow_sentinelhub.jobs import BatchJob
+
+    read = BatchJob.from_payload.__func__
+
+    def from_payload(cls, api, payload, **given):
+        if payload.get("id") == job.id and job.broken:
+            raise ValueError("Invalid IPv6 URL")
+        return read(cls, api, payload, **given)
+
+    job.broken = True
+    return mock.patch.object(BatchJob, "from_payload", classmethod(from_payload))
+
+
+def test_a_job_that_cannot_be_read_hides_no_other_and_its_end_is_told_when_it_can():
+    account = quiet_account(jobs=50)
+    add(account, 51, "PROCESSING", 1000, "DONE")
+    odd = add(account, 52, "PROCESSING", 1000, "FAILED", created=100.0)
+
+    def trouble(now, what):
+        if now > 2000:
+            odd.broken = False
+
+    account.trouble = trouble
+    ears = Ears()
+    with unreadable(odd):
+        watched(account, ends_watch(ears))
+    assert ears.keys == ["51 DONE", "52 FAILED"]
+    assert ears.heard[0][0] < 1100
+    assert [line for line in ears.lines if "cannot be read" in line] == [
+        f"Batch Process job {odd.id}: what the service says of it cannot be read (ValueError: Invalid IPv6 URL). "
+        f"The end of Batch Process job {odd.id} is told when it can be read."
+    ]
+
+
+def test_jobs_that_are_known_by_their_ids_are_asked_for_while_only_the_list_fails():
+    account = quiet_account(jobs=50)
+    for number in range(60, 90):
+        add(account, number, "PROCESSING", 1000, "DONE")
+    account.trouble = lambda now, what: OUTAGE if what == "list" else None
+    ears = Ears()
+    watched(account, ends_watch(ears, request_ids=[job_id(number) for number in range(60, 90)]))
+    assert sorted(ears.keys) == [f"{number} DONE" for number in range(60, 90)]
+    assert max(at for at, *_ in ears.heard) < 1200
+    assert account.count("list") < 10, "tried again, less and less often"
+
+
+def test_a_new_job_that_is_404_for_minutes_is_waited_for():
+    account = quiet_account(jobs=5)
+    odd = add(account, 60, "PROCESSING", 1000, "DONE", created=200.0)
+    ears = Ears()
+    watched(account, ends_watch(ears, request_ids=[odd.id]))
+    assert ears.keys == ["60 DONE"]
+
+
+def test_a_job_whose_request_always_fails_keeps_no_other_from_being_asked_for():
+    account = quiet_account(jobs=5)
+    poison = add(account, 60, "PROCESSING", fails=ServiceUnavailable("500 for this job only"))
+    fine = add(account, 61, "PROCESSING", 1000, "DONE")
+    account.trouble = lambda now, what: Forbidden("403") if what == "list" else None
+    ears = Ears()
+    watched(account, ends_watch(ears, request_ids=[poison.id, fine.id]))
+    assert ears.keys == ["61 DONE"]

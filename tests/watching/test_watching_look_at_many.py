@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_sentinelhub.exceptions import Forbidden, NotFound, ServiceUnavailable
+from airflow_sentinelhub.exceptions import (
+    Forbidden,
+    InvalidCredentials,
+    InvalidPayload,
+    NotFound,
+    RateLimited,
+    ServiceUnavailable,
+)
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, MissingJob
-from airflow_sentinelhub.watching import look_at_many
+from airflow_sentinelhub.watching import Whereabouts, look_at_many, whose
 
 AWAY = ServiceUnavailable("503")
+UNREADABLE = ServiceUnavailable("truncated or broken JSON (200)")
+UNREADABLE.unreadable = True
 
 
 class Reader:
@@ -80,10 +89,66 @@ def test_an_account_that_may_not_list_asks_for_each():
     assert all(isinstance(look, BatchJob) for look in look_at_many(reader, ids(3)).values())
 
 
-def test_when_the_service_is_away_one_request_tells_it():
-    reader = Reader(ids(200), list_fails=AWAY)
+def test_when_the_service_is_away_one_job_that_is_asked_for_tells_it():
+    reader = Reader(ids(200), list_fails=AWAY, fails=dict.fromkeys(ids(200), AWAY))
     assert set(look_at_many(reader, ids(200)).values()) == {AWAY}
+    assert reader.asked[0] == "list"
+    assert len(reader.asked) == 2
+
+
+@pytest.mark.parametrize("error", [AWAY, UNREADABLE, InvalidPayload("no page"), ValueError("a bug")])
+def test_a_list_that_fails_is_not_the_service_that_fails(error):
+    reader, places = Reader(ids(20), list_fails=error), Whereabouts(())
+    assert all(isinstance(look, BatchJob) for look in look_at_many(reader, ids(20)).values())
+    reader.asked.clear()
+    looks = [look_at_many(reader, ids(20), places=places, now=now) for now in (0.0, 59.0, 61.0, 121.0, 182.0)]
+    assert all(isinstance(look, BatchJob) for each in looks for look in each.values())
+    assert reader.asked.count("list") == 3, "at 0, 61 and 182 s: less and less often"
+    reader.list_fails = None
+    reader.asked.clear()
+    look_at_many(reader, ids(20), places=places, now=1000.0)
     assert reader.asked == ["list"]
+
+
+def test_one_job_with_its_own_trouble_does_not_hide_that_only_the_list_fails():
+    reader = Reader(ids(10), list_fails=AWAY, fails={"a3": AWAY})
+    seen = set()
+    for _ in range(40):
+        seen |= {job for job, look in look_at_many(reader, ids(10)).items() if isinstance(look, BatchJob)}
+    assert seen == set(ids(10)) - {"a3"}
+
+
+def test_what_concerns_the_account_leads_to_no_request_for_each_job():
+    no_token = ServiceUnavailable("no token")
+    no_token.of_account = True
+    for error in (no_token, RateLimited("429"), InvalidCredentials("no")):
+        reader = Reader(ids(20), list_fails=error)
+        assert set(look_at_many(reader, ids(20)).values()) == {error}
+        assert reader.asked == ["list"]
+
+
+def test_a_job_that_cannot_be_read_harms_no_other():
+    reader = Reader(ids(20), fails={"b": UNREADABLE})
+    looks = look_at_many(reader, [*ids(20), "b"])
+    assert isinstance(looks.pop("b"), InvalidPayload)
+    assert all(isinstance(look, BatchJob) for look in looks.values())
+    reader = Reader(ids(3), list_fails=UNREADABLE, fails=dict.fromkeys(ids(3), UNREADABLE))
+    assert not any(isinstance(look, InvalidPayload) for look in look_at_many(reader, ids(3)).values())
+
+
+@pytest.mark.parametrize(
+    ("fails", "kind"),
+    [
+        (None, InvalidPayload),
+        (Forbidden("403", code="COMMON_INSUFFICIENT_PERMISSIONS"), InvalidPayload),
+        (AWAY, ServiceUnavailable),
+        (ValueError("a bug"), ServiceUnavailable),
+    ],
+)
+def test_the_list_tells_whose_trouble_an_answer_is_that_cannot_be_read(fails, kind):
+    assert type(whose(Reader(ids(3), list_fails=fails), UNREADABLE)) is kind
+    missing = MissingJob(BatchApi.PROCESS, "a")
+    assert whose(Reader(ids(3), list_fails=fails), missing) is missing
 
 
 def test_when_it_goes_away_meanwhile_three_requests_tell_it():

@@ -272,7 +272,7 @@ def test_a_job_that_is_not_on_the_list_is_missing_only_if_a_request_says_so():
 
 def test_a_job_that_vanishes_is_asked_for_twice():
     account = account_with(3)
-    account.add("odd", created=-1.0, gone_at=100.0)
+    account.add("odd", created=-1000.0, gone_at=100.0)
 
     async def scene():
         with polling(account) as poller:

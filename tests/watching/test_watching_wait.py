@@ -39,7 +39,8 @@ class Scene:
         return verdict.outcome, self.lines[before:]
 
     def job(self, status, action="START", *, light=False, **fields):
-        payload = {"id": JOB_ID, "status": status, **fields} | ({} if light else {"userAction": action})
+        payload = {"id": JOB_ID, "status": status, "created": "2026-01-01T00:00:00Z", **fields}
+        payload |= {} if light else {"userAction": action}
         return BatchJob.from_payload(self.api, payload, light=light)
 
 

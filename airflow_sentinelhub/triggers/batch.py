@@ -9,11 +9,10 @@ from typing import Any
 from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 
 from airflow_sentinelhub import clock
-from airflow_sentinelhub.jobs import Goal, Outcome, Verdict, job_error
-from airflow_sentinelhub.jobs.encodable import why_not_encodable
+from airflow_sentinelhub.jobs import Goal, Outcome, Verdict
 from airflow_sentinelhub.triggers.result import push_result
 from airflow_sentinelhub.triggers.waiting import LAST_LOOK, SentinelHubWaitTrigger, safe_event
-from airflow_sentinelhub.triggers.watch import crashed, in_brief, log_crash, remembered, watch
+from airflow_sentinelhub.triggers.watch import crashed, log_crash, remembered, watch
 from airflow_sentinelhub.watching import Terms, Wait
 
 
@@ -75,7 +74,7 @@ class SentinelHubBatchTrigger(SentinelHubWaitTrigger):
         try:
             event = await self._event(verdict)
         except Exception as error:
-            event = safe_event(self._plain(f"{verdict.outcome}; {in_brief(error)}"), self._plain)
+            event = safe_event(crashed(self.api, self.request_id, error).to_json())
         self.fired = True
         # Nothing may be awaited after the event: Airflow would cancel it as if by a user.
         yield event
@@ -84,15 +83,9 @@ class SentinelHubBatchTrigger(SentinelHubWaitTrigger):
         # What did not end well is for a worker: only there do retries, skips and callbacks see the exception.
         # dag.test() gives a trigger no task, and takes every event for an ordinary one.
         ends_here = self.end_from_trigger and verdict.outcome is Outcome.DONE and self.task_instance is not None
-        ends_here = ends_here and why_not_encodable(verdict.to_json()) is None
         if ends_here and (not self.do_xcom_push or await push_result(self.task_instance, verdict.job, self.log)):
             return TaskSuccessEvent()
-        return safe_event(verdict.to_json(), lambda reason: self._plain(f"{verdict.outcome}; {reason}"))
-
-    def _plain(self, reason: str) -> dict[str, Any]:
-        """Return the verdict for when what is known of the job cannot be handed over."""
-        why = f"the wait ended, but what is known of the job cannot be handed over: {reason}"
-        return job_error(self.api, self.request_id, why).to_json()
+        return safe_event(verdict.to_json())
 
     async def _wait(self) -> Verdict:
         terms = Terms(self.api, self.request_id, self.goal, self.policy, self.deadlines)

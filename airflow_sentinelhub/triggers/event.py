@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import hashlib
 import json
 import math
@@ -17,7 +16,6 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi, read_filter
 from airflow_sentinelhub.jobs.durations import in_words, some_seconds
-from airflow_sentinelhub.jobs.encodable import printable
 from airflow_sentinelhub.jobs.lock import moment_of
 from airflow_sentinelhub.triggers.asset_notebook import AssetNotebook
 from airflow_sentinelhub.triggers.follow import follow
@@ -141,7 +139,7 @@ class SentinelHubBatchEventTrigger(BaseEventTrigger):
         try:
             async for events in shared_stream:
                 for event in events:
-                    yield safe_event(event, functools.partial(_bare, event))
+                    yield safe_event(event)
         finally:
             await self.cleanup()
 
@@ -162,7 +160,7 @@ class SentinelHubBatchEventTrigger(BaseEventTrigger):
         try:
             while True:
                 event = await outgoing.get()
-                yield safe_event(event, functools.partial(_bare, event))
+                yield safe_event(event)
         finally:
             await self.cleanup()
 
@@ -189,13 +187,6 @@ class SentinelHubBatchEventTrigger(BaseEventTrigger):
                 # An AssetWatcher that ends is started again at once, and again, so it goes on by itself.
                 log_crash(self.log, f"Looking for ends of {self.api.display_name} jobs failed; it goes on.", error)
             await asyncio.sleep(_AFTER_A_CRASH)
-
-
-def _bare(event: dict[str, Any], reason: str) -> dict[str, Any]:
-    """Return an event without what its job says of itself, which cannot be handed over."""
-    end = {name: printable(str(value), 300) for name, value in event.get("event", {}).items()}
-    repeated = bool(event.get("event", {}).get("may_be_repeated"))
-    return {"event": {**end, "may_be_repeated": repeated, "left_out": reason}}
 
 
 def _moment(since: datetime | str | None) -> str | None:

@@ -74,14 +74,9 @@ class SentinelHubBatchGroupTrigger(SentinelHubWaitTrigger):
             log_crash(self.log, what, error)
             verdict = group_error(self.request_ids, self.api, in_brief(error))
         await self.settle()
-        event = safe_event(verdict.to_json(), self._plain)
+        event = safe_event(verdict.to_json())
         # Nothing may be awaited after the event: Airflow would cancel it as if by a user.
         yield event
-
-    def _plain(self, reason: str) -> dict[str, Any]:
-        """Return the verdict for when what is known of the jobs cannot be handed over."""
-        why = f"the wait ended, but what is known of the jobs cannot be handed over: {reason}"
-        return group_error(self.request_ids, self.api, why).to_json()
 
     async def _wait(self) -> GroupVerdict:
         terms = GroupTerms(self.api, self.request_ids, self.quorum, self.policy, self.deadlines)

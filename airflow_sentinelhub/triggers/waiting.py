@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -11,7 +10,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi, Deadlines, Policy
-from airflow_sentinelhub.jobs.encodable import why_not_encodable
+from airflow_sentinelhub.jobs.untrusted_json import DOCUMENT, clean
 from airflow_sentinelhub.triggers.watch import one_of_each
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ LAST_LOOK = 30.0
 """Seconds beyond the deadline for which a look may take that is under way then."""
 
 
-def safe_event(payload: dict[str, Any], otherwise: Callable[[str], dict[str, Any]]) -> TriggerEvent:
+def safe_event(payload: dict[str, Any]) -> TriggerEvent:
     """
     Return what a trigger yields: an event that Airflow can encode, whatever the service sent.
 
@@ -38,10 +37,8 @@ def safe_event(payload: dict[str, Any], otherwise: Callable[[str], dict[str, Any
     restart. The payload was cleaned when it was read; this is the last line of defence.
 
     :param payload: plain JSON.
-    :param otherwise: gives the payload for when that is not so, from the reason why.
     """
-    reason = why_not_encodable(payload)
-    return TriggerEvent(payload if reason is None else otherwise(reason))  # type: ignore[no-untyped-call]
+    return TriggerEvent(clean(payload, redact=None, limits=DOCUMENT))  # type: ignore[no-untyped-call]
 
 
 def stored_terms(policy: Policy, deadlines: Deadlines) -> dict[str, Any]:

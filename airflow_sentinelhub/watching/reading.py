@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from airflow_sentinelhub.exceptions import InvalidPayload, SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, ListedJob
-from airflow_sentinelhub.jobs.encodable import printable
+from airflow_sentinelhub.jobs.redaction import REDACT
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def read_job(
         job = BatchJob.from_payload(api, payload, light=light)
         if job_id is not None and job.id.lower() != job_id.lower():
             raise InvalidPayload(
-                f"{api.display_name} was asked for job {job_id} and answered with job {printable(job.id, 100)}",
+                f"{api.display_name} was asked for job {job_id} and answered with job {job.id}",
                 job_id=job_id,
                 api=api.value,
             )
@@ -88,7 +88,7 @@ def _isolated(api: BatchApi, job_id: str, read: Callable[[], Read]) -> Read | In
     except MemoryError:
         raise
     except Exception as error:
-        label = f"{api.display_name} job {printable(job_id, 100)}"
+        label = f"{api.display_name} job {REDACT.line(job_id, 100)}"
         return InvalidPayload(
             f"{label}: what the service says of it cannot be read ({_in_brief(error)}).",
             job_id=job_id or None,
@@ -97,7 +97,7 @@ def _isolated(api: BatchApi, job_id: str, read: Callable[[], Read]) -> Read | In
 
 
 def _in_brief(error: Exception) -> str:
-    return printable(f"{type(error).__name__}: {error}", _LONGEST_REASON)
+    return REDACT.line(f"{type(error).__name__}: {error}", _LONGEST_REASON)
 
 
 def _attributes(error: SentinelHubError) -> dict[str, Any]:

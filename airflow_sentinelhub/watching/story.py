@@ -15,8 +15,8 @@ from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, JobStatus, Outcome, UserAction, Verdict
 from airflow_sentinelhub.jobs.cost import in_units
 from airflow_sentinelhub.jobs.durations import in_words
-from airflow_sentinelhub.jobs.encodable import printable
 from airflow_sentinelhub.jobs.moments import format_time
+from airflow_sentinelhub.jobs.plain_text import cut, encodable
 from airflow_sentinelhub.jobs.stored import StoredRecord
 
 PROGRESS_STEP = 5.0
@@ -24,6 +24,9 @@ PROGRESS_STEP = 5.0
 
 QUIET_AT_MOST = 600.0
 """Seconds after which a line is due even if nothing happened."""
+
+LONGEST_LOG_LINE = 4000
+"""Characters of a line in a task log at most."""
 
 Say = Callable[[int, str], None]
 """Writes a line: its level (as in :mod:`logging`) and its text."""
@@ -34,13 +37,13 @@ log = logging.getLogger(__name__)
 def harmless(say: Say) -> Say:
     """Return what writes lines that every log can take, and never raises: a log that fails ends no wait."""
 
-    def say_printable(level: int, text: str) -> None:
+    def say_harmlessly(level: int, text: str) -> None:
         try:
-            say(level, printable(text))
+            say(level, cut(encodable(text), LONGEST_LOG_LINE))
         except Exception as error:
             log.debug("A line of a task log could not be written.", exc_info=error)
 
-    return say_printable
+    return say_harmlessly
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from airflow_sentinelhub.jobs import (
     assess_trouble,
     pause_after,
 )
-from airflow_sentinelhub.jobs.encodable import printable
+from airflow_sentinelhub.jobs.redaction import REDACT
 from airflow_sentinelhub.watching.look import Look, NextLook
 from airflow_sentinelhub.watching.story import Say, Story, Told
 
@@ -178,7 +178,7 @@ class Wait:
                 log.error("A look at %s could not be judged.", look.label, exc_info=error)
                 look = InvalidPayload(
                     f"{look.label}: what the service says of it cannot be judged "
-                    f"({printable(f'{type(error).__name__}: {error}', 300)}).",
+                    f"({REDACT.line(f'{type(error).__name__}: {error}', 300)}).",
                     job_id=look.id,
                     api=look.api.value,
                 )

@@ -17,6 +17,8 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from airflow_sentinelhub import clock
+
 T = TypeVar("T")
 
 START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
@@ -123,6 +125,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _note_return(self) -> None:
         self._virtual.under_way -= 1
+
+
+def run_on_the_clock(scene: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the time that stands in for the clock of sensors, operators and triggers."""
+    assert isinstance(clock._clock, VirtualTime), "the test has not replaced the clock"
+    return run(scene, clock._clock)
 
 
 def run(scene: Coroutine[Any, Any, T], time: VirtualTime | None = None) -> T:

@@ -13,7 +13,7 @@ import contextlib
 import selectors
 import time as real_time
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -112,19 +112,22 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         call = (executor or self._workers).submit(func, *args)
         self._virtual.under_way += 1
         answer = asyncio.wrap_future(call, loop=self)
-        # After what wrap_future() added: time may pass only when the answer is there.
-        call.add_done_callback(self._has_returned)
+        call.add_done_callback(lambda _: self._has_returned(answer))
         return answer
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
         self._workers.shutdown()
 
-    def _has_returned(self, _: Future[Any]) -> None:
+    def _has_returned(self, answer: asyncio.Future[Any]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            self.call_soon_threadsafe(self._note_return)
+            self.call_soon_threadsafe(self._note_return, answer)
 
-    def _note_return(self) -> None:
-        self._virtual.under_way -= 1
+    def _note_return(self, answer: asyncio.Future[Any]) -> None:
+        if answer.done():
+            self._virtual.under_way -= 1
+        else:
+            # A thread hands over its answer and calls back in either order: time may pass only after both.
+            answer.add_done_callback(self._note_return)
 
 
 def run_on_the_clock(scene: Coroutine[Any, Any, T]) -> T:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_sentinelhub import clock
@@ -118,7 +118,7 @@ class WorkerWait:
                 "wait": self._wait.to_json(),
             }
             self._store.set(_KEY, saved)
-        when = datetime.now(UTC) + timedelta(seconds=duration)
+        when = datetime.fromtimestamp(clock.now() + duration, UTC)
         raise AirflowRescheduleException(when)  # type: ignore[no-untyped-call]
 
     def _poke(self) -> Verdict:

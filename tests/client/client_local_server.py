@@ -8,6 +8,9 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple, Self
 
+LONG = 60.0
+"""Seconds after which something that should have happened is an error."""
+
 
 class Request(NamedTuple):
     line: str
@@ -27,7 +30,7 @@ def http(status: int = 200, body: str | bytes = b"", *headers: str) -> bytes:
 
 def hang(connection: socket.socket) -> None:
     """Say nothing until the other side gives up."""
-    connection.settimeout(10)
+    connection.settimeout(LONG)
     connection.recv(1)
 
 
@@ -51,7 +54,7 @@ class LocalServer:
 
     def __exit__(self, *exc_info: object) -> None:
         self._closing.set()
-        self._thread.join(20)
+        self._thread.join(LONG)
         self._socket.close()
 
     def _serve(self) -> None:
@@ -60,7 +63,7 @@ class LocalServer:
                 connection, _ = self._socket.accept()
             except TimeoutError:
                 continue
-            connection.settimeout(5)
+            connection.settimeout(LONG)
             try:
                 if self._tls:
                     connection = self._tls.wrap_socket(connection, server_side=True)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from client_local_server import LONG
 from client_scripted_service import Clock
 
 from airflow_sentinelhub.client.tokens import Token, TokenCache
@@ -112,39 +113,50 @@ def in_threads(count: int, work: Callable[[], object]) -> list[object]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(LONG)
     assert len(results) == count
     return results
 
 
-def held(fetch: Callable[[], Token], waiting: int) -> Callable[[], Token]:
-    """A fetch that takes until other threads had time to want one, too."""
-    begun = threading.Semaphore(0)
+class Crowd:
+    """A clock that knows when so many threads have asked for a token: each of them looks at it first."""
 
-    def slow() -> Token:
-        begun.acquire(timeout=0.2)
-        return fetch()
+    def __init__(self, clock: Clock, count: int) -> None:
+        self._clock, self._count = clock, count
+        self._seen: set[int] = set()
+        self._complete = threading.Event()
 
-    return slow
+    def __call__(self) -> float:
+        self._seen.add(threading.get_ident())
+        if len(self._seen) == self._count:
+            self._complete.set()
+        return self._clock()
+
+    def wait(self) -> None:
+        assert self._complete.wait(LONG)
 
 
 def test_threads_wait_for_one_fetch(clock: Clock, tokens: TokenCache) -> None:
-    fetch = Fetcher(clock)
-    slow = held(fetch, 20)
-    results = in_threads(20, lambda: tokens.get(ACCOUNT, clock=clock, fetch=slow))
+    fetch, crowd = Fetcher(clock), Crowd(clock, 20)
+
+    def slow() -> Token:
+        crowd.wait()
+        return fetch()
+
+    results = in_threads(20, lambda: tokens.get(ACCOUNT, clock=crowd, fetch=slow))
     assert fetch.count == 1
     assert {token.value for token in results if isinstance(token, Token)} == {"token-1"}
 
 
 def test_threads_share_the_error_of_one_fetch_but_not_the_exception(clock: Clock, tokens: TokenCache) -> None:
-    asked = []
+    asked, crowd = [], Crowd(clock, 20)
 
     def fail() -> Token:
+        crowd.wait()
         asked.append(1)
         raise InvalidCredentials("no", http_status=401, code="invalid_client")
 
-    slow = held(fail, 20)
-    results = in_threads(20, lambda: tokens.get(ACCOUNT, clock=clock, fetch=slow))
+    results = in_threads(20, lambda: tokens.get(ACCOUNT, clock=crowd, fetch=fail))
     assert len(asked) == 1
     assert {(type(error), error.http_status, error.code) for error in results} == {  # type: ignore[attr-defined]
         (InvalidCredentials, 401, "invalid_client")
@@ -161,36 +173,19 @@ def test_other_accounts_do_not_wait(clock: Clock, tokens: TokenCache) -> None:
 
 
 def test_a_thread_that_is_ended_does_not_leave_the_others_waiting(clock: Clock, tokens: TokenCache) -> None:
-    entered = threading.Event()
-    go = threading.Event()
+    both = Crowd(clock, 2)
 
     def ended() -> Token:
-        entered.set()
-        go.wait(10)
+        both.wait()
         raise KeyboardInterrupt
 
-    results: list[BaseException] = []
-
-    def lead() -> None:
+    def ask() -> object:
         try:
-            tokens.get(ACCOUNT, clock=clock, fetch=ended)
-        except BaseException as error:
-            results.append(error)
+            return tokens.get(ACCOUNT, clock=both, fetch=ended)
+        except KeyboardInterrupt as interrupt:
+            return interrupt
 
-    leader = threading.Thread(target=lead)
-    leader.start()
-    entered.wait(10)
-    follower = threading.Thread(
-        target=lambda: results.extend(in_threads(1, lambda: tokens.get(ACCOUNT, clock=clock, fetch=ended)))  # type: ignore[arg-type]
-    )
-    follower.start()
-    while not follower.is_alive():
-        pass
-    threading.Event().wait(0.1)
-    go.set()
-    leader.join(10)
-    follower.join(10)
-    assert {type(error) for error in results} == {KeyboardInterrupt, ServiceUnavailable}
+    assert {type(result) for result in in_threads(2, ask)} == {KeyboardInterrupt, ServiceUnavailable}
 
 
 def test_accounts_that_nobody_asks_for_are_forgotten(clock: Clock) -> None:

@@ -42,7 +42,7 @@ def user_of() -> Iterator[Callable[[Emulator], requests.Session]]:
             session.trust_env = False
             secrets = {"client_id": emulator.client_id, "client_secret": emulator.client_secret}
             form = {"grant_type": "client_credentials", **secrets}
-            token = session.post(emulator.auth_url, data=form, timeout=5).json()["access_token"]
+            token = session.post(emulator.auth_url, data=form, timeout=60).json()["access_token"]
             session.headers["Authorization"] = f"Bearer {token}"
             emulator.forget_requests()
             return session

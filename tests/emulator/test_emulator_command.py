@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,16 +55,16 @@ def test_it_serves_until_interrupted() -> None:
                 "client_id": words["id"],
                 "client_secret": words["secret"],
             }
-            token = requests.post(control.auth_url, data=form, timeout=5).json()["access_token"]
+            token = requests.post(control.auth_url, data=form, timeout=60).json()["access_token"]
             job = control.add_job("process")
             control.advance(31)
             answer = requests.get(
-                f"{url}/batch/v2/process/{job}", headers={"Authorization": f"Bearer {token}"}, timeout=5
+                f"{url}/batch/v2/process/{job}", headers={"Authorization": f"Bearer {token}"}, timeout=60
             )
             assert answer.json()["status"] == "ANALYSING"
         finally:
             process.send_signal(signal.SIGINT)
-            code = process.wait(10)
+            code = process.wait(60)
         assert (code, process.stderr.read(), process.stdout.read()) == (0, "", "")
 
 
@@ -83,32 +81,29 @@ def test_it_writes_results_to_a_folder(tmp_path: Path) -> None:
     ]
 
 
-def start_once() -> tuple[float, float]:
-    """Seconds until it listens, and seconds of processor time for its whole life."""
-    before, begin = os.times(), time.monotonic()
-    with started("--port", "0") as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        listens_after = time.monotonic() - begin
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
-    after = os.times()
-    used = after.children_user + after.children_system - before.children_user - before.children_system
-    return listens_after, used
-
-
 def test_it_starts_in_a_moment() -> None:
-    # The quickest of three: what else a machine is doing only ever makes a start slower.
-    starts = [start_once() for _ in range(3)]
-    quickest = min(listens_after for listens_after, _ in starts)
-    assert quickest < 5, "the aim is one second, the rest is for a busy machine"
-    assert min(used for _, used in starts) < 2
+    """What takes time is what is imported, and that is a web server and ourselves."""
+    program = """
+import sys
+import starlette.applications, starlette.routing, uvicorn, uvicorn.protocols.http.h11_impl
+before = set(sys.modules)
+from airflow_sentinelhub.emulator import Emulator
+from airflow_sentinelhub.emulator.__main__ import main
+with Emulator():
+    pass
+more = {name.partition(".")[0] for name in set(sys.modules) - before} - {"starlette", "uvicorn"}
+print(*sorted(more - sys.stdlib_module_names))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=120
+    )
+    assert set(ended.stdout.split()) == {"airflow_sentinelhub"}
 
 
 def test_a_taken_port_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        ended = subprocess.run([*COMMAND, "--port", str(port)], capture_output=True, text=True, timeout=20)
+        ended = subprocess.run([*COMMAND, "--port", str(port)], capture_output=True, text=True, timeout=120)
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"The emulator cannot listen at 127.0.0.1:{port}: ")
 
@@ -124,14 +119,16 @@ def test_a_taken_port_is_named() -> None:
 )
 def test_without_the_extra_it_says_which_one(missing: str, use: str, code: int) -> None:
     program = WITHOUT.format(missing=missing) + use
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert ended.returncode == code
     if code:
         assert f"needs {missing}" in ended.stderr
         assert "pip install 'airflow-provider-sentinelhub[emulator]'" in ended.stderr
 
 
-@pytest.mark.parametrize("unwanted", ["airflow", "requests", "starlette", "uvicorn"])
-def test_importing_it_loads_nothing_heavy(unwanted: str) -> None:
-    program = f"import sys, airflow_sentinelhub.emulator; sys.exit({unwanted!r} in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], timeout=20).returncode == 0
+def test_importing_it_loads_nothing_heavy() -> None:
+    program = "import sys, airflow_sentinelhub.emulator; print(*sys.modules)"
+    ended = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=120
+    )
+    assert not {"airflow", "requests", "starlette", "uvicorn"} & set(ended.stdout.split())

@@ -47,7 +47,7 @@ def test_the_next_job_gets_the_next_fate(control: Control, emulator: Emulator, u
     control.next_fate(steps=[{"status": "DONE"}])
     control.default_fate({"cost": 7})
     made = [
-        user.post(emulator.url + api.path(), json=sample_request(api), timeout=5).json()["status"]
+        user.post(emulator.url + api.path(), json=sample_request(api), timeout=60).json()["status"]
         for api in (BatchApi.PROCESS, BatchApi.PROCESS, BatchApi.STATISTICAL)
     ]
     assert made == ["DONE", "CREATED", "FAILED"]
@@ -93,10 +93,10 @@ def test_requests_are_counted_by_what_they_ask_for(
         f"/{job}/tiles/2",
         f"/{job}/cancel",
     ):
-        user.get(f"{emulator.url}/api/v1/batch/process{path}", timeout=5)
+        user.get(f"{emulator.url}/api/v1/batch/process{path}", timeout=60)
     control.fault("drop")
     with pytest.raises(requests.ConnectionError):
-        user.post(f"{emulator.url}/api/v1/batch/process/{job}/cancel", timeout=5)
+        user.post(f"{emulator.url}/api/v1/batch/process/{job}/cancel", timeout=60)
     counts = control.requests()
     assert counts["total"] == 8
     assert counts["by_path"] == {
@@ -118,7 +118,7 @@ def test_requests_are_counted_by_what_they_ask_for(
 
 
 def test_secrets_are_not_kept_with_the_requests(emulator: Emulator, user: requests.Session) -> None:
-    user.get(f"{emulator.url}/batch/v2/process", timeout=5)
+    user.get(f"{emulator.url}/batch/v2/process", timeout=60)
     token = str(user.headers["Authorization"]).split()[1]
     kept = str(emulator.requests())
     assert token not in kept
@@ -135,7 +135,7 @@ def test_a_reset_forgets_everything(control: Control, emulator: Emulator, user: 
     assert (control.jobs(), control.faults(), control.requests()["total"]) == ([], [], 0)
     assert emulator.client_secret == "emulator-secret"
     assert emulator.service.clock.speed == 0
-    assert user.get(f"{emulator.url}/batch/v2/process", timeout=5).status_code == 401
+    assert user.get(f"{emulator.url}/batch/v2/process", timeout=60).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_nonsense_is_refused_with_a_reason(
     ],
 )
 def test_nonsense_over_http(emulator: Emulator, method: str, path: str, body: bytes | None, status: int) -> None:
-    answer = requests.request(method, f"{emulator.url}/_emulator{path}", data=body, timeout=5)
+    answer = requests.request(method, f"{emulator.url}/_emulator{path}", data=body, timeout=60)
     assert (answer.status_code, set(answer.json())) == (status, {"error"})
 
 
@@ -176,7 +176,7 @@ def test_an_emulator_can_be_stopped_and_started_at_the_same_address() -> None:
     with emulator:
         url, job = emulator.url, emulator.add_job("process")
     with pytest.raises(requests.ConnectionError):
-        requests.get(url, timeout=5)
+        requests.get(url, timeout=60)
     with emulator:
         assert emulator.url == url
         assert EmulatorControl(url).job(job)["status"] == "CREATED"
@@ -199,7 +199,7 @@ def test_many_threads_can_use_it_at_once(emulator: Emulator, user: requests.Sess
         for _ in range(20):
             job = emulator.add_job("process")
             url = f"{emulator.url}/batch/v2/process/{job}"
-            answer = requests.get(url, headers={"Authorization": token}, timeout=5)
+            answer = requests.get(url, headers={"Authorization": token}, timeout=60)
             if answer.status_code != 200:
                 failures.append(answer.text)
 

@@ -136,7 +136,7 @@ def test_other_peoples_jobs_fill_the_pages(emulator: Emulator, user: requests.Se
     theirs = emulator.add_foreign_jobs(api, 250)
     url, pages = f"{emulator.url}{api.path()}?sort=created:desc", []
     while url:
-        page = user.get(url, timeout=5).json()
+        page = user.get(url, timeout=60).json()
         pages.append([job["id"] for job in page["data"]])
         url = page["links"].get("next")
     assert [len(page) for page in pages] == [100, 100, 51]
@@ -159,9 +159,9 @@ def test_other_peoples_jobs_can_be_older_and_can_come_one_by_one(service: Servic
 def test_a_job_that_appears_later_is_unknown_until_then(emulator: Emulator, user: requests.Session) -> None:
     job = emulator.add_job("process", age=-30)
     url = f"{emulator.url}/batch/v2/process/{job}"
-    assert user.get(url, timeout=5).status_code == 404
+    assert user.get(url, timeout=60).status_code == 404
     emulator.advance(30)
-    assert user.get(url, timeout=5).json()["userAction"] == "START"
+    assert user.get(url, timeout=60).json()["userAction"] == "START"
 
 
 def test_jobs_that_appear_while_a_list_is_read_shift_its_pages(emulator: Emulator, user: requests.Session) -> None:
@@ -170,7 +170,7 @@ def test_jobs_that_appear_while_a_list_is_read_shift_its_pages(emulator: Emulato
     seen: list[list[str]] = []
     url = f"{emulator.url}/batch/v2/process?sort=created:desc"
     while url and len(seen) < 10:
-        page = user.get(url, timeout=5).json()
+        page = user.get(url, timeout=60).json()
         seen.append([job["id"] for job in page["data"]])
         url = page["links"].get("next")
     assert seen[:2] == [mine[:3], mine[1:4]], "two are seen twice"
@@ -182,8 +182,8 @@ def test_jobs_that_appear_while_a_list_is_read_come_last_in_the_usual_order(
 ) -> None:
     emulator.configure(foreign_jobs_per_page=1)
     url = f"{emulator.url}/batch/v2/process"
-    assert [len(user.get(url, timeout=5).json()["data"]) for _ in range(3)] == [0, 1, 2]
-    assert user.get(f"{emulator.url}/statistics/batch/v1", timeout=5).json()["data"] == [], "of the same API only"
+    assert [len(user.get(url, timeout=60).json()["data"]) for _ in range(3)] == [0, 1, 2]
+    assert user.get(f"{emulator.url}/statistics/batch/v1", timeout=60).json()["data"] == [], "of the same API only"
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_jobs_that_appear_while_a_list_is_read_come_last_in_the_usual_order(
     ],
 )
 def test_foreign_jobs_that_make_no_sense(emulator: Emulator, wrong: dict[str, Any], complaint: str) -> None:
-    answer = requests.post(f"{emulator.url}/_emulator/foreign-jobs", json=wrong, timeout=5)
+    answer = requests.post(f"{emulator.url}/_emulator/foreign-jobs", json=wrong, timeout=60)
     assert answer.status_code == 400
     assert complaint in answer.json()["error"]
     assert emulator.jobs() == []

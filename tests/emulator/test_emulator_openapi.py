@@ -177,11 +177,11 @@ def test_the_emulator_says_which_fields_a_test_chose(
 ) -> None:
     script, expected = SCRIPTED[what]
     script(emulator)
-    user.get(emulator.url + PROCESS, timeout=5)
+    user.get(emulator.url + PROCESS, timeout=60)
     assert (sent[-1].scripted_fields, sent[-1].scripted) == (expected, False)
     for job in emulator.jobs():
         if "id" in job:
-            user.get(f"{emulator.url}{PROCESS}/{job['id']}", timeout=5)
+            user.get(f"{emulator.url}{PROCESS}/{job['id']}", timeout=60)
             assert sent[-1].scripted_fields <= expected
 
 
@@ -202,7 +202,7 @@ def test_a_fault_is_scripted_unless_it_only_delays(
 ) -> None:
     emulator.fault(**fault)
     try:
-        user.get(emulator.url + PROCESS, timeout=5)
+        user.get(emulator.url + PROCESS, timeout=60)
     except requests.RequestException:
         assert scripted == []
     assert [each.scripted for each in sent] == scripted
@@ -211,8 +211,8 @@ def test_a_fault_is_scripted_unless_it_only_delays(
 def test_an_observer_sees_what_the_client_gets(
     emulator: Emulator, user: requests.Session, sent: list[Answer]
 ) -> None:
-    got = user.post(emulator.url + PROCESS, json=sample_request(BatchApi.PROCESS), timeout=5)
-    user.get(emulator.url + "/_emulator/jobs", timeout=5)
+    got = user.post(emulator.url + PROCESS, json=sample_request(BatchApi.PROCESS), timeout=60)
+    user.get(emulator.url + "/_emulator/jobs", timeout=60)
     [seen] = sent
     assert (seen.method, seen.path, seen.status, seen.body) == ("POST", PROCESS, 201, got.content)
     assert seen.headers["content-type"] == "application/json"
@@ -222,8 +222,8 @@ def test_an_update_of_a_scripted_request_is_scripted(
     emulator: Emulator, user: requests.Session, sent: list[Answer]
 ) -> None:
     job = emulator.add_job("process", status="CREATED", request={"a": 1})
-    user.put(f"{emulator.url}{PROCESS}/{job}", json={"description": "new"}, timeout=5)
+    user.put(f"{emulator.url}{PROCESS}/{job}", json={"description": "new"}, timeout=60)
     assert sent[-1].scripted
     v1 = emulator.add_job("process_v1", request={"a": 1})
-    user.get(f"{emulator.url}{V1}/{v1}", timeout=5)
+    user.get(f"{emulator.url}{V1}/{v1}", timeout=60)
     assert sent[-1].scripted

@@ -26,22 +26,22 @@ def test_a_job_from_its_creation_to_its_stop(
     emulator: Emulator, user: requests.Session, api: BatchApi, path: str
 ) -> None:
     url = emulator.url + path
-    answer = user.post(url, json=sample_request(api), timeout=5)
+    answer = user.post(url, json=sample_request(api), timeout=60)
     assert answer.status_code == 201
     created = answer.json()
     assert (created["status"], created["userAction"]) == ("CREATED", "NONE")
     assert None not in created.values()
     job = f"{url}/{created['id']}"
-    assert user.get(job, timeout=5).json() == created
+    assert user.get(job, timeout=60).json() == created
     for action in ("start", api.facts.stop_action):
-        answer = user.post(f"{job}/{action}", timeout=5)
+        answer = user.post(f"{job}/{action}", timeout=60)
         assert (answer.status_code, answer.content) == (204, b"")
         emulator.advance(120)
-    assert user.get(job, timeout=5).json()["status"] == ("CANCELED" if api is BatchApi.PROCESS_V1 else "STOPPED")
+    assert user.get(job, timeout=60).json()["status"] == ("CANCELED" if api is BatchApi.PROCESS_V1 else "STOPPED")
 
 
 def test_v1_was_not_carried_over_to_the_new_layout(emulator: Emulator, user: requests.Session) -> None:
-    assert user.get(f"{emulator.url}/batch/v1/process", timeout=5).status_code == 404
+    assert user.get(f"{emulator.url}/batch/v1/process", timeout=60).status_code == 404
 
 
 @pytest.mark.parametrize("path", [path for api, path in PLACES if api is BatchApi.STATISTICAL])
@@ -50,7 +50,7 @@ def test_the_light_status_lacks_the_request_and_the_action(
 ) -> None:
     job = emulator.add_job("statistical", status="PROCESSING")
     emulator.advance(60)
-    light = user.get(f"{emulator.url}{path}/{job}/status", timeout=5).json()
+    light = user.get(f"{emulator.url}{path}/{job}/status", timeout=60).json()
     assert set(light) == {"id", "status", "completionPercentage", "lastUpdated", "costPu", "created"}
 
 
@@ -80,7 +80,7 @@ def test_credentials_come_back_masked(emulator: Emulator, user: requests.Session
         body["output"] = {"type": "raster", "delivery": {"s3": storage}}
     else:
         body["output"] = {"s3": storage, "responses": [{"gs": {"credentials": "hush"}}]}
-    answer = user.post(emulator.url + api.path(), json=body, timeout=5)
+    answer = user.post(emulator.url + api.path(), json=body, timeout=60)
     assert answer.status_code == 201
     assert "hush" not in answer.text
     assert "AKIA" not in answer.text
@@ -117,7 +117,7 @@ def _without(body: dict[str, Any], path: str) -> dict[str, Any]:
     ],
 )
 def test_what_is_missing_is_named(emulator: Emulator, user: requests.Session, api: BatchApi, missing: str) -> None:
-    answer = user.post(emulator.url + api.path(), json=_without(sample_request(api), missing), timeout=5)
+    answer = user.post(emulator.url + api.path(), json=_without(sample_request(api), missing), timeout=60)
     error = answer.json()["error"]
     assert (answer.status_code, error["status"], error["code"]) == (400, 400, "COMMON_BAD_PAYLOAD")
     assert missing in error["message"]
@@ -143,7 +143,7 @@ def test_what_is_wrong_is_explained(
     emulator: Emulator, user: requests.Session, change: dict[str, Any], complaint: str
 ) -> None:
     body = sample_request(BatchApi.PROCESS) | change
-    answer = user.post(emulator.url + BatchApi.PROCESS.path(), json=body, timeout=5)
+    answer = user.post(emulator.url + BatchApi.PROCESS.path(), json=body, timeout=60)
     assert answer.status_code == 400
     assert complaint in answer.json()["error"]["message"]
 
@@ -161,7 +161,7 @@ def test_a_body_must_be_a_json_object(
     emulator: Emulator, user: requests.Session, body: bytes, content_type: str, status: int
 ) -> None:
     url = emulator.url + BatchApi.PROCESS.path()
-    answer = user.post(url, data=body, headers={"Content-Type": content_type}, timeout=5)
+    answer = user.post(url, data=body, headers={"Content-Type": content_type}, timeout=60)
     assert (answer.status_code, answer.json()["error"]["status"]) == (status, status)
 
 
@@ -183,29 +183,29 @@ def test_a_body_must_be_a_json_object(
 def test_errors_come_wrapped(
     emulator: Emulator, user: requests.Session, method: str, path: str, status: int, code: str
 ) -> None:
-    answer = user.request(method, emulator.url + path, timeout=5)
+    answer = user.request(method, emulator.url + path, timeout=60)
     assert set(answer.json()) == {"error"}
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
 
 
 def test_a_job_of_one_api_is_unknown_to_the_others(emulator: Emulator, user: requests.Session) -> None:
     job = emulator.add_job("process")
-    assert user.get(f"{emulator.url}/api/v1/batch/process/{job}", timeout=5).status_code == 404
+    assert user.get(f"{emulator.url}/api/v1/batch/process/{job}", timeout=60).status_code == 404
 
 
 def test_an_illegal_action_is_a_bad_payload(emulator: Emulator, user: requests.Session) -> None:
     job = emulator.add_job("process", status="DONE")
-    answer = user.post(f"{emulator.url}/batch/v2/process/{job}/start", timeout=5)
+    answer = user.post(f"{emulator.url}/batch/v2/process/{job}/start", timeout=60)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "COMMON_BAD_PAYLOAD")
 
 
 def test_a_job_after_its_retention_is_gone_from_everywhere(emulator: Emulator, user: requests.Session) -> None:
     job = emulator.add_job("process", steps=[{"status": "DONE", "seconds": 60}, {"gone": True}])
     url = f"{emulator.url}/batch/v2/process"
-    assert user.get(f"{url}/{job}", timeout=5).status_code == 200
+    assert user.get(f"{url}/{job}", timeout=60).status_code == 200
     emulator.advance(60)
-    assert user.get(f"{url}/{job}", timeout=5).status_code == 404
-    assert user.get(url, timeout=5).json()["data"] == []
+    assert user.get(f"{url}/{job}", timeout=60).status_code == 404
+    assert user.get(url, timeout=60).json()["data"] == []
 
 
 @pytest.mark.parametrize(("api", "path"), PLACES)
@@ -215,7 +215,7 @@ def test_a_list_is_read_page_by_page(emulator: Emulator, user: requests.Session,
     seen: list[str] = []
     url, pages = f"{emulator.url}{path}?count=1000&sort=created:desc", 0
     while url:
-        page = user.get(url, timeout=5).json()
+        page = user.get(url, timeout=60).json()
         seen += [job["id"] for job in page["data"]]
         pages += 1
         url = page["links"].get("next", "")
@@ -228,7 +228,7 @@ def test_a_list_is_read_page_by_page(emulator: Emulator, user: requests.Session,
 
 def test_a_single_page_has_no_links(emulator: Emulator, user: requests.Session) -> None:
     job = emulator.add_job("process")
-    page = user.get(f"{emulator.url}/api/v2/batch/process", timeout=5).json()
+    page = user.get(f"{emulator.url}/api/v2/batch/process", timeout=60).json()
     assert page == {"data": [emulator.job(job)], "links": {}}
 
 
@@ -236,18 +236,18 @@ def test_a_list_that_fills_its_pages_ends_with_the_last_one(emulator: Emulator, 
     for _ in range(4):
         emulator.add_job("process")
     url = f"{emulator.url}/api/v2/batch/process"
-    last = user.get(url, params={"count": 2, "viewtoken": 2}, timeout=5).json()
+    last = user.get(url, params={"count": 2, "viewtoken": 2}, timeout=60).json()
     assert (len(last["data"]), last["links"]) == (2, {})
 
 
 def test_pages_drift_when_jobs_appear(emulator: Emulator, user: requests.Session) -> None:
     emulator.configure(page_size=1, links_layout="legacy")
     old, new = emulator.add_job("process", age=10), emulator.add_job("process", age=5)
-    page = user.get(f"{emulator.url}/api/v2/batch/process?sort=created:desc", timeout=5).json()
+    page = user.get(f"{emulator.url}/api/v2/batch/process?sort=created:desc", timeout=60).json()
     assert page["data"][0]["id"] == new
     assert page["links"]["next"].startswith(f"{emulator.url}/api/v2/batch/process?")
     emulator.add_job("process")
-    assert user.get(page["links"]["next"], timeout=5).json()["data"][0]["id"] == new
+    assert user.get(page["links"]["next"], timeout=60).json()["data"][0]["id"] == new
     assert old
 
 
@@ -263,42 +263,42 @@ def test_pages_drift_when_jobs_appear(emulator: Emulator, user: requests.Session
 def test_a_list_can_be_sorted(emulator: Emulator, user: requests.Session, sort: str, expected: list[str]) -> None:
     for age, status in enumerate(("FAILED", "CREATED", "DONE")):
         emulator.add_job("process", status=status, age=age)
-    page = user.get(f"{emulator.url}/batch/v2/process", params={"sort": sort}, timeout=5).json()
+    page = user.get(f"{emulator.url}/batch/v2/process", params={"sort": sort}, timeout=60).json()
     assert [job["status"] for job in page["data"]] == expected
 
 
 def test_tiles_are_paged_and_filtered(emulator: Emulator, user: requests.Session) -> None:
     job = emulator.add_job("process_v1", status="PARTIAL", fate={"tile_count": 120, "failed_tiles": 3})
     url = f"{emulator.url}/api/v1/batch/process/{job}/tiles"
-    first = user.get(url, timeout=5).json()
-    second = user.get(first["links"]["next"], timeout=5).json()
+    first = user.get(url, timeout=60).json()
+    second = user.get(first["links"]["next"], timeout=60).json()
     assert (len(first["data"]), len(second["data"]), second["links"]) == (100, 20, {})
-    failed = user.get(url, params={"status": "FAILED"}, timeout=5).json()["data"]
+    failed = user.get(url, params={"status": "FAILED"}, timeout=60).json()["data"]
     assert [tile["status"] for tile in failed] == ["FAILED"] * 3
-    assert user.get(f"{url}/{failed[0]['id']}", timeout=5).json() == failed[0]
-    assert user.get(f"{url}/999", timeout=5).status_code == 404
+    assert user.get(f"{url}/{failed[0]['id']}", timeout=60).json() == failed[0]
+    assert user.get(f"{url}/999", timeout=60).status_code == 404
 
 
 @pytest.mark.parametrize(
     "path", ["/api/v2/batch/tilinggrids", "/batch/v2/tilinggrids", "/api/v1/batch/tilinggrids"]
 )
 def test_tiling_grids(emulator: Emulator, user: requests.Session, path: str) -> None:
-    grids = user.get(emulator.url + path, timeout=5).json()
+    grids = user.get(emulator.url + path, timeout=60).json()
     assert ([grid["id"] for grid in grids["data"]], grids["links"]) == ([0, 1, 2, 3, 6, 7], {})
-    assert user.get(f"{emulator.url}{path}/3", timeout=5).json() == grids["data"][3]
-    assert user.get(f"{emulator.url}{path}/4", timeout=5).status_code == 400
+    assert user.get(f"{emulator.url}{path}/3", timeout=60).json() == grids["data"][3]
+    assert user.get(f"{emulator.url}{path}/4", timeout=60).status_code == 400
 
 
 @pytest.mark.parametrize("path", ["/batch/v2/process", "/batch/v2/process/x/start", "/batch/v2/tilinggrids"])
 def test_nothing_works_without_a_token(emulator: Emulator, path: str) -> None:
     method = "POST" if path.endswith("start") else "GET"
     for headers in ({}, {"Authorization": "Bearer forged"}, {"Authorization": "Basic x"}):
-        assert requests.request(method, emulator.url + path, headers=headers, timeout=5).status_code == 401
+        assert requests.request(method, emulator.url + path, headers=headers, timeout=60).status_code == 401
 
 
 def test_an_update_answers_with_the_request(emulator: Emulator, user: requests.Session) -> None:
     job = emulator.add_job("process", status="CREATED")
-    answer = user.put(f"{emulator.url}/batch/v2/process/{job}", json={"description": "new"}, timeout=5)
+    answer = user.put(f"{emulator.url}/batch/v2/process/{job}", json={"description": "new"}, timeout=60)
     assert answer.status_code == 200
     assert answer.json() == emulator.job(job)["request"]
     assert answer.json()["description"] == "new"

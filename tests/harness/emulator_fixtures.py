@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -40,46 +41,74 @@ def emulator(running_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emu
 
 
 @pytest.fixture(scope="module")
-def emulator_on_virtual_time() -> Iterator[tuple[Emulator, VirtualTime]]:
+def emulator_on_virtual_time() -> Iterator[tuple[VirtualEmulator, VirtualTime]]:
     with emulator_on(time := VirtualTime()) as emulator:
         yield emulator, time
 
 
 @pytest.fixture
-def virtual_time(emulator_on_virtual_time: tuple[Emulator, VirtualTime]) -> Iterator[VirtualTime]:
+def virtual_time(emulator_on_virtual_time: tuple[VirtualEmulator, VirtualTime]) -> Iterator[VirtualTime]:
     """The clock of sensors, operators and triggers, their clients, and the emulator of this module."""
-    _, time = emulator_on_virtual_time
-    time.pauses.clear()
+    emulator, time = emulator_on_virtual_time
+    time.begin_anew()
+    emulator.begin_anew()
     with replaced_by(time):
         yield time
 
 
 @pytest.fixture
 def virtual_emulator(
-    emulator_on_virtual_time: tuple[Emulator, VirtualTime],
+    emulator_on_virtual_time: tuple[VirtualEmulator, VirtualTime],
     virtual_time: VirtualTime,
     monkeypatch: pytest.MonkeyPatch,
-) -> Emulator:
+) -> VirtualEmulator:
     """A local Sentinel Hub without jobs, behind the connection ``sh``, in virtual time."""
     emulator, _ = emulator_on_virtual_time
-    emulator.reset()
     monkeypatch.setenv("AIRFLOW_CONN_SH", emulator.airflow_connection)
     return emulator
 
 
 @contextmanager
-def emulator_on(time: VirtualTime) -> Iterator[Emulator]:
+def emulator_on(time: VirtualTime, **settings: Any) -> Iterator[VirtualEmulator]:
     """
     Run an emulator whose jobs, tokens and limits live on virtual time.
 
     Requests that it lets hang do not hold that time.
+
+    :param settings: see :class:`~airflow_sentinelhub.emulator.Emulator`.
     """
-    emulator = Emulator()
-    clock = ServiceClock(1.0, time.monotonic, datetime.fromtimestamp(time.now(), UTC))
-    emulator.service = Service(clock, real_time=time.monotonic)
+    emulator = VirtualEmulator(time, **settings)
     time.hanging = lambda: hanging(emulator)
     with emulator:
         yield emulator
+
+
+class VirtualEmulator(Emulator):
+    """
+    A local Sentinel Hub in virtual time.
+
+    :param time: its time, and that of all that talk to it.
+    :param settings: see :class:`~airflow_sentinelhub.emulator.Emulator`.
+    """
+
+    def __init__(self, time: VirtualTime, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._virtual_time = time
+        write = self.service.buckets._write
+        self.service = Service(self._clock(), real_time=time.monotonic, write=write)
+
+    def advance(self, seconds: float) -> None:
+        """Let time jump, for everything that lives on it."""
+        self._virtual_time.advance(seconds)
+
+    def begin_anew(self) -> None:
+        """Forget everything, and begin at the present."""
+        self.service.clock = self._clock()
+        self.reset()
+
+    def _clock(self) -> ServiceClock:
+        time = self._virtual_time
+        return ServiceClock(1.0, time.monotonic, datetime.fromtimestamp(time.now(), UTC))
 
 
 def hanging(emulator: Emulator) -> int:

@@ -1,14 +1,23 @@
-"""Runs a sensor to its end in each mode in which Airflow can run it."""
+"""
+Runs a sensor to its end in each mode in which Airflow can run it.
+
+It waits on the clock of sensors and triggers: in virtual time (fixture ``virtual_emulator``) a day costs no time.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
-import time
-from typing import Any
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
-from tests.harness.task_runner import Ended, ExecutionApi, deferred_to, run, utcnow
+from airflow_sentinelhub import clock
+from tests.harness import virtual_time
+from tests.harness.task_runner import Ended, ExecutionApi, deferred_to, run
 from tests.harness.versions import AIRFLOW
+
+T = TypeVar("T")
 
 MODES = {
     "deferred": {"deferrable": True},
@@ -40,10 +49,10 @@ def run_to_the_end(make_sensor: Any, mode: str, **arguments: Any) -> Ended:
             lines += trigger_lines
             api.next_method, api.next_kwargs = "execute_complete", {**deferred_to(ended)[2], "event": event}
         elif ended.state == "up_for_reschedule":
-            api.first_reschedule = api.first_reschedule or utcnow()
+            api.first_reschedule = api.first_reschedule or datetime.fromtimestamp(clock.now(), UTC)
             # Airflow wipes XComs before it starts a rescheduled task again.
             api.xcoms.clear()
-            time.sleep(max(0.0, (ended.message.reschedule_date - utcnow()).total_seconds()))
+            clock.sleep(max(0.0, ended.message.reschedule_date.timestamp() - clock.now()))
         else:
             return ended
     raise AssertionError("the wait goes on and on")
@@ -64,7 +73,7 @@ def fire(ended: Ended) -> tuple[Any, list[dict[str, Any]]]:
         return events[0].payload
 
     with structlog.testing.capture_logs() as lines:
-        event = asyncio.run(first_event())
+        event = run_in_event_loop(first_event())
     return event, list(lines)
 
 
@@ -77,3 +86,10 @@ def forget_the_state_store(sensor: Any) -> None:
         return execute(context)
 
     object.__setattr__(sensor, "execute", without_store)
+
+
+def run_in_event_loop(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in virtual time if that has replaced the clock, otherwise in real time."""
+    if isinstance(clock._clock, virtual_time.VirtualTime):
+        return virtual_time.run(coroutine, clock._clock)
+    return asyncio.run(coroutine)

@@ -68,7 +68,7 @@ class S3:
         request = urllib.request.Request(
             f"{self.url}/moto-api/reset-auth", data=requests_without, headers={"Content-Type": "text/plain"}
         )
-        urllib.request.urlopen(request, timeout=5).close()
+        urllib.request.urlopen(request, timeout=60).close()
 
 
 @pytest.fixture(scope="session")

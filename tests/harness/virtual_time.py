@@ -65,6 +65,11 @@ class VirtualTime:
         """Let time jump, without a note of it."""
         self._passed += max(0.0, seconds)
 
+    def begin_anew(self) -> None:
+        """Go back to the beginning."""
+        self._passed = 0.0
+        self.pauses.clear()
+
 
 class _Selector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
     """Lets virtual time jump instead of waiting, unless a thread works for the loop."""

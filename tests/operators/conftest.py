@@ -7,54 +7,22 @@ from typing import Any
 
 import pytest
 
-from airflow_sentinelhub.client.tokens import PROCESS_TOKENS
-from airflow_sentinelhub.clock import replaced_by
-from airflow_sentinelhub.emulator import Emulator
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.operators import batch
 from airflow_sentinelhub.operators.ledger import Ledger
 from tests.harness.task_runner import Ended, ExecutionApi, deferred_to, run
 
 
-class EmulatedClock:
-    """The service's time, which passes only when a worker sleeps."""
-
-    def __init__(self, emulator: Emulator) -> None:
-        self._emulator = emulator
-        self.pauses: list[float] = []
-
-    def now(self) -> float:
-        return self._emulator.service.clock.now().timestamp()
-
-    monotonic = now
-
-    def sleep(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        self._emulator.advance(seconds)
-
-
-@pytest.fixture(scope="module")
-def standing_emulator():
-    with Emulator(speed=0) as emulator:
-        yield emulator
+@pytest.fixture
+def clock(virtual_time):
+    """The emulator's time, which passes only when a worker sleeps or a trigger waits."""
+    return virtual_time
 
 
 @pytest.fixture
-def emulator(standing_emulator, monkeypatch):
-    """A local Sentinel Hub without jobs, behind the connection ``sh``; its clock stands still."""
-    standing_emulator.reset()
-    PROCESS_TOKENS.reset()  # those of the test before are refused, and asked for anew
-    monkeypatch.setenv("AIRFLOW_CONN_SH", standing_emulator.airflow_connection)
-    # The client's own pauses between two attempts are on real time.
-    monkeypatch.setattr("airflow_sentinelhub.client.retry.FIRST_PAUSE", 0.0)
-    return standing_emulator
-
-
-@pytest.fixture
-def clock(emulator):
-    emulated = EmulatedClock(emulator)
-    with replaced_by(emulated):
-        yield emulated
+def emulator(virtual_emulator):
+    """A local Sentinel Hub without jobs, behind the connection ``sh``."""
+    return virtual_emulator
 
 
 @pytest.fixture

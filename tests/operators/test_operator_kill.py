@@ -20,12 +20,20 @@ from airflow_sentinelhub.operators.killing import Killing
 from tests.operators.runs import RunTask
 from tests.operators.test_operator_actions import asked
 
-LONG = 30.0
+LONG = 60.0
+HELD_FOR, TIMEOUT = killing._HELD_FOR, killing._TIMEOUT
 """Seconds that nothing here takes, however busy the machine is."""
 
 
 class Died(BaseException):
     """The end of a process that Airflow sends SIGKILL."""
+
+
+@pytest.fixture(autouse=True)
+def _enough_time(monkeypatch):
+    """Give a busy machine the time to do what it does at the end; a test may set other times."""
+    monkeypatch.setattr(killing, "_HELD_FOR", LONG)
+    monkeypatch.setattr(killing, "_TIMEOUT", (LONG, LONG))
 
 
 @pytest.fixture
@@ -199,16 +207,31 @@ def test_airflow_is_away(emulator, kill):
 def test_the_service_hangs(emulator, kill, monkeypatch):
     """The task is held up for a while only, and Airflow ends it a moment later."""
     monkeypatch.setattr(killing, "_HELD_FOR", 0.2)
-    monkeypatch.setattr(killing, "_TIMEOUT", (1.0, 1.0))
     job_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
     emulator.fault("hang", method="POST", path="/stop$")
     guard, _ = kill("failed", job_id)
     with structlog.testing.capture_logs() as lines:
         guard.happened()
         assert guard._helper.is_alive()
+        emulator.stop()  # which breaks the connection
         guard._helper.join(LONG)
+        emulator.start()
     assert f"{job_id} COULD NOT BE STOPPED" in str(lines)
     assert lines[-1]["log_level"] == "error"
+
+
+def test_a_request_ends_before_airflow_ends_the_process(emulator, kill, monkeypatch):
+    """Airflow sends SIGKILL 5 seconds after SIGTERM."""
+    assert HELD_FOR < 5
+    assert sum(TIMEOUT) < 5
+    monkeypatch.setattr(killing, "_TIMEOUT", TIMEOUT)
+    made, make_client = [], killing.make_client
+    monkeypatch.setattr(killing, "make_client", lambda *a, **given: made.append(given) or make_client(*a, **given))
+    guard, _ = kill("failed", emulator.add_job("process", steps=[{"status": "PROCESSING"}]))
+    with structlog.testing.capture_logs():
+        guard.happened()
+        guard._helper.join(LONG)
+    assert [given["timeout"] for given in made] == [TIMEOUT]
 
 
 def test_what_is_done_already_is_no_error(emulator, kill):

@@ -9,14 +9,16 @@ import pytest
 from airflow.sdk import DAG, Asset
 
 from airflow_sentinelhub import exceptions
-from airflow_sentinelhub.emulator import Emulator, Folder
+from airflow_sentinelhub.emulator import Folder
 from airflow_sentinelhub.emulator.samples import sample_request
 from airflow_sentinelhub.jobs import BatchApi, known_statuses
 from airflow_sentinelhub.operators.run import SentinelHubBatchRunOperator
 from airflow_sentinelhub.operators.verifying import verify
+from tests.harness.emulator_fixtures import emulator_on
 from tests.harness.s3 import BUCKET, KEY_ID, SECRET
 from tests.harness.task_runner import deferred_to, run
 from tests.harness.versions import AIRFLOW, through_the_database
+from tests.harness.virtual_time import VirtualTime
 from tests.operators.conftest import operator
 from tests.operators.creations import every_api, requests_of, with_store
 from tests.operators.runs import RunTask
@@ -44,15 +46,15 @@ def bucket(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def standing_emulator(bucket, s3):
+def emulator_on_virtual_time(bucket, s3):
     """A local Sentinel Hub whose jobs deliver to a folder (``file://``) or to S3."""
     folder = Folder(bucket)
 
     def write(url, content):
         (s3.write if url.startswith("s3://") else folder)(url, content)
 
-    with Emulator(speed=0, write_result=write) as emulator:
-        yield emulator
+    with emulator_on(time := VirtualTime(), write_result=write) as emulator:
+        yield emulator, time
 
 
 @pytest.fixture

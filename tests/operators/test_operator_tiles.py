@@ -40,7 +40,7 @@ def hub(root, s3, monkeypatch):
         yield emulator
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def pauses(monkeypatch):
     """No test really pauses."""
     pauses = []

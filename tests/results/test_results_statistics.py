@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-import time
 
 import pytest
 
@@ -137,22 +136,21 @@ def test_whoever_stops_early_does_not_wait_for_reads_that_hang():
 
     def hang(number):
         started.append(number)
-        return number if number == 0 else release.wait(20)
+        return number if number == 0 else release.wait(60)
 
     results = in_parallel(hang, range(100), readers=2)
     assert next(results) == 0
     threads = [each for each in threading.enumerate() if each.name.startswith("sentinelhub-results")]
-    begin = time.monotonic()
     results.close()
-    assert time.monotonic() - begin < 5
+    assert any(thread.is_alive() for thread in threads), "they hang, and it has not waited for them"
     release.set()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert max(started) <= 2, "what had not begun is not begun"
 
 
 def test_it_really_is_parallel():
-    together = threading.Barrier(4, timeout=5)
+    together = threading.Barrier(4, timeout=60)
     assert list(in_parallel(lambda _: together.wait() >= 0, range(4), readers=4)) == [True] * 4
 
 

@@ -171,7 +171,7 @@ def test_a_storage_that_is_away(s3, monkeypatch, tmp_path):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    retries = {"retries": {"max_attempts": 0}, "connect_timeout": 1}
+    retries = {"retries": {"max_attempts": 0}, "connect_timeout": 60}
     conn_id = s3.connection(monkeypatch, endpoint_url=f"http://127.0.0.1:{port}", config_kwargs=retries)
     storage = Storage(conn_id, ABOUT)
     with pytest.raises(

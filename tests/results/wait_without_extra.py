@@ -10,18 +10,20 @@ from tests.harness.without_modules import block
 
 block(*sys.argv[2:])
 
-from airflow_sentinelhub.emulator import Emulator  # noqa: E402
+from airflow_sentinelhub.clock import replaced_by  # noqa: E402
 from airflow_sentinelhub.exceptions import StorageUnsupported  # noqa: E402
 from airflow_sentinelhub.operators.tiles import SentinelHubBatchTilesOperator  # noqa: E402
 from airflow_sentinelhub.sensors.batch import SentinelHubBatchProcessJobSensor  # noqa: E402
+from tests.harness.emulator_fixtures import emulator_on  # noqa: E402
 from tests.harness.modes import run_to_the_end  # noqa: E402
 from tests.harness.task_runner import run  # noqa: E402
+from tests.harness.virtual_time import VirtualTime  # noqa: E402
 
 
 def main(folder: Path) -> None:
-    with Emulator(speed=1) as hub:
+    with emulator_on(time := VirtualTime()) as hub, replaced_by(time):
         os.environ["AIRFLOW_CONN_SH"] = hub.airflow_connection
-        waited = hub.add_job("process", steps=[{"status": "PROCESSING", "seconds": 0.3}, {"status": "DONE"}])
+        waited = hub.add_job("process", steps=[{"status": "PROCESSING", "seconds": 300}, {"status": "DONE"}])
         ended = run_to_the_end(sensor, "deferred", request_id=waited)
         print("wait:", ended.state)
         for api in ("process", "statistical"):
@@ -38,14 +40,11 @@ def main(folder: Path) -> None:
 
 
 def sensor(**arguments):
-    quick = {"sentinelhub_conn_id": "sh", "poke_interval": 0.1, "analysis_poke_interval": 0.1, "timeout": 30}
-    return SentinelHubBatchProcessJobSensor(task_id="wait", **quick, **arguments)
+    return SentinelHubBatchProcessJobSensor(task_id="wait", sentinelhub_conn_id="sh", **arguments)
 
 
 def tiles(api, job):
-    operator = SentinelHubBatchTilesOperator(task_id="tiles", api=api, request_id=job, sentinelhub_conn_id="sh")
-    object.__setattr__(operator, "_sleep", lambda _: None)
-    return operator
+    return SentinelHubBatchTilesOperator(task_id="tiles", api=api, request_id=job, sentinelhub_conn_id="sh")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 import pytest
@@ -20,7 +19,7 @@ from airflow_sentinelhub.sensors.batch import (
     SentinelHubBatchStatisticalJobSensor,
 )
 from airflow_sentinelhub.sensors.group import SentinelHubBatchGroupSensor
-from airflow_sentinelhub.triggers.batch import SentinelHubBatchTrigger
+from tests.harness.modes import fire
 from tests.harness.task_runner import ExecutionApi, deferred_to, run
 
 JOB, DELIVERY = "SentinelHubJobLink", "SentinelHubDeliveryLink"
@@ -55,17 +54,10 @@ def wait_for(job, **options):
     return SentinelHubBatchProcessJobSensor(request_id=job, **options)
 
 
-async def event_of(trigger):
-    async for event in trigger.run():
-        return event.payload
-    raise AssertionError("no event")
-
-
-async def resumed(ended, task):
+def resumed(ended, task):
     """Let the trigger of a deferred task come to its event, and resume a new object of the task with that."""
-    _, arguments, next_kwargs = deferred_to(ended)
-    payload = await event_of(SentinelHubBatchTrigger(**arguments))
-    ended.api.next_method, ended.api.next_kwargs = "execute_complete", {**next_kwargs, "event": payload}
+    event, _ = fire(ended)
+    ended.api.next_method, ended.api.next_kwargs = "execute_complete", {**deferred_to(ended)[2], "event": event}
     return run(task, ended.api)
 
 
@@ -81,7 +73,7 @@ def test_a_deferred_sensor_leads_to_its_job_and_sends_no_request_for_it(emulator
 @pytest.mark.parametrize("end", ["DONE", "FAILED"])
 def test_afterwards_it_leads_to_the_delivery_folder_as_well(emulator, dashboard, end):
     job = emulator.add_job("process", status=end, request=REQUEST)
-    ended = asyncio.run(resumed(run(wait_for(job)), wait_for(job)))
+    ended = resumed(run(wait_for(job)), wait_for(job))
     assert ended.state == ("success" if end == "DONE" else "failed")
     assert ended.api.links == {JOB: f"https://hub.example.org/jobs/{job}", DELIVERY: folder(job)}
 
@@ -100,7 +92,9 @@ def test_a_sensor_that_waits_on_its_worker(emulator, dashboard):
     sensor = SentinelHubBatchStatisticalJobSensor(
         task_id="wait", sentinelhub_conn_id="sh", request_id=job, deferrable=False
     )
-    assert run(sensor).api.links == {
+    ended = run(sensor)
+    assert ended.state == "success", ended.error
+    assert ended.api.links == {
         JOB: f"https://hub.example.org/jobs/{job}",
         DELIVERY: folder(job, "statistics"),
     }
@@ -116,7 +110,7 @@ def test_a_group_leads_to_the_page_of_all_jobs_if_there_is_one(emulator, dashboa
     assert run(sensor).api.links == {JOB: page}
 
 
-def test_the_operators(emulator, dashboard):
+def test_the_operators(emulator, dashboard, s3, monkeypatch):
     options = {"task_id": "act", "sentinelhub_conn_id": "sh"}
     request = {**sample_request(BatchApi.PROCESS), **REQUEST}
     created = run(SentinelHubBatchCreateOperator(request=request, **options))
@@ -124,7 +118,8 @@ def test_the_operators(emulator, dashboard):
     expected = {JOB: f"https://hub.example.org/jobs/{job}", DELIVERY: folder(job)}
     assert created.api.links == expected
     assert run(SentinelHubBatchAnalyseOperator(request_id=job, **options)).api.links == expected
-    unreadable = run(SentinelHubBatchTilesOperator(request_id=job, **options))
+    empty_bucket = s3.connection(monkeypatch)
+    unreadable = run(SentinelHubBatchTilesOperator(request_id=job, storage_conn_id=empty_bucket, **options))
     assert (unreadable.state, unreadable.api.links) == ("failed", expected)
 
 

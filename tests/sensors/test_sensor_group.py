@@ -12,13 +12,14 @@ import responses
 from airflow.sdk import DAG, task
 
 from airflow_sentinelhub import exceptions
+from airflow_sentinelhub.clock import replaced_by
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.sensors import group as module
 from airflow_sentinelhub.sensors.group import SentinelHubBatchGroupSensor
-from airflow_sentinelhub.triggers import group as trigger_module
 from tests.harness.modes import MODES, run_to_the_end
 from tests.harness.task_runner import ExecutionApi, deferred_to, run
 from tests.harness.versions import through_the_database
+from tests.harness.virtual_time import VirtualTime
 
 A, B, C = (f"6aa8765a-0000-4000-8000-00000000000{letter}" for letter in "abc")
 PROCESSING, DONE, FAILED = {"status": "PROCESSING"}, {"status": "DONE"}, {"status": "FAILED", "error": "Broken"}
@@ -27,17 +28,12 @@ MODES_OF_GROUPS = [mode for mode in MODES if not mode.startswith("reschedule")]
 every_mode = pytest.mark.parametrize("mode", MODES_OF_GROUPS)
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    monkeypatch.setattr(trigger_module, "TOGETHER", 0.2)
-
-
 @pytest.fixture
 def nobody(monkeypatch):
     """A connection to a service that nobody may ask."""
     connection = {"conn_type": "sentinelhub", "login": "my-id", "password": "s3cr3t"}
     monkeypatch.setenv("AIRFLOW_CONN_SENTINELHUB_DEFAULT", json.dumps(connection))
-    with responses.RequestsMock():
+    with responses.RequestsMock(), replaced_by(VirtualTime()):
         yield
 
 
@@ -46,8 +42,8 @@ def sensor(**arguments):
 
 
 def wait(mode, request_ids, **arguments):
-    quick = {"poke_interval": 0.1, "analysis_poke_interval": 0.1, "timeout": 30, "sentinelhub_conn_id": "sh"}
-    arguments = {"request_ids": request_ids, **quick, **arguments}
+    given = {"request_ids": request_ids, "sentinelhub_conn_id": "sh", "poke_interval": 60, "timeout": 86_400}
+    arguments = {**given, **arguments}
     return run_to_the_end(lambda **given: sensor(**given), mode, **arguments)
 
 
@@ -66,7 +62,7 @@ def requests(emulator):
 @every_mode
 @pytest.mark.parametrize("api", BatchApi)
 def test_all_are_done(emulator, mode, api):
-    steps = [{"status": "ANALYSING", "seconds": 0.2}, {**PROCESSING, "seconds": 0.3}, {**DONE, "costPU": 5}]
+    steps = [{"status": "ANALYSING", "seconds": 120}, {**PROCESSING, "seconds": 300}, {**DONE, "costPU": 5}]
     jobs = [emulator.add_job(api, steps=steps) for _ in range(4)]
     ended = wait(mode, [*jobs, jobs[0].upper()], api=api.value)
     assert ended.state == "success", ended.error
@@ -75,7 +71,7 @@ def test_all_are_done(emulator, mode, api):
     for job in ended.returned["done"]:
         assert (job["status"], job["costPU"]) == ("DONE", 5)
         assert not {"request", "processRequest"} & set(job)
-    assert f"Waiting until all of 4 {api.display_name} jobs are done: looking every 0 s" in ended.log
+    assert f"Waiting until all of 4 {api.display_name} jobs are done: looking every 60 s" in ended.log
     assert "Ids that were given before: 1." in ended.log
     assert ended.log.count("4 of 4 done; 20 PU. Waited") == (2 if mode == "deferred" else 1)
     assert not any(emulator.requests()["actions"].values()), "a sensor only watches"
@@ -84,7 +80,7 @@ def test_all_are_done(emulator, mode, api):
 @every_mode
 def test_the_first_failure_ends_the_wait(emulator, mode):
     slow, done = emulator.add_job("process", steps=[PROCESSING]), emulator.add_job("process", steps=[DONE])
-    bad = emulator.add_job("process", steps=[{**PROCESSING, "seconds": 0.4}, FAILED])
+    bad = emulator.add_job("process", steps=[{**PROCESSING, "seconds": 300}, FAILED])
     ended = wait(mode, [slow, done, bad], soft_fail=True)
     assert ended.state == "failed", "soft_fail must not skip a job that failed"
     assert type(ended.error) is exceptions.BatchFailed
@@ -104,7 +100,7 @@ def test_the_first_failure_ends_the_wait(emulator, mode):
 @every_mode
 def test_without_fail_fast_all_are_waited_for(emulator, mode):
     bad = [emulator.add_job("process", steps=[FAILED]), emulator.add_job("process", steps=[{"status": "STOPPED"}])]
-    slow = emulator.add_job("process", steps=[{**PROCESSING, "seconds": 1}, DONE])
+    slow = emulator.add_job("process", steps=[{**PROCESSING, "seconds": 300}, DONE])
     ended = wait(mode, [*bad, slow], fail_fast=False)
     assert type(ended.error) is exceptions.BatchGroupFailed
     assert all(job in str(ended.error) for job in bad)
@@ -141,8 +137,7 @@ def test_when_the_rest_no_longer_suffices_it_fails(emulator, mode):
 )
 def test_time_is_up_for_the_group(emulator, mode, limit, flag, state):
     done, slow = emulator.add_job("process", steps=[DONE]), emulator.add_job("process", steps=[PROCESSING])
-    seconds = 3.0 if limit == "execution_timeout" and mode == "poke" else 1.0
-    ended = wait(mode, [done, slow], **{limit: timedelta(seconds=seconds)}, **flag)
+    ended = wait(mode, [done, slow], **{limit: timedelta(minutes=10)}, **flag)
     assert ended.state == state
     assert by_kind(ended) == {"done": [done], "failed": [], "pending": [slow]}
     if state == "failed":
@@ -154,7 +149,7 @@ def test_time_is_up_for_the_group(emulator, mode, limit, flag, state):
 
 @every_mode
 def test_a_blip_of_the_service_costs_nothing_and_is_told_once(emulator, mode):
-    steps = [{**PROCESSING, "seconds": 1}, DONE]
+    steps = [{**PROCESSING, "seconds": 600}, DONE]
     jobs = [emulator.add_job("process", steps=steps) for _ in range(10)]
     emulator.fault(status=503, method="GET", times=4, after=1)
     ended = wait(mode, jobs)
@@ -184,16 +179,16 @@ def test_what_ends_well_when_it_is_read_twice(emulator, mode):
 
 def test_a_worker_that_pokes_reads_the_list(emulator):
     jobs = [emulator.add_job("process", steps=[PROCESSING]) for _ in range(200)]
-    ended = wait("poke", jobs, poke_interval=0.5, timeout=2)
+    ended = wait("poke", jobs, timeout=240)
     assert ended.state == "failed"
     assert set(requests(emulator)) == {"GET /api/v2/batch/process"}
-    assert requests(emulator)["GET /api/v2/batch/process"] <= 2 * 6
+    assert requests(emulator)["GET /api/v2/batch/process"] == 2 * 5, "two pages, at once and after each minute"
 
 
 def test_jobs_that_a_worker_pokes_stay_together_after_an_outage(emulator):
-    jobs = [emulator.add_job("process", steps=[{**PROCESSING, "seconds": 4}, DONE]) for _ in range(40)]
+    jobs = [emulator.add_job("process", steps=[{**PROCESSING, "seconds": 480}, DONE]) for _ in range(40)]
     emulator.fault(status=503, method="GET", times=2, after=2)
-    ended = wait("poke", jobs, poke_interval=0.5)
+    ended = wait("poke", jobs)
     assert ended.state == "success", ended.error
     assert set(requests(emulator)) == {"GET /api/v2/batch/process"}
 
@@ -227,7 +222,6 @@ def test_a_job_that_is_gone_meanwhile_is_known_by_id_and_status(emulator):
 
 
 def test_jobs_that_cannot_be_read_now_are_waited_for_without_asking_for_a_new_verdict(emulator, monkeypatch):
-    monkeypatch.setattr(module, "_RESULT_RETRY_PAUSE", 0.2)
     job = emulator.add_job("process", steps=[DONE])
     read, failures = module.look_at_many, [exceptions.ServiceUnavailable("The service answers 503.")]
 
@@ -244,10 +238,9 @@ def test_jobs_that_cannot_be_read_now_are_waited_for_without_asking_for_a_new_ve
 
 
 def test_they_are_waited_for_until_the_deadline_at_most(emulator, monkeypatch):
-    monkeypatch.setattr(module, "_RESULT_RETRY_PAUSE", 0.3)
     away = exceptions.ServiceUnavailable("The service answers 503.")
     monkeypatch.setattr(module, "look_at_many", lambda client, job_ids, **given: dict.fromkeys(job_ids, away))
-    ended = wait("deferred", [emulator.add_job("process", steps=[DONE])], timeout=2)
+    ended = wait("deferred", [emulator.add_job("process", steps=[DONE])], timeout=150)
     assert isinstance(ended.error, exceptions.ServiceUnavailable)
     assert ended.log.count("its result cannot be read now") >= 1
 
@@ -293,7 +286,7 @@ class TestWithoutARequest:
         assert (kwargs["poke_interval"], kwargs["slowest_poke_interval"]) == (120.0, 360.0)
         assert (kwargs["allow_partial"], kwargs["analysis_poke_interval"]) == (True, 10.0)
         assert kwargs["timeout_at"] - kwargs["started_at"] == 3600
-        assert kwargs["fire_not_before"] == pytest.approx(kwargs["started_at"] + 10, abs=1)
+        assert kwargs["fire_not_before"] == kwargs["started_at"] + 10
         assert json.loads(json.dumps(kwargs)) == kwargs
         assert next_kwargs == {"terms": kwargs}
         assert "s3cr3t" not in json.dumps(kwargs) + ended.log

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -18,7 +17,7 @@ from airflow_sentinelhub.sensors.batch import (
     SentinelHubBatchStatisticalJobSensor,
 )
 from tests.harness.modes import MODES, forget_the_state_store, run_to_the_end
-from tests.harness.task_runner import ExecutionApi, run, utcnow
+from tests.harness.task_runner import ExecutionApi, run
 from tests.harness.versions import needs_airflow
 
 JOB_SENSORS = (
@@ -31,7 +30,6 @@ ANALYSIS_SENSORS = (
     SentinelHubBatchStatisticalAnalysisSensor,
     SentinelHubBatchAnalysisSensor,
 )
-QUICK = {"poke_interval": 0.1, "timeout": 30}
 
 every_mode = pytest.mark.parametrize("mode", MODES)
 remembers = needs_airflow("3.3", "remembers something between the looks of a rescheduled task")
@@ -40,28 +38,30 @@ remembers = needs_airflow("3.3", "remembers something between the looks of a res
 @pytest.fixture
 def wait(emulator):
     def wait(sensor, mode, request_id, **arguments):
-        if sensor in JOB_SENSORS:
-            arguments = {"analysis_poke_interval": 0.1, **arguments}
-        arguments = {**QUICK, "request_id": request_id, "sentinelhub_conn_id": "sh", **arguments}
+        arguments = {
+            "request_id": request_id,
+            "sentinelhub_conn_id": "sh",
+            "poke_interval": 60,
+            "timeout": 86_400,
+            **arguments,
+        }
         return run_to_the_end(lambda **given: sensor(task_id="wait", **given), mode, **arguments)
 
     return wait
 
 
 LIFE = [
-    {"status": "CREATED", "seconds": 0.1},
-    {"status": "ANALYSING", "seconds": 0.1},
-    {"status": "ANALYSIS_DONE", "seconds": 0.1},
-    {"status": "PROCESSING", "seconds": 0.3, "completionPercentage": 42},
+    {"status": "CREATED", "seconds": 20},
+    {"status": "ANALYSING", "seconds": 20},
+    {"status": "ANALYSIS_DONE", "seconds": 20},
+    {"status": "PROCESSING", "seconds": 150, "completionPercentage": 42},
 ]
 
 
 @every_mode
 @pytest.mark.parametrize("sensor", [*JOB_SENSORS, *ANALYSIS_SENSORS])
 def test_success(emulator, wait, sensor, mode):
-    # What an analysis sensor sees last must last, or a busy machine sees DONE.
-    end = {"status": "DONE"} if sensor in JOB_SENSORS else {**LIFE[-1], "seconds": 600}
-    request_id = emulator.add_job(sensor.api, steps=[*LIFE, end])
+    request_id = emulator.add_job(sensor.api, steps=[*LIFE, {"status": "DONE"}])
     ended = wait(sensor, mode, request_id)
     assert ended.state == "success", ended.error
     if sensor is SentinelHubBatchJobSensor:
@@ -137,7 +137,7 @@ def test_allow_partial(emulator, wait, mode):
 )
 def test_nobody_started_it(emulator, wait, sensor, mode):
     request_id = emulator.add_job(sensor.api, status="CREATED")
-    ended = wait(sensor, mode, request_id, start_grace=0.3)
+    ended = wait(sensor, mode, request_id, start_grace=600)
     assert type(ended.error) is exceptions.BatchNotStarted
     assert "nobody has" in ended.log
 
@@ -160,14 +160,15 @@ LIMITS = {"timeout": "AirflowSensorTimeout", "execution_timeout": "BatchTimeout"
         if (mode, limit) != ("reschedule below 3.3", "execution_timeout")
     ],
 )
-def test_time_is_up(emulator, wait, mode, limit, flag):
+def test_time_is_up(emulator, clock, wait, mode, limit, flag):
     request_id = emulator.add_job("process", steps=[{"status": "PROCESSING", "completionPercentage": 42}])
-    # Airflow itself interrupts a worker at its execution timeout, and we come a tenth before it.
+    # Airflow itself interrupts a worker at its execution timeout, and we come a moment before it.
     on_worker = limit == "execution_timeout" and mode != "deferred"
-    duration = timedelta(seconds=3.0 if on_worker else 0.5)
     flag, state = ({flag: True}, "skipped") if flag else ({}, "failed")
-    ended = wait(SentinelHubBatchProcessJobSensor, mode, request_id, **{limit: duration}, **flag)
+    began = clock.now()
+    ended = wait(SentinelHubBatchProcessJobSensor, mode, request_id, **{limit: timedelta(minutes=10)}, **flag)
     assert ended.state == state
+    assert clock.now() - began == pytest.approx(597 if on_worker else 600, abs=0.1)
     if state == "failed":
         assert type(ended.error).__name__ == LIMITS[limit]
         assert "PROCESSING 42 %" in str(ended.error)
@@ -186,15 +187,14 @@ def test_a_blip_of_the_service_costs_nothing(emulator, wait, mode):
 
 
 @every_mode
-def test_a_v1_wait_for_a_v2_job_names_the_right_sensor(emulator, wait, mode, monkeypatch):
-    monkeypatch.setattr("airflow_sentinelhub.jobs.assessment.NOT_FOUND_GRACE", 0.2)
+def test_a_v1_wait_for_a_v2_job_names_the_right_sensor(emulator, wait, mode):
     ended = wait(SentinelHubBatchJobSensor, mode, emulator.add_job("process"))
     assert type(ended.error) is exceptions.BatchNotFound
     assert "SentinelHubBatchProcessJobSensor" in str(ended.error)
 
 
 def test_a_connection_that_is_away_for_a_poke_costs_nothing(emulator, wait, monkeypatch):
-    request_id = emulator.add_job("process", steps=[{"status": "PROCESSING", "seconds": 0.3}, {"status": "DONE"}])
+    request_id = emulator.add_job("process", steps=[{"status": "PROCESSING", "seconds": 300}, {"status": "DONE"}])
     read, reads = SentinelHubHook.get_config, []
 
     def sometimes(hook):
@@ -236,14 +236,11 @@ def test_tiles_that_are_refused_fail_the_task(emulator, wait, monkeypatch):
 
 @pytest.mark.parametrize("mode", ["deferred", "poke"])
 def test_tiles_are_waited_for_until_the_deadline_at_most(emulator, wait, mode, monkeypatch):
-    from airflow_sentinelhub.sensors import waiting
-
-    monkeypatch.setattr(waiting, "_RESULT_RETRY_PAUSE", 0.2)
     monkeypatch.setattr("airflow_sentinelhub.client.batch.BatchClient.tiles", _failing_once(times=100))
     request_id = emulator.add_job("process_v1", steps=[{"status": "DONE"}])
-    ended = wait(SentinelHubBatchJobSensor, mode, request_id, timeout=0.5)
+    ended = wait(SentinelHubBatchJobSensor, mode, request_id, timeout=170)
     assert isinstance(ended.error, exceptions.ServiceUnavailable)
-    assert 1 <= ended.log.count("its result cannot be read now") <= 3
+    assert ended.log.count("its result cannot be read now") == 3, "at once, after a minute, and after two"
     assert ended.api.xcoms["job"]["status"] == "DONE"
 
 
@@ -255,9 +252,9 @@ def test_the_beginning_is_told_once(emulator, wait, mode):
 
 def test_below_3_3_a_stall_is_not_noticed_and_the_log_says_so(emulator, wait):
     request_id = emulator.add_job(
-        "process", steps=[{"status": "PROCESSING", "completionPercentage": 42, "seconds": 0.5}, {"status": "DONE"}]
+        "process", steps=[{"status": "PROCESSING", "completionPercentage": 42, "seconds": 600}, {"status": "DONE"}]
     )
-    ended = wait(SentinelHubBatchProcessJobSensor, "reschedule below 3.3", request_id, stall_timeout=0.1)
+    ended = wait(SentinelHubBatchProcessJobSensor, "reschedule below 3.3", request_id, stall_timeout=120)
     assert ended.state == "success"
     assert "stall_timeout has no effect" in ended.log
 
@@ -271,24 +268,25 @@ def test_below_3_3_a_stall_is_not_noticed_and_the_log_says_so(emulator, wait):
         ({"exponential_backoff": True, "max_wait": 5}, 60, 60),
     ],
 )
-def test_exponential_backoff_makes_pauses_longer_never_shorter(emulator, monkeypatch, given, shortest, longest):
-    clock = _Clock(monkeypatch, sleeps=6)
+def test_exponential_backoff_makes_pauses_longer_never_shorter(
+    emulator, clock, monkeypatch, given, shortest, longest
+):
+    _end_after(6, clock, monkeypatch)
     poke_once_a_minute(emulator, timeout=86_400, **given)
     assert min(clock.pauses) >= 60
     assert shortest <= max(clock.pauses) <= longest
 
 
 @pytest.mark.parametrize("limit", LIMITS)
-def test_exponential_backoff_does_not_miss_the_end(emulator, monkeypatch, limit):
-    clock = _Clock(monkeypatch, sleeps=20)
+def test_exponential_backoff_does_not_miss_the_end(emulator, clock, monkeypatch, limit):
+    _end_after(20, clock, monkeypatch)
     ended = poke_once_a_minute(emulator, **{limit: timedelta(seconds=1000)}, exponential_backoff=True)
     assert "Time is up" in str(ended.error)
     assert sum(clock.pauses) == pytest.approx(1000, abs=4)
 
 
 @pytest.mark.parametrize(("interval", "pause"), [(60, 10), (3, 3)])
-def test_below_3_3_what_may_not_last_is_read_again_in_the_same_process(emulator, monkeypatch, interval, pause):
-    clock = _Clock(monkeypatch, sleeps=2)
+def test_below_3_3_what_may_not_last_is_read_again_in_the_same_process(emulator, clock, interval, pause):
     sensor = SentinelHubBatchProcessJobSensor(
         task_id="wait",
         request_id=emulator.add_job("process", steps=[{"status": "STOPPED"}]),
@@ -308,23 +306,16 @@ def poke_once_a_minute(emulator, **given):
     return run(SentinelHubBatchProcessJobSensor(task_id="wait", poke_interval=60, **given))
 
 
-class _Clock:
-    """Time that passes only when a worker sleeps, and ends after some sleeps."""
+def _end_after(sleeps, clock, monkeypatch):
+    """End the worker after so many sleeps."""
+    sleep = clock.sleep
 
-    def __init__(self, monkeypatch, sleeps):
-        self.present, self.sleeps, self.pauses = time.time(), sleeps, []
-        monkeypatch.setattr("airflow_sentinelhub.clock._clock", self)
-
-    def now(self):
-        return self.present
-
-    monotonic = now
-
-    def sleep(self, duration):
-        self.pauses.append(duration)
-        self.present += duration
-        if len(self.pauses) >= self.sleeps:
+    def sleep_and_count(seconds):
+        sleep(seconds)
+        if len(clock.pauses) >= sleeps:
             raise InterruptedError
+
+    monkeypatch.setattr(clock, "sleep", sleep_and_count)
 
 
 @every_mode
@@ -345,9 +336,6 @@ def test_wrong_secret(emulator, wait, mode):
 
 @every_mode
 def test_tiles_that_cannot_be_read_now_do_not_fail_a_job_that_is_done(emulator, wait, mode, monkeypatch):
-    from airflow_sentinelhub.sensors import waiting
-
-    monkeypatch.setattr(waiting, "_RESULT_RETRY_PAUSE", 0.2)
     request_id = emulator.add_job("process_v1", steps=[{"status": "DONE"}])
     monkeypatch.setattr("airflow_sentinelhub.client.batch.BatchClient.tiles", _failing_once())
     ended = wait(SentinelHubBatchJobSensor, mode, request_id)
@@ -392,7 +380,7 @@ def test_what_was_remembered_of_another_job_is_not_used(emulator):
 
 
 @remembers
-def test_a_retry_of_a_rescheduled_wait_has_its_own_execution_timeout(emulator):
+def test_a_retry_of_a_rescheduled_wait_has_its_own_execution_timeout(emulator, clock):
     request_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
 
     def poke(api, try_number):
@@ -408,9 +396,8 @@ def test_a_retry_of_a_rescheduled_wait_has_its_own_execution_timeout(emulator):
 
     api = ExecutionApi()
     assert poke(api, 1).state == "up_for_reschedule"
-    api.first_reschedule = utcnow()
-    [stored] = api.store.values()
-    stored["value"]["deadlines"]["execution_timeout_at"] -= 60
+    api.first_reschedule = datetime.fromtimestamp(clock.now(), UTC)
+    clock.advance(60)
     assert type(poke(api, 1).error) is exceptions.BatchTimeout
     assert poke(api, 2).state == "up_for_reschedule"
 
@@ -430,7 +417,8 @@ def test_a_connection_that_cannot_be_read_for_once_does_not_end_a_rescheduled_wa
         return read(hook)
 
     monkeypatch.setattr(SentinelHubHook, "get_config", sometimes)
-    steps = [{"status": "PROCESSING", "seconds": 1}, {"status": "DONE"}]
+    steps = [{"status": "PROCESSING", "seconds": 300}, {"status": "DONE"}]
     ended = wait(SentinelHubBatchProcessJobSensor, mode, emulator.add_job("process", steps=steps))
     assert ended.state == "success", ended.error
     assert "secrets backend" in ended.log
+    assert len(reads) > 4, "it was read again after that"

@@ -198,7 +198,7 @@ def test_nothing_is_left_running(how, tmp_path):
     try:
         started: list[psutil.Process] = []
         deadline = time.monotonic() + 120
-        while len(started) < 2 and time.monotonic() < deadline:
+        while len(started) < 2 and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
             started = psutil.Process(process.pid).children(recursive=True)
         assert len(started) == 2, "the emulator, and the process that waits"

@@ -2,7 +2,8 @@
 Measures one case: waits begin, a few intervals pass, some are measured, jobs end.
 
 Requests and processor time are counted while no job ends and nothing else is looked at. After that jobs end for
-the length of an interval, so that they meet the polls at every phase, and the ends may take three more to be seen.
+the length of an interval, so that they meet the polls at every phase, and the ends may take three more to be seen,
+or as long as ``--patience`` says.
 """
 
 from __future__ import annotations
@@ -24,8 +25,6 @@ from benchmarks.service import Counts, Service
 from benchmarks.spec import Spec
 
 _FIRST_MINUTE = 60.0
-_PATIENCE = 3
-"""Intervals after the last end of a job in which it may be noticed."""
 _TICK = 0.2
 _IDLE_SECONDS = 1.0
 
@@ -158,7 +157,7 @@ class _Measurement:
         """Let jobs end, and give how soon that was seen, and until when it was looked for."""
         interval, waits = self._options.interval, self._case.waits
         self._ends = self._service.end_jobs(waits, min(waits, self._options.ends), interval)
-        deadline = max(self._ends.values()) + _PATIENCE * interval
+        deadline = max(self._ends.values()) + self._options.patience_of()
         while (left := deadline - time.time()) > 0 and not self._ends.keys() <= self._seen().keys():
             self._sleep(min(_TICK, left))
         return Detection.of(self._ends, self._seen(), time.time()), time.time()

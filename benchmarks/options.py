@@ -14,6 +14,7 @@ VARIANTS = ("ours", "loop", "sdk")
 PLAIN, LIMITED = "plain", "limited"
 _ARRIVALS = 50
 _LONGEST_ARRIVAL = 20.0
+_PATIENCE = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +33,16 @@ class Options:
     declare_limit: bool
     arrivals: int | None
     ends: int
+    patience: float | None
     json: Path
 
     def arrivals_of(self, waits: int) -> int:
         """How many of so many waits begin each second."""
         return self.arrivals or max(_ARRIVALS, math.ceil(waits / _LONGEST_ARRIVAL))
+
+    def patience_of(self) -> float:
+        """Seconds after the last end of a job in which it may be noticed."""
+        return self.patience or _PATIENCE * self.interval
 
     def arrival_of(self, waits: int) -> float:
         """Seconds until so many waits have begun."""
@@ -89,6 +95,12 @@ def _parser() -> argparse.ArgumentParser:
         f"takes for all to have begun after {_LONGEST_ARRIVAL:g} s",
     )
     add("--ends", type=whole, default=100, metavar="N", help="how many jobs at most are let end")
+    add(
+        "--patience",
+        type=positive,
+        metavar="S",
+        help=f"seconds after the last end of a job in which it may be noticed; without: {_PATIENCE} intervals",
+    )
     add("--json", type=Path, default=ROOT / ".bench" / "results.json", metavar="FILE", help="where results go")
     return parser
 

@@ -50,7 +50,7 @@ def assess(
     """
     began = now if memory.began is None else memory.began
     # The service answered: an outage, if there was one, is over.
-    memory = replace(memory, began=began, outage_failures=0, outage_last=0.0, outage_seconds=0.0)
+    memory = _with(memory, began=began, outage_failures=0, outage_last=0.0, outage_seconds=0.0)
     if isinstance(job, MissingJob):
         return _assess_missing(job, policy, now, memory)
     memory = _seen(job, now, memory)
@@ -272,10 +272,10 @@ def _seen(job: BatchJob, now: float, memory: Memory) -> Memory:
     # The user action is left out of a light answer, which must not look like a change.
     state = f"{job.word} {job.completion_percentage} {job.cost_pu} {job.last_updated}"
     created = moment_of(job.payload.get("created"))
-    memory = replace(memory, seen=True, created=memory.created if created is None else created)
+    memory = _with(memory, seen=True, created=memory.created if created is None else created)
     if memory.state == state:
         return memory
-    return replace(memory, state=state, state_since=_since(now, memory))
+    return _with(memory, state=state, state_since=_since(now, memory))
 
 
 def _since(now: float, memory: Memory) -> float:
@@ -283,11 +283,18 @@ def _since(now: float, memory: Memory) -> float:
 
 
 def _unconfirmed(memory: Memory) -> Memory:
-    return replace(memory, candidate="", candidate_since=0.0, candidate_readings=0)
+    return _with(memory, candidate="", candidate_since=0.0, candidate_readings=0)
 
 
 def _not_resting(memory: Memory) -> Memory:
-    return replace(memory, resting="", resting_since=0.0)
+    return _with(memory, resting="", resting_since=0.0)
+
+
+def _with(memory: Memory, **values: object) -> Memory:
+    # Most looks change nothing, and a triggerer takes thousands a minute: a copy costs more than all else here.
+    if all(getattr(memory, name) == value for name, value in values.items()):
+        return memory
+    return replace(memory, **values)  # type: ignore[arg-type]
 
 
 def _verdict(outcome: Outcome, job: BatchJob | MissingJob, message: str = "") -> Verdict:

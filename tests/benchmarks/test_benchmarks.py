@@ -23,16 +23,19 @@ from benchmarks.probes import percentile
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "benchmarks"]
 SMALL = "--scenarios plain --waits 2 --interval 0.4 --intervals 2 --answer-seconds 0"
+# It is over as soon as both ends are noticed, however long a busy machine takes for that.
+PATIENT = f"{SMALL} --patience 120"
 
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory):
     """What a small benchmark prints and writes."""
     file = tmp_path_factory.mktemp("bench") / "new" / "results.json"
-    command = [*COMMAND, *shlex.split(SMALL), "--json", str(file)]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    command = [*COMMAND, *shlex.split(PATIENT), "--json", str(file)]
+    began = time.monotonic()
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert (ended.returncode, ended.stderr) == (0, "")
-    return ended.stdout, json.loads(file.read_text())
+    return ended.stdout, json.loads(file.read_text()) | {"took": time.monotonic() - began}
 
 
 @pytest.fixture
@@ -51,12 +54,15 @@ def test_every_variant_is_measured(outcome, results):
 
 
 @pytest.mark.parametrize("variant", ["ours", "loop", "sdk"])
-def test_the_figures_make_sense(results, variant):
-    figures = results[variant]["figures"]
+def test_the_figures_make_sense(outcome, results, variant):
+    figures, took = results[variant]["figures"], outcome[1]["took"]
     assert figures["wrong_ends"] == []
-    assert 0.8 <= figures["window_seconds"] < 5
-    # A look at each job, or one at both; on a busy machine one more or less falls into the window.
-    assert 0.4 <= figures["requests_per_interval"] <= 4
+    assert 0.8 <= figures["window_seconds"] < took
+    requests = figures["requests_per_interval"] * figures["window_seconds"] / 0.4
+    assert requests == pytest.approx(round(requests)), "it was counted"
+    # A look at each job, or one at both, which may come a fifth early. Of each job one that was late may fall into
+    # the window, and one that falls out at its end; on a busy machine there may be none at all.
+    assert requests <= 2 * (figures["window_seconds"] / (0.8 * 0.4) + 2)
     assert figures["requests_per_minute"] == pytest.approx(figures["requests_per_interval"] / 0.4 * 60)
     assert figures["tokens"] == (2 if variant == "sdk" else 1)
     assert (figures["refused"], figures["refused_after_first_minute"]) == (0, None)
@@ -64,9 +70,10 @@ def test_the_figures_make_sense(results, variant):
     assert figures["memory_per_wait"] < 200e6
     detection = figures["detection"]
     assert (detection["ends"], detection["seen"]) == (2, 2)
-    assert 0 <= detection["p50"]["seconds"] <= detection["p99"]["seconds"] < 5
+    assert 0 <= detection["p50"]["seconds"] <= detection["p99"]["seconds"] < took
+    assert not detection["p99"]["or_more"]
     assert figures["first_answers"] == 2
-    assert 0 < figures["all_seen_after"]["seconds"] < 5
+    assert 0 < figures["all_seen_after"]["seconds"] < took
 
 
 def test_only_an_event_loop_can_be_late(results):
@@ -190,15 +197,15 @@ def test_nothing_is_left_running(how, tmp_path):
     )
     try:
         started: list[psutil.Process] = []
-        deadline = time.monotonic() + 30
-        while len(started) < 2 and time.monotonic() < deadline:
+        deadline = time.monotonic() + 120
+        while len(started) < 2 and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
             started = psutil.Process(process.pid).children(recursive=True)
         assert len(started) == 2, "the emulator, and the process that waits"
         os.kill(process.pid, how)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=120)
     finally:
         process.kill()
     assert (process.returncode, said) == (130, "\nStopped; nothing is left running.\n")
-    _, alive = psutil.wait_procs(started, timeout=5)
+    _, alive = psutil.wait_procs(started, timeout=60)
     assert alive == []

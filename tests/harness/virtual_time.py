@@ -13,9 +13,11 @@ import contextlib
 import selectors
 import time as real_time
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+
+from airflow_sentinelhub import clock
 
 T = TypeVar("T")
 
@@ -115,19 +117,28 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         call = (executor or self._workers).submit(func, *args)
         self._virtual.under_way += 1
         answer = asyncio.wrap_future(call, loop=self)
-        # After what wrap_future() added: time may pass only when the answer is there.
-        call.add_done_callback(self._has_returned)
+        call.add_done_callback(lambda _: self._has_returned(answer))
         return answer
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
         self._workers.shutdown()
 
-    def _has_returned(self, _: Future[Any]) -> None:
+    def _has_returned(self, answer: asyncio.Future[Any]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed
-            self.call_soon_threadsafe(self._note_return)
+            self.call_soon_threadsafe(self._note_return, answer)
 
-    def _note_return(self) -> None:
-        self._virtual.under_way -= 1
+    def _note_return(self, answer: asyncio.Future[Any]) -> None:
+        if answer.done():
+            self._virtual.under_way -= 1
+        else:
+            # A thread hands over its answer and calls back in either order: time may pass only after both.
+            answer.add_done_callback(self._note_return)
+
+
+def run_on_the_clock(scene: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the time that stands in for the clock of sensors, operators and triggers."""
+    assert isinstance(clock._clock, VirtualTime), "the test has not replaced the clock"
+    return run(scene, clock._clock)
 
 
 def run(scene: Coroutine[Any, Any, T], time: VirtualTime | None = None) -> T:

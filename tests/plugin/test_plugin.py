@@ -135,4 +135,4 @@ def test_every_test_has_an_emulator_of_its_own(sentinelhub_emulator):
     assert sentinelhub_emulator.jobs() == []
     with requests.Session() as session:
         session.trust_env = False
-        assert session.get(sentinelhub_emulator.url, timeout=5).status_code == 200
+        assert session.get(sentinelhub_emulator.url, timeout=60).status_code == 200

@@ -10,6 +10,8 @@ import pytest
 
 from airflow_sentinelhub.emulator import Emulator
 from airflow_sentinelhub.jobs import BatchApi, Goal
+from tests.harness.emulator_fixtures import VirtualEmulator, emulator_on
+from tests.harness.virtual_time import VirtualTime
 
 if TYPE_CHECKING:
     from tests.real_client.endings import Ending
@@ -83,19 +85,29 @@ def monitor_ending(emulator: Emulator, home: Path, _endings: dict[tuple[object, 
     return run
 
 
+@pytest.fixture(scope="session")
+def _emulator_of_sensors() -> Iterator[tuple[VirtualEmulator, VirtualTime]]:
+    """Another one: the library's tokens end on real time, and those of our client on virtual time."""
+    with emulator_on(time := VirtualTime()) as emulator:
+        yield emulator, time
+
+
 @pytest.fixture
 def sensor_ending(
-    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, _endings: dict[tuple[object, ...], Ending]
+    _emulator_of_sensors: tuple[VirtualEmulator, VirtualTime],
+    monkeypatch: pytest.MonkeyPatch,
+    _endings: dict[tuple[object, ...], Ending],
 ) -> Run:
     """How our sensor ends, run once for all tests that ask."""
     from tests.real_client.endings import sensor_ending
 
+    emulator, time = _emulator_of_sensors
     monkeypatch.setenv("AIRFLOW_CONN_SH", emulator.airflow_connection)
 
     def run(api: BatchApi, goal: Goal, situation: Situation) -> Ending:
         key = ("sensor", api, goal, situation.title)
         if key not in _endings:
-            _endings[key] = sensor_ending(emulator, api, goal, situation)
+            _endings[key] = sensor_ending(emulator, time, api, goal, situation)
         return _endings[key]
 
     return run

@@ -9,18 +9,18 @@ import warnings
 from collections import Counter
 from dataclasses import dataclass
 
-import pytest
-
 from airflow_sentinelhub.client.gate import PROCESS_GATE
 from airflow_sentinelhub.client.tokens import PROCESS_TOKENS
+from airflow_sentinelhub.clock import replaced_by
 from airflow_sentinelhub.emulator import Emulator
-from airflow_sentinelhub.jobs import BatchApi, Goal, assessment
+from airflow_sentinelhub.jobs import BatchApi, Goal
 from airflow_sentinelhub.sensors import batch as sensors
-from airflow_sentinelhub.watching import wait
+from tests.harness.emulator_fixtures import VirtualEmulator
 from tests.harness.modes import run_to_the_end
+from tests.harness.virtual_time import VirtualTime
 from tests.real_client import library
 from tests.real_client.situations import HANGS, RETURNS, SUCCESS, Situation
-from tests.real_client.virtual_time import LibraryTime, StillWaiting, two_minutes_for_each_request
+from tests.real_client.virtual_time import LibraryTime, StillWaiting
 
 SENSORS = {
     (each.api, each.goal): each
@@ -34,7 +34,9 @@ SENSORS = {
     )
 }
 
-_INTERVAL, _NO_PATIENCE = 0.03, 0.1
+_INTERVAL = 30.0
+"""Seconds between two looks of a sensor: no state of the situations that counts is shorter."""
+
 _JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PATIENCE = re.compile(r"\bfor \d+ \w+ (?=\(outage_tolerance\))")
 
@@ -78,35 +80,21 @@ def monitor_ending(emulator: Emulator, api: BatchApi, goal: Goal, situation: Sit
     return Ending(RETURNS, _returned(result))
 
 
-def sensor_ending(emulator: Emulator, api: BatchApi, goal: Goal, situation: Situation) -> Ending:
-    """Run our sensor, deferred; where patience of minutes and hours will end, it ends at once."""
+def sensor_ending(
+    emulator: VirtualEmulator, time: VirtualTime, api: BatchApi, goal: Goal, situation: Situation
+) -> Ending:
+    """Run our sensor, deferred, in virtual time: as patient as it is by default, however long that takes."""
+    time.begin_anew()
+    emulator.begin_anew()
     job_id = _prepare(emulator, api, situation)
     PROCESS_TOKENS.reset()
     PROCESS_GATE.reset()
-    arguments = {
-        "request_id": job_id,
-        "sentinelhub_conn_id": "sh",
-        "poke_interval": _INTERVAL,
-        "timeout": 30,
-    }
+    arguments = {"request_id": job_id, "sentinelhub_conn_id": "sh", "poke_interval": _INTERVAL}
     if goal is Goal.COMPLETION:
         arguments["analysis_poke_interval"] = _INTERVAL
-    with pytest.MonkeyPatch.context() as patch:
-        pause_after = wait.pause_after
-        patch.setattr(wait, "pause_after", lambda *given: min(0.1, pause_after(*given)))
-        patch.setattr(wait, "_SHORTEST_PAUSE", _INTERVAL)
-        match situation.sensors:
-            case "BatchNotFound":
-                patch.setattr(assessment, "NOT_FOUND_GRACE", _NO_PATIENCE)
-            case "BatchUnknownStatus":
-                patch.setattr(assessment, "UNKNOWN_STATUS_GRACE", _NO_PATIENCE)
-            case "BatchNotStarted":
-                arguments["start_grace"] = _NO_PATIENCE
-            case "ServiceUnavailable":
-                arguments["outage_tolerance"] = _NO_PATIENCE
-        sensor = SENSORS[api, goal]
-        with two_minutes_for_each_request(emulator, api):
-            ended = run_to_the_end(lambda **given: sensor(task_id="wait", **given), "deferred", **arguments)
+    sensor = SENSORS[api, goal]
+    with replaced_by(time):
+        ended = run_to_the_end(lambda **given: sensor(task_id="wait", **given), "deferred", **arguments)
     _check_faults(emulator, situation)
     if ended.error is None:
         return Ending(SUCCESS, _returned(ended.returned), state=ended.state, log=ended.log)

@@ -60,7 +60,7 @@ def configuration(emulator: Emulator, **changes: object) -> SHConfig:
         "sh_client_secret": emulator.client_secret,
         "sh_base_url": emulator.url,
         "sh_token_url": emulator.auth_url,
-        "download_timeout_seconds": 5.0,
+        "download_timeout_seconds": 60.0,
     }
     return SHConfig(use_defaults=True, **{**settings, **changes})
 

@@ -43,7 +43,7 @@ def test_one_token_serves_all_clients_of_the_process(emulator, config, job):
     [
         # Two for the first call, then one for each. At 120 s it is chance: oauthlib rounds to whole seconds.
         (119, ["POST", "POST", "GET", "POST", "GET", "POST", "GET"]),
-        (150, ["POST", "GET", "GET", "GET"]),  # renewed 120 s before its end
+        (300, ["POST", "GET", "GET", "GET"]),  # renewed 120 s before its end
     ],
 )
 def test_short_lived_tokens(emulator, config, job, seconds, requests):

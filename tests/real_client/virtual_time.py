@@ -1,10 +1,6 @@
-"""Service time that goes by while nobody has to wait: with the library's sleeps, or with the looks of a sensor."""
+"""Service time that goes by with the library's sleeps."""
 
 from __future__ import annotations
-
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from airflow_sentinelhub.emulator import Emulator
 
@@ -57,31 +53,3 @@ class LibraryTime:
         """Requests by path since the job came to rest, or since the first sleep after it."""
         by_path = self._emulator.requests()["by_path"]
         return {path: count - self._asked_before.get(path, 0) for path, count in by_path.items()}
-
-
-@contextmanager
-def two_minutes_for_each_request(emulator: Emulator, api: str) -> Iterator[None]:
-    """
-    Let two service minutes pass whenever a job is asked for, so that nothing depends on how fast that is.
-
-    :param emulator: its clock must stand still otherwise.
-    :param api: whose requests count.
-    """
-    over = threading.Event()
-
-    def let_time_pass() -> None:
-        noticed = 0
-        while not over.wait(0.002):
-            asked = emulator.requests()["by_api"].get(api, 0)
-            if asked > noticed:
-                # Even for two requests: no state that lasts four minutes is ever skipped.
-                emulator.advance(120)
-                noticed = asked
-
-    thread = threading.Thread(target=let_time_pass, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()

@@ -6,7 +6,8 @@ import asyncio
 import json
 import os
 import threading
-import time
+import time as real_time
+from datetime import datetime
 from types import SimpleNamespace
 
 import msgspec
@@ -15,26 +16,29 @@ import pytest
 import structlog
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent
 
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import InvalidConnection
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, Outcome, Verdict
-from airflow_sentinelhub.triggers.batch import SentinelHubBatchTrigger
+from airflow_sentinelhub.triggers.batch import LAST_LOOK, SentinelHubBatchTrigger
+from tests.harness.emulator_fixtures import hanging
 from tests.harness.versions import deserialize, needs_airflow, serialize
+from tests.harness.virtual_time import run_on_the_clock
 
 REQUEST_ID = "6aa8765a-0000-4000-8000-000000000000"
 
 
 def arguments(**given):
-    now = time.time()
+    now = clock.now()
     return {
         "api": "process",
         "goal": "completion",
         "request_id": REQUEST_ID,
         "sentinelhub_conn_id": "sh",
-        "poke_interval": 0.1,
-        "analysis_poke_interval": 0.1,
+        "poke_interval": 60.0,
+        "analysis_poke_interval": 10.0,
         "started_at": now,
-        "timeout_at": now + 20,
+        "timeout_at": now + 7200,
         **given,
     }
 
@@ -44,14 +48,14 @@ def fire(trigger):
         return [event.payload async for event in trigger.run()]
 
     with structlog.testing.capture_logs() as lines:
-        [event] = asyncio.run(events())
+        [event] = run_on_the_clock(events())
     return event, [line["event"] for line in lines]
 
 
 def test_it_survives_the_database():
     trigger = SentinelHubBatchTrigger(
         **arguments(
-            execution_timeout_at=time.time() + 10,
+            execution_timeout_at=clock.now() + 10,
             allow_partial=True,
             start_grace=None,
             stall_timeout=60.0,
@@ -93,14 +97,13 @@ def test_it_does_nothing_when_it_is_cleaned_up():
     assert SentinelHubBatchTrigger.cleanup is BaseTrigger.cleanup
 
 
-def test_it_does_not_fire_before_airflow_has_settled_the_deferral(emulator):
+def test_it_does_not_fire_before_airflow_has_settled_the_deferral(emulator, time):
     """Or Airflow may fail the task (apache/airflow #71580, #72716); the log tells the verdict at once."""
     request_id = emulator.add_job("process", steps=[{"status": "DONE"}])
-    began = time.time()
-    event, _ = fire(SentinelHubBatchTrigger(**arguments(request_id=request_id, fire_not_before=began + 0.7)))
+    began = time.now()
+    event, _ = fire(SentinelHubBatchTrigger(**arguments(request_id=request_id, fire_not_before=began + 7)))
     assert event["outcome"] == "done"
-    assert time.time() - began >= 0.7
-    assert time.time() - began < 5
+    assert time.now() - began == pytest.approx(7, abs=0.01)
 
 
 def test_its_event_is_plain_json(emulator):
@@ -121,31 +124,26 @@ def test_a_missing_connection_ends_the_wait_with_a_clear_verdict():
 
 
 def test_a_rotated_secret_in_the_connection_is_found(emulator, monkeypatch):
-    request_id = emulator.add_job("process", steps=[{"status": "PROCESSING", "seconds": 2}, {"status": "DONE"}])
+    request_id = emulator.add_job("process", steps=[{"status": "PROCESSING", "seconds": 1800}, {"status": "DONE"}])
     old = json.loads(os.environ["AIRFLOW_CONN_SH"])
 
-    def until_the_old_one_has_worked():
-        # Otherwise it would be given up at once.
-        while emulator.requests()["by_status"].get("200", 0) < 2:
-            time.sleep(0.05)
-
     async def rotate():
-        await asyncio.to_thread(until_the_old_one_has_worked)
+        await asyncio.sleep(300)  # had the old one never worked, it would be given up at once
         emulator.rotate_secret("the-new-secret")
         emulator.revoke_tokens()
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(30)
+        assert emulator.requests()["by_status"]["401"] == 2, "a look, and what was to renew its token"
         monkeypatch.setenv("AIRFLOW_CONN_SH", json.dumps({**old, "password": "the-new-secret"}))
 
     async def scene():
         rotation = asyncio.create_task(rotate())
-        trigger = SentinelHubBatchTrigger(**arguments(request_id=request_id, timeout_at=time.time() + 90))
+        trigger = SentinelHubBatchTrigger(**arguments(request_id=request_id))
         events = [event.payload async for event in trigger.run()]
         await rotation
         return events
 
-    monkeypatch.setattr("airflow_sentinelhub.jobs.trouble.CREDENTIALS_PAUSE", 1.0)
     with structlog.testing.capture_logs() as lines:
-        [event] = asyncio.run(scene())
+        [event] = run_on_the_clock(scene())
     assert event["outcome"] == "done"
     assert "the-new-secret" not in json.dumps(lines, default=str)
 
@@ -154,30 +152,37 @@ def test_credentials_that_stay_refused_end_the_wait_though_the_connection_cannot
     emulator, monkeypatch
 ):
     request_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
-    monkeypatch.setattr("airflow_sentinelhub.jobs.trouble.CREDENTIALS_PAUSE", 0.1)
     wait = SentinelHubBatchTrigger(**arguments(request_id=request_id))
 
     async def scene():
         watching = asyncio.create_task(anext(wait.run()))
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(300)
         emulator.rotate_secret("another")
         emulator.revoke_tokens()
         monkeypatch.delenv("AIRFLOW_CONN_SH")
         return await watching
 
     with structlog.testing.capture_logs():
-        event = asyncio.run(scene()).payload
+        event = run_on_the_clock(scene()).payload
     assert event["outcome"] == "invalid_credentials"
     assert event["job"]["status"] == "PROCESSING", "as last seen"
 
 
-def test_it_looks_once_an_interval_beginning_when_it_is_told_to(emulator):
+def test_it_looks_once_an_interval_beginning_when_it_is_told_to(emulator, time):
     request_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
-    given = arguments(request_id=request_id, poke_interval=0.3, first_look_after=0.6, timeout_at=time.time() + 1.0)
+    began = time.now()
+    given = arguments(request_id=request_id, poke_interval=60.0, first_look_after=120.0, timeout_at=began + 300)
     event, _ = fire(SentinelHubBatchTrigger(**given))
     assert event["outcome"] == "timeout"
-    looks = sum(count for path, count in emulator.requests()["by_path"].items() if "/batch/process" in path)
-    assert 1 <= looks <= 3
+    # It waits a moment for others that begin.
+    assert looked_at(emulator, began) == pytest.approx([120 + 1.5, 180 + 1.5, 240 + 1.5, 300], abs=0.01)
+
+
+def looked_at(emulator, began):
+    """When jobs were asked for, in seconds since the beginning."""
+    recent = emulator.requests()["recent"]
+    times = [datetime.fromisoformat(each["service_time"]) for each in recent if "/batch" in each["path"]]
+    return [moment.timestamp() - began for moment in times]
 
 
 def test_it_closes_its_connections(emulator, monkeypatch):
@@ -186,7 +191,7 @@ def test_it_closes_its_connections(emulator, monkeypatch):
     close, closed = BatchClient.close, threading.Event()
     monkeypatch.setattr(BatchClient, "close", lambda client: (close(client), closed.set()))
     fire(SentinelHubBatchTrigger(**arguments(request_id=emulator.add_job("process", steps=[{"status": "DONE"}]))))
-    assert closed.wait(5)
+    assert closed.wait(60)
 
 
 def test_a_secrets_backend_that_is_away_is_only_weather(emulator, monkeypatch):
@@ -236,7 +241,7 @@ def test_a_v1_wait_for_a_v2_job_names_the_right_sensor_at_once(emulator):
 
 
 def test_a_statistical_wait_asks_lightly_where_it_can(emulator):
-    steps = [{"status": "CREATED", "seconds": 0.3}, {"status": "PROCESSING", "seconds": 0.6}, {"status": "DONE"}]
+    steps = [{"status": "CREATED", "seconds": 180}, {"status": "PROCESSING", "seconds": 360}, {"status": "DONE"}]
     request_id = emulator.add_job("statistical", steps=steps)
     event, _ = fire(SentinelHubBatchTrigger(**arguments(request_id=request_id, api="statistical")))
     assert event["outcome"] == "done"
@@ -246,9 +251,9 @@ def test_a_statistical_wait_asks_lightly_where_it_can(emulator):
     assert sum(counts.values()) - light >= 2
 
 
-def test_cancelling_it_is_quick_and_asks_nothing_of_the_service(emulator):
+def test_cancelling_it_is_quick_and_asks_nothing_of_the_service(emulator, time):
     request_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
-    emulator.fault("hang", method="GET", seconds=3, times=None)
+    emulator.fault("hang", method="GET", times=None)
 
     async def scene():
         async def drain():
@@ -256,39 +261,40 @@ def test_cancelling_it_is_quick_and_asks_nothing_of_the_service(emulator):
                 pass
 
         running = asyncio.create_task(drain())
-        await asyncio.sleep(0.5)
-        began = time.monotonic()
+        await asyncio.sleep(5)
+        asked, began = emulator.requests()["total"], time.monotonic()
+        assert hanging(emulator) == 1
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
-        return time.monotonic() - began
+        assert time.monotonic() == began
+        assert hanging(emulator) == 1, "it does not wait for the answer"
+        assert emulator.requests()["total"] == asked
 
-    assert asyncio.run(scene()) < 0.5
+    run_on_the_clock(scene())
     assert not any(emulator.requests()["actions"].values())
 
 
-def test_a_service_that_hangs_does_not_postpone_the_deadline(emulator, monkeypatch):
-    monkeypatch.setattr("airflow_sentinelhub.triggers.batch.LAST_LOOK", 0.3)
+def test_a_service_that_hangs_does_not_postpone_the_deadline(emulator, time):
     request_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
-    emulator.fault("hang", method="GET", seconds=4, times=None)
-    began = time.time()
-    event, lines = fire(SentinelHubBatchTrigger(**arguments(request_id=request_id, timeout_at=began + 0.5)))
+    emulator.fault("hang", method="GET", times=None)
+    began = time.now()
+    event, lines = fire(SentinelHubBatchTrigger(**arguments(request_id=request_id, timeout_at=began + 300)))
     assert event["outcome"] == "timeout"
-    assert time.time() - began < 3
+    assert time.now() - began == pytest.approx(300 + LAST_LOOK, abs=0.01)
     assert request_id in lines[-1]
 
 
-def test_a_restarted_trigger_does_not_take_one_refusal_for_the_end(emulator, monkeypatch):
+def test_a_restarted_trigger_does_not_take_one_refusal_for_the_end(emulator):
     """Its memory is empty, but a wait this old would be over if the credentials had never worked."""
-    monkeypatch.setattr("airflow_sentinelhub.jobs.trouble.CREDENTIALS_PAUSE", 0.5)
     request_id = emulator.add_job("process", steps=[{"status": "DONE"}])
     emulator.fault(status=401, api="token", times=1)
-    old = arguments(request_id=request_id, started_at=time.time() - 3600)
+    old = arguments(request_id=request_id, started_at=clock.now() - 3600)
     assert fire(SentinelHubBatchTrigger(**old))[0]["outcome"] == "done"
 
 
 def test_the_last_look_at_a_statistical_job_is_a_whole_one(emulator):
-    steps = [{"status": "PROCESSING", "seconds": 0.4}, {"status": "DONE"}]
+    steps = [{"status": "PROCESSING", "seconds": 240}, {"status": "DONE"}]
     request_id = emulator.add_job("statistical", steps=steps)
     event, _ = fire(SentinelHubBatchTrigger(**arguments(request_id=request_id, api="statistical")))
     assert "userAction" in event["job"]
@@ -301,7 +307,7 @@ def fire_all(triggers):
         return [event.payload for event in await asyncio.gather(*(anext(trigger.run()) for trigger in triggers))]
 
     with structlog.testing.capture_logs():
-        return asyncio.run(events())
+        return run_on_the_clock(events())
 
 
 def polls(emulator):
@@ -309,14 +315,14 @@ def polls(emulator):
 
 
 def test_the_triggers_of_an_account_share_requests_and_a_token(emulator):
-    steps = [{"status": "PROCESSING", "seconds": 1}, {"status": "DONE"}]
+    steps = [{"status": "PROCESSING", "seconds": 150}, {"status": "DONE"}]
     jobs = [emulator.add_job("process", steps=steps) for _ in range(50)]
-    given = [arguments(request_id=job, poke_interval=0.5, analysis_poke_interval=0.5) for job in jobs]
+    given = [arguments(request_id=job) for job in jobs]
     events = fire_all([SentinelHubBatchTrigger(**each) for each in given])
     assert [event["outcome"] for event in events] == ["done"] * 50
     assert [event["request_id"] for event in events] == jobs
-    assert polls(emulator) <= 6
-    assert emulator.requests()["by_api"].get("token", 0) <= 1
+    assert polls(emulator) == 4, "after 0, 1, 2 and 3 minutes"
+    assert emulator.requests()["by_api"]["token"] == 1
 
 
 def test_when_all_have_ended_nothing_is_left(emulator):
@@ -324,8 +330,8 @@ def test_when_all_have_ended_nothing_is_left(emulator):
 
     def kept():
         connections = psutil.Process().net_connections(kind="tcp")
-        established = sum(each.status == psutil.CONN_ESTABLISHED for each in connections)
-        return established, sum(thread.name.startswith("sentinelhub-poll") for thread in threading.enumerate())
+        threads = [thread for thread in threading.enumerate() if thread.name.startswith("sentinelhub-poll")]
+        return {*threads, *(each.laddr for each in connections if each.status == psutil.CONN_ESTABLISHED)}
 
     before = kept()
     jobs = [emulator.add_job("process", steps=[{"status": status}]) for status in ["DONE"] * 5 + ["PROCESSING"]]
@@ -335,54 +341,54 @@ def test_when_all_have_ended_nothing_is_left(emulator):
             asyncio.create_task(anext(SentinelHubBatchTrigger(**arguments(request_id=job)).run())) for job in jobs
         ]
         await asyncio.wait(waits[:5])
-        assert kept() != before
+        assert kept() - before
         waits[5].cancel()
         await asyncio.wait(waits[5:])
 
     with structlog.testing.capture_logs():
-        asyncio.run(scene())
-    deadline = time.monotonic() + 10
-    while kept() != before and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert kept() == before
+        run_on_the_clock(scene())
+    deadline = real_time.monotonic() + 60
+    while kept() - before and real_time.monotonic() < deadline:
+        real_time.sleep(0.05)
+    assert not kept() - before
 
 
 def test_a_secret_that_is_rotated_moves_all_waits_to_the_new_one(emulator, monkeypatch):
-    steps = [{"status": "PROCESSING", "seconds": 2}, {"status": "DONE"}]
+    steps = [{"status": "PROCESSING", "seconds": 1800}, {"status": "DONE"}]
     jobs = [emulator.add_job("process", steps=steps) for _ in range(10)]
     connection = json.loads(os.environ["AIRFLOW_CONN_SH"])
 
     async def rotate():
-        await asyncio.sleep(1)
+        await asyncio.sleep(300)
         emulator.rotate_secret("another")
         emulator.revoke_tokens()
         monkeypatch.setenv("AIRFLOW_CONN_SH", json.dumps({**connection, "password": "another"}))
 
     async def scene():
-        triggers = [SentinelHubBatchTrigger(**arguments(request_id=job, poke_interval=0.4)) for job in jobs]
+        triggers = [SentinelHubBatchTrigger(**arguments(request_id=job)) for job in jobs]
         events, _ = await asyncio.gather(asyncio.gather(*(anext(each.run()) for each in triggers)), rotate())
         return [event.payload["outcome"] for event in events]
 
     with structlog.testing.capture_logs():
-        assert asyncio.run(scene()) == ["done"] * 10
+        assert run_on_the_clock(scene()) == ["done"] * 10
 
 
 def test_tokens_that_are_revoked_are_renewed_once_for_all(emulator):
-    steps = [{"status": "PROCESSING", "seconds": 1.5}, {"status": "DONE"}]
+    steps = [{"status": "PROCESSING", "seconds": 600}, {"status": "DONE"}]
     jobs = [emulator.add_job("process", steps=steps) for _ in range(10)]
 
     async def revoke():
-        await asyncio.sleep(0.7)
+        await asyncio.sleep(300)
         emulator.revoke_tokens()
 
     async def scene():
-        triggers = [SentinelHubBatchTrigger(**arguments(request_id=job, poke_interval=0.4)) for job in jobs]
+        triggers = [SentinelHubBatchTrigger(**arguments(request_id=job)) for job in jobs]
         events, _ = await asyncio.gather(asyncio.gather(*(anext(each.run()) for each in triggers)), revoke())
         return [event.payload["outcome"] for event in events]
 
     with structlog.testing.capture_logs():
-        assert asyncio.run(scene()) == ["done"] * 10
-    assert emulator.requests()["by_api"].get("token", 0) <= 2
+        assert run_on_the_clock(scene()) == ["done"] * 10
+    assert emulator.requests()["by_api"]["token"] == 2
 
 
 def test_of_two_connections_to_one_account_the_lower_limit_wins(emulator, monkeypatch):
@@ -391,13 +397,13 @@ def test_of_two_connections_to_one_account_the_lower_limit_wins(emulator, monkey
         extra = {**connection["extra"], "requests_per_minute": limit}
         monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps({**connection, "extra": json.dumps(extra)}))
     emulator.fault(status=403, method="GET", path="/batch/process$", times=None)
-    monkeypatch.setattr("airflow_sentinelhub.triggers.batch.LAST_LOOK", 0.5)  # the limit allows none in time
     jobs = [emulator.add_job("process", steps=[{"status": "PROCESSING"}]) for _ in range(10)]
     given = [
-        arguments(request_id=job, sentinelhub_conn_id=name, timeout_at=time.time() + 2)
+        arguments(request_id=job, sentinelhub_conn_id=name, timeout_at=clock.now() + 20)
         for job, name in zip(jobs, ["many"] * 9 + ["few"], strict=True)
     ]
     events = fire_all([SentinelHubBatchTrigger(**each) for each in given])
+    # In less than a minute, its last look included.
     assert {event["outcome"] for event in events} == {"timeout"}
     assert polls(emulator) <= 5
 
@@ -428,7 +434,7 @@ def end(emulator, monkeypatch, xcom, **given):
         return await anext(trigger.run())
 
     with structlog.testing.capture_logs():
-        return asyncio.run(first())
+        return run_on_the_clock(first())
 
 
 def test_it_ends_the_task_itself_when_it_is_told_to(emulator, monkeypatch):

@@ -5,38 +5,34 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import time
 import uuid
 
 import pytest
 import structlog
 from airflow.triggers.base import BaseTrigger
 
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.triggers import group as module
-from airflow_sentinelhub.triggers.group import SentinelHubBatchGroupTrigger
+from airflow_sentinelhub.triggers.group import LAST_LOOK, SentinelHubBatchGroupTrigger
 from airflow_sentinelhub.watching import pollers
 from tests.harness.versions import deserialize, needs_airflow, serialize
+from tests.harness.virtual_time import run_on_the_clock
 
 REQUEST_IDS = ["6aa8765a-0000-4000-8000-00000000000a", "6aa8765a-0000-4000-8000-00000000000b"]
 PROCESSING, DONE = {"status": "PROCESSING"}, {"status": "DONE"}
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    monkeypatch.setattr(module, "TOGETHER", 0.2)
-
-
 def arguments(**given):
-    now = time.time()
+    now = clock.now()
     return {
         "api": "process",
         "request_ids": REQUEST_IDS,
         "sentinelhub_conn_id": "sh",
-        "poke_interval": 0.1,
-        "analysis_poke_interval": 0.1,
+        "poke_interval": 60.0,
+        "analysis_poke_interval": 10.0,
         "started_at": now,
-        "timeout_at": now + 20,
+        "timeout_at": now + 7200,
         **given,
     }
 
@@ -48,7 +44,7 @@ def fire(**given):
         return found
 
     with structlog.testing.capture_logs() as lines:
-        [event] = asyncio.run(events())
+        [event] = run_on_the_clock(events())
     return event, [line["event"] for line in lines]
 
 
@@ -71,7 +67,7 @@ def test_it_survives_the_database():
         **arguments(
             until=2,
             fail_fast=False,
-            execution_timeout_at=time.time() + 10,
+            execution_timeout_at=clock.now() + 10,
             allow_partial=True,
             start_grace=None,
             stall_timeout=60.0,
@@ -108,20 +104,19 @@ def test_it_does_nothing_when_it_is_killed():
 
 def test_two_hundred_jobs_cost_two_requests_a_cycle(emulator):
     jobs = [emulator.add_job("process", steps=[PROCESSING]) for _ in range(200)]
-    # Both pages have to be read within a fifth of the interval, or they are due apart from then on.
-    event, lines = fire(request_ids=jobs, poke_interval=4.0, timeout_at=time.time() + 10)
+    event, lines = fire(request_ids=jobs, timeout_at=clock.now() + 600)
     assert outcomes(event) == ["timeout"] * 200
     requests = polls(emulator)
     assert set(requests) == {"GET /api/v2/batch/process"}, "the list alone"
-    # In ten seconds: the first look, one each four, which may come a fifth early (3 of them), and the last.
-    assert 2 * 2 <= sum(requests.values()) <= 2 * 5
-    assert emulator.requests()["by_api"].get("token", 0) <= 1
+    # In ten minutes: the first look, one each minute, which may come a fifth early or late, and the last.
+    assert 2 * 10 <= sum(requests.values()) <= 2 * 14
+    assert emulator.requests()["by_api"]["token"] == 1
     assert len(lines) <= 5
 
 
 def test_the_jobs_end_when_they_will_and_the_event_has_no_job(emulator):
     jobs = [
-        emulator.add_job("process", steps=[{**PROCESSING, "seconds": 0.3 * number}, {**DONE, "costPU": 5}])
+        emulator.add_job("process", steps=[{**PROCESSING, "seconds": 180 * number}, {**DONE, "costPU": 5}])
         for number in range(5)
     ]
     event, lines = fire(request_ids=jobs)
@@ -136,7 +131,7 @@ def test_the_jobs_end_when_they_will_and_the_event_has_no_job(emulator):
 def test_with_the_first_failure_the_others_are_left_alone(emulator):
     jobs = [emulator.add_job("process", steps=[PROCESSING]) for _ in range(3)]
     bad = emulator.add_job(
-        "process", steps=[{**PROCESSING, "seconds": 0.5}, {"status": "FAILED", "error": "Broken"}]
+        "process", steps=[{**PROCESSING, "seconds": 300}, {"status": "FAILED", "error": "Broken"}]
     )
     event, lines = fire(request_ids=[*jobs, bad])
     assert event["outcome"] == "failed"
@@ -154,34 +149,33 @@ def test_jobs_that_come_with_the_same_page_count_as_well(emulator):
     assert outcomes(event) == ["failed", *["done"] * 90]
 
 
-def test_time_is_up_for_all_at_once_after_a_last_look(emulator):
-    began = time.time()
+def test_time_is_up_for_all_at_once_after_a_last_look(emulator, time):
+    began = time.now()
     slow = emulator.add_job("process", steps=[PROCESSING])
-    late = emulator.add_job("process", steps=[{**PROCESSING, "seconds": 0.5}, DONE])
-    event, _ = fire(request_ids=[slow, late], poke_interval=30.0, timeout_at=began + 1.5)
+    late = emulator.add_job("process", steps=[{**PROCESSING, "seconds": 50}, DONE])
+    event, _ = fire(request_ids=[slow, late], poke_interval=3000.0, timeout_at=began + 150)
     assert event["outcome"] == "timeout"
     assert outcomes(event) == ["timeout", "done"]
-    assert 1.4 <= time.time() - began < 6
+    assert time.now() - began == pytest.approx(150 + module.TOGETHER, abs=0.01)
 
 
-def test_a_service_that_hangs_does_not_postpone_the_deadline(emulator, monkeypatch):
-    monkeypatch.setattr(module, "LAST_LOOK", 0.3)
+def test_a_service_that_hangs_does_not_postpone_the_deadline(emulator, time):
     jobs = [emulator.add_job("process", steps=[PROCESSING]) for _ in range(3)]
-    emulator.fault("hang", method="GET", seconds=4, times=None)
-    began = time.time()
-    event, _ = fire(request_ids=jobs, timeout_at=began + 0.5)
+    emulator.fault("hang", method="GET", times=None)
+    began = time.now()
+    event, _ = fire(request_ids=jobs, timeout_at=began + 300)
     assert event["outcome"] == "timeout"
-    assert time.time() - began < 3
+    assert time.now() - began == pytest.approx(300 + LAST_LOOK, abs=0.1)
 
 
-def test_it_does_not_fire_before_airflow_has_settled_the_deferral(emulator):
-    began = time.time()
-    fire(request_ids=[emulator.add_job("process", steps=[DONE])], fire_not_before=began + 1.5)
-    assert 1.5 <= time.time() - began < 6
+def test_it_does_not_fire_before_airflow_has_settled_the_deferral(emulator, time):
+    began = time.now()
+    fire(request_ids=[emulator.add_job("process", steps=[DONE])], fire_not_before=began + 7)
+    assert time.now() - began == pytest.approx(7, abs=0.1)
 
 
 def test_a_rotated_secret_moves_all_jobs_and_the_connection_is_read_a_few_times(emulator, monkeypatch):
-    steps = [{**PROCESSING, "seconds": 2}, DONE]
+    steps = [{**PROCESSING, "seconds": 1800}, DONE]
     jobs = [emulator.add_job("process", steps=steps) for _ in range(20)]
     connection = json.loads(os.environ["AIRFLOW_CONN_SH"])
     read, reads = SentinelHubHook.aget_config, []
@@ -192,19 +186,19 @@ def test_a_rotated_secret_moves_all_jobs_and_the_connection_is_read_a_few_times(
         return await read(hook)
 
     async def rotate():
-        await asyncio.sleep(1)
+        await asyncio.sleep(300)
         emulator.rotate_secret("another")
         emulator.revoke_tokens()
         monkeypatch.setenv("AIRFLOW_CONN_SH", json.dumps({**connection, "password": "another"}))
 
     async def scene():
-        trigger = SentinelHubBatchGroupTrigger(**arguments(request_ids=jobs, poke_interval=0.4))
+        trigger = SentinelHubBatchGroupTrigger(**arguments(request_ids=jobs))
         event, _ = await asyncio.gather(anext(trigger.run()), rotate())
         return event.payload
 
     monkeypatch.setattr(SentinelHubHook, "aget_config", counted)
     with structlog.testing.capture_logs() as lines:
-        event = asyncio.run(scene())
+        event = run_on_the_clock(scene())
     assert outcomes(event) == ["done"] * 20
     assert len(reads) <= 8, "and not for each job"
     assert "another" not in json.dumps(lines, default=str)
@@ -232,16 +226,16 @@ def test_an_error_of_our_own_is_a_verdict_and_no_crash(emulator, monkeypatch, wh
     assert set(event["jobs"]) == set(REQUEST_IDS)
 
 
-@pytest.mark.parametrize("after", [0.0, 0.01, 0.3, 0.8])
-def test_cancelling_it_is_quick_and_leaves_nothing_and_hurts_nobody(emulator, after):
-    steps = [{**PROCESSING, "seconds": 1.5}, DONE]
+@pytest.mark.parametrize("after", [0.0, 1.0, 30.0, 65.0])
+def test_cancelling_it_is_quick_and_leaves_nothing_and_hurts_nobody(emulator, time, after):
+    steps = [{**PROCESSING, "seconds": 150}, DONE]
     jobs = [emulator.add_job("process", steps=steps) for _ in range(20)]
 
     async def first(trigger):
         return (await anext(trigger.run())).payload
 
     async def scene():
-        given = arguments(request_ids=jobs, poke_interval=0.3)
+        given = arguments(request_ids=jobs)
         stays = asyncio.create_task(first(SentinelHubBatchGroupTrigger(**given)))
         goes = asyncio.create_task(first(SentinelHubBatchGroupTrigger(**given)))
         await asyncio.sleep(after)
@@ -249,7 +243,7 @@ def test_cancelling_it_is_quick_and_leaves_nothing_and_hurts_nobody(emulator, af
         began = time.monotonic()
         with pytest.raises(asyncio.CancelledError):
             await goes
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() == began
         event = await stays
         await asyncio.sleep(0.05)
         assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -257,12 +251,11 @@ def test_cancelling_it_is_quick_and_leaves_nothing_and_hurts_nobody(emulator, af
         return event
 
     with structlog.testing.capture_logs():
-        assert outcomes(asyncio.run(scene())) == ["done"] * 20
+        assert outcomes(run_on_the_clock(scene())) == ["done"] * 20
     assert not any(emulator.requests()["actions"].values())
 
 
-def test_jobs_that_nobody_knows(emulator, monkeypatch):
-    monkeypatch.setattr("airflow_sentinelhub.jobs.assessment.NOT_FOUND_GRACE", 0.2)
+def test_jobs_that_nobody_knows(emulator):
     known, unknown = emulator.add_job("process", steps=[DONE]), str(uuid.uuid4())
     event, _ = fire(request_ids=[known, unknown])
     assert event["jobs"] == {known: ["done", "DONE"], unknown: ["not_found", ""]}

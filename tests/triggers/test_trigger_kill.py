@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
+import threading
 import uuid
 from types import SimpleNamespace
 
@@ -13,16 +13,17 @@ import structlog
 from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.comms import GetTaskStates, TaskStatesResult
 
-from airflow_sentinelhub.client.tokens import PROCESS_TOKENS
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.triggers import owning
 from airflow_sentinelhub.triggers.run import SentinelHubBatchRunPauseTrigger, SentinelHubBatchRunTrigger
 from tests.harness.versions import deserialize, serialize
+from tests.harness.virtual_time import run_on_the_clock
 from tests.triggers.test_trigger import arguments
 
 PROCESSING = [{"status": "PROCESSING", "completionPercentage": 42}]
-ENDLESS = 60.0
-"""Seconds that nothing here takes, however busy the machine is."""
+ENDLESS = 86_400.0
+"""Seconds that nothing here takes."""
 
 
 class Airflow:
@@ -40,11 +41,6 @@ class Airflow:
         others = {} if self.map_index < 0 else {"run_7": "failed"}
         own = {} if self.state is None else {name: self.state}
         return TaskStatesResult(task_states={"a_run": {**others, **own}})
-
-
-@pytest.fixture(autouse=True)
-def _no_token_of_the_test_before():
-    PROCESS_TOKENS.reset()
 
 
 @pytest.fixture
@@ -73,7 +69,7 @@ def waiting(request_id, *, api="process", map_index=-1, **given):
 
 def pausing(request_id, **given):
     trigger = SentinelHubBatchRunPauseTrigger(
-        until=time.time() + ENDLESS, api="process", request_id=request_id, sentinelhub_conn_id="sh", **given
+        until=clock.now() + ENDLESS, api="process", request_id=request_id, sentinelhub_conn_id="sh", **given
     )
     trigger.task_instance = a_task()
     return trigger
@@ -81,21 +77,21 @@ def pausing(request_id, **given):
 
 def killed(trigger, again=None):
     """
-    Kill a trigger as Airflow does.
+    Kill a trigger as Airflow does, and let it end what it does then.
 
-    :param again: called until it is done; Airflow cancels again every second.
+    :param again: called every second until it is done; Airflow cancels again every second.
     """
 
     async def scene():
         killing = asyncio.create_task(trigger.on_kill())
-        while not killing.done():
-            await asyncio.sleep(0.02)
+        while not killing.done() or owning._UNDER_WAY:
+            await asyncio.sleep(1)
             if again and again():
                 killing.cancel()
         await killing
 
     with structlog.testing.capture_logs() as lines:
-        asyncio.run(scene())
+        run_on_the_clock(scene())
     return [line for line in lines if line["log_level"] != "debug"]
 
 
@@ -171,11 +167,27 @@ def test_a_job_may_be_left_on_purpose(emulator, airflow):
     assert "on_kill='leave'" in line["event"]
 
 
-def test_to_be_cancelled_again_and_again_asks_once_and_to_the_end(emulator, airflow):
+def test_to_be_cancelled_again_and_again_asks_once_and_to_the_end(emulator, airflow, time, monkeypatch):
     airflow("failed")
     request_id = emulator.add_job("process", steps=PROCESSING)
-    emulator.fault("slow", method="POST", path="/stop$", seconds=1.0)
-    lines = killed(waiting(request_id), again=lambda: True)
+    end_job, under_way, answers, cancelled = owning.end_job, threading.Event(), threading.Event(), []
+
+    def end_slowly(*given):
+        under_way.set()  # from here on, time passes meanwhile
+        assert answers.wait(60)
+        under_way.clear()
+        return end_job(*given)
+
+    def again():
+        cancelled.append(under_way.is_set())
+        if sum(cancelled) == 5:
+            answers.set()
+        return True
+
+    monkeypatch.setattr(owning, "end_job", end_slowly)
+    monkeypatch.setattr(time, "hanging", lambda: int(under_way.is_set() and not answers.is_set()))
+    lines = killed(waiting(request_id), again=again)
+    assert sum(cancelled) >= 5
     assert stops(emulator) == 1
     assert emulator.job(request_id)["userAction"] == "STOP"
     assert "was asked to stop" in told(lines)
@@ -191,7 +203,7 @@ def test_after_its_event_it_asks_for_nothing(emulator, airflow):
             await trigger.on_kill()
 
     with structlog.testing.capture_logs():
-        asyncio.run(scene())
+        run_on_the_clock(scene())
     assert (stops(emulator), played.asked) == (0, [])
 
 
@@ -223,7 +235,7 @@ def test_what_takes_longer_than_airflow_waits_goes_on_without_it(emulator, impat
         await ending
 
     with structlog.testing.capture_logs() as lines:
-        asyncio.run(scene())
+        run_on_the_clock(scene())
     assert not owning._UNDER_WAY
     assert emulator.job(impatient.request_id)["userAction"] == "STOP"
     assert f"job {impatient.request_id} was ended from outside. What becomes of it" in told(lines[:1])
@@ -286,9 +298,8 @@ def test_what_was_asked_before_is_not_asked_again(emulator, airflow):
 
 
 @every_trigger
-def test_a_queued_job_is_asked_again_until_it_is_analysed(emulator, airflow, monkeypatch, make):
+def test_a_queued_job_is_asked_again_until_it_is_analysed(emulator, airflow, make):
     airflow("failed")
-    monkeypatch.setattr(owning, "_FIRST_PAUSE", 0.1)
     request_id = emulator.add_job("process", fate={"queued_seconds": 10 * ENDLESS})
 
     def analysed():
@@ -303,19 +314,18 @@ def test_a_queued_job_is_asked_again_until_it_is_analysed(emulator, airflow, mon
     assert "was asked to stop" in told(lines)
 
 
-def test_a_job_that_stays_queued_is_an_error_that_says_what_to_do(emulator, airflow, monkeypatch):
+def test_a_job_that_stays_queued_is_an_error_that_says_what_to_do(emulator, airflow, time):
     airflow("failed")
-    monkeypatch.setattr(owning, "_FIRST_PAUSE", 0.1)
-    monkeypatch.setattr(owning, "_ASKED_AGAIN_FOR", 0.5)
+    began = time.now()
     lines = killed(waiting(emulator.add_job("process", fate={"queued_seconds": 10 * ENDLESS})))
     assert lines[-1]["log_level"] == "error"
     assert "COULD NOT BE STOPPED" in told(lines)
     assert "SentinelHubBatchStopOperator" in told(lines)
+    assert 15 * 60 <= time.now() - began <= 16 * 60
 
 
-def test_a_queued_job_of_a_task_that_is_cleared_meanwhile_is_left(emulator, airflow, monkeypatch):
+def test_a_queued_job_of_a_task_that_is_cleared_meanwhile_is_left(emulator, airflow):
     played = airflow("failed")
-    monkeypatch.setattr(owning, "_FIRST_PAUSE", 0.1)
 
     def cleared():
         played.state = "queued" if stops(emulator) else played.state
@@ -326,10 +336,8 @@ def test_a_queued_job_of_a_task_that_is_cleared_meanwhile_is_left(emulator, airf
 
 
 @pytest.mark.parametrize("status", [403, 500])
-def test_a_refusal_or_an_outage_is_an_error_that_says_what_to_do(emulator, airflow, monkeypatch, status):
+def test_a_refusal_or_an_outage_is_an_error_that_says_what_to_do(emulator, airflow, status):
     airflow("failed")
-    monkeypatch.setattr(owning, "_BUDGET", 0.0)
-    monkeypatch.setattr(owning, "_ASKED_AGAIN_FOR", 0.0)
     request_id = emulator.add_job("process", steps=PROCESSING)
     emulator.fault(status=status, method="POST", path="/stop$", times=None)
     lines = killed(waiting(request_id))
@@ -338,10 +346,8 @@ def test_a_refusal_or_an_outage_is_an_error_that_says_what_to_do(emulator, airfl
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_service_that_is_busy_or_away_is_asked_again(emulator, airflow, monkeypatch, status):
+def test_a_service_that_is_busy_or_away_is_asked_again(emulator, airflow, status):
     airflow("failed")
-    monkeypatch.setattr(owning, "_BUDGET", 0.0)
-    monkeypatch.setattr(owning, "_FIRST_PAUSE", 0.1)
     request_id = emulator.add_job("process", steps=PROCESSING)
     emulator.fault(status=status, method="POST", path="/stop$", times=3)
     lines = killed(waiting(request_id))

@@ -36,12 +36,12 @@ class Reader:
     def get(self, job_id, *, budget=None):
         self.asked.append(job_id)
         self.was_asked.set()
-        self.release.wait(10)
+        self.release.wait(120)
         return {"id": job_id, "status": "PROCESSING"}
 
     def list(self, *, budget=None):
         self.asked.append("list")
-        self.release.wait(10)
+        self.release.wait(120)
         yield [{"id": job_id, "status": "PROCESSING"} for job_id in ("a", "b", "c")]
 
     def close(self):
@@ -51,7 +51,7 @@ class Reader:
 @pytest.fixture(autouse=True)
 def _nothing_is_left():
     yield
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while threads_of_ours() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not threads_of_ours()
@@ -78,7 +78,7 @@ def test_waits_of_one_account_and_api_share_requests():
 
     assert [found.id for found in asyncio.run(scene())] == ["a", "b", "c"]
     assert reader.asked == ["list"]
-    assert reader.closed.wait(5)
+    assert reader.closed.wait(60)
 
 
 @pytest.mark.parametrize(
@@ -124,17 +124,16 @@ def test_a_hung_request_hurts_nobody_who_leaves_and_keeps_no_loop_waiting():
 
     async def scene():
         waiting = asyncio.create_task(look(reader))
-        await asyncio.to_thread(reader.was_asked.wait, 10)
+        await asyncio.to_thread(reader.was_asked.wait, 60)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
         assert not pollers._POLLERS
 
-    began = time.monotonic()
     asyncio.run(scene())
-    assert time.monotonic() - began < 2
+    assert threads_of_ours(), "it still hangs, and the loop did not wait for it"
     reader.release.set()
-    assert reader.closed.wait(5)
+    assert reader.closed.wait(60)
 
 
 def test_the_next_wait_after_the_last_one_finds_a_new_poller():
@@ -145,7 +144,7 @@ def test_the_next_wait_after_the_last_one_finds_a_new_poller():
         await look(reader, account=account)
 
     asyncio.run(scene())
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while (left := [key for key in pollers._LANES if key[1] == account.limit]) and time.monotonic() < deadline:
         time.sleep(0.05)  # a thread that ends lets go of what it did last
         gc.collect()

@@ -142,6 +142,8 @@ class JobEndpoints:
     def tiles(self, call: Call) -> Response:
         """``GET .../tiles``."""
         tiles = self.service.tiles(call.job_id)
+        for tile in tiles[:1]:
+            call.scripted(tile.scripted)
         if wanted := call.query.get("status"):
             tiles = [tile for tile in tiles if tile["status"] == wanted]
         data, links = self._page(call, tiles, f"{self._collection(call)}/{call.job_id}/tiles")
@@ -152,7 +154,7 @@ class JobEndpoints:
         tile_id = call.request.path_params["tile_id"]
         for tile in self.service.tiles(call.job_id):
             if str(tile["id"]) == tile_id:
-                return JSONResponse(tile)
+                return call.answer(tile)
         raise ServiceError(404, f"Tile {tile_id} not found.")
 
     def _action(self, action: str) -> Handler:

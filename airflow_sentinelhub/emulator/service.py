@@ -197,9 +197,11 @@ class Service:
         """Make a job vanish: 404 from now on."""
         self.jobs.remove(job_id, self.now())
 
-    def tiles(self, job_id: str) -> list[dict[str, Any]]:
+    def tiles(self, job_id: str) -> list[Payload]:
         """The tiles of a V1 job."""
-        return tiles(self.find(BatchApi.PROCESS_V1, job_id), self.clock.now())
+        job, now = self.find(BatchApi.PROCESS_V1, job_id), self.clock.now()
+        scripted = () if job.at(now).step.tiles is None else ("status",)
+        return [Payload(tile, scripted) for tile in tiles(job, now)]
 
     def next_fate(self, fate: Fate, api: BatchApi | None) -> None:
         """Keep a fate for the next job that is created (in that API); they are used in order."""

@@ -169,7 +169,7 @@ class JobEndpoints:
 
     def _collection(self, call: Call) -> str:
         """Absolute address of the jobs, for links: in the new layout whichever was asked."""
-        # As the client wrote it: what it cannot be taken apart as is no business of a link.
+        # Copied, not parsed: an odd Host header must not make a list fail.
         host = call.request.headers.get("host", "")
         layout = UrlLayout(self.service.settings.links_layout)
         return f"{call.request.scope['scheme']}://{host}{self.api.path(layout)}"

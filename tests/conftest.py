@@ -19,7 +19,13 @@ os.environ |= {
     "_AIRFLOW_PROCESS_CONTEXT": "client",
 }
 
-from tests.harness.emulator_fixtures import (  # noqa: E402, F401 - after the environment
+from tests.harness.answer_recorder import (  # noqa: E402 - after the environment
+    WorkerCounts,
+    answers_follow_the_api_reference,  # noqa: F401
+    observed_answers,  # noqa: F401
+    pytest_sessionfinish,  # noqa: F401
+)
+from tests.harness.emulator_fixtures import (  # noqa: E402, F401
     _nothing_of_the_test_before,
     emulator,
     emulator_on_virtual_time,
@@ -27,11 +33,7 @@ from tests.harness.emulator_fixtures import (  # noqa: E402, F401 - after the en
     virtual_emulator,
     virtual_time,
 )
-from tests.harness.openapi_check import (  # noqa: E402, F401
-    answers_follow_the_api_reference,
-    observed_answers,
-    pytest_terminal_summary,
-)
+from tests.harness.run_summary import pytest_terminal_summary  # noqa: E402, F401
 from tests.harness.s3 import s3  # noqa: E402, F401
 from tests.harness.shared_airflow import (  # noqa: E402, F401
     airflow,
@@ -46,6 +48,7 @@ from tests.harness.versions import AIRFLOWS_OWN_WARNINGS  # noqa: E402
 
 
 def pytest_configure(config):
+    config.pluginmanager.register(WorkerCounts(config))
     for warning in AIRFLOWS_OWN_WARNINGS:
         config.addinivalue_line("filterwarnings", warning)
 

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from airflow_sentinelhub.emulator import access
 from airflow_sentinelhub.emulator.buckets import Folder
 from airflow_sentinelhub.emulator.clock import ServiceClock
 from airflow_sentinelhub.emulator.local import MissingExtraError
@@ -34,16 +35,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         write = None if options.results_folder is None else Folder(options.results_folder)
         service = Service(ServiceClock(options.speed), write=write)
+        access.check_listening(options.host, options.allow_remote)
+        names = access.names_of(options.host, options.allowed_host)
     except ValueError as error:
         return _fail(str(error))
     try:
         listener = open_socket(options.host, options.port)
     except (OSError, OverflowError) as error:
         return _fail(f"The emulator cannot listen at {options.host}:{options.port}: {error}")
+    if warning := access.warning(options.host, options.allowed_host):
+        sys.stderr.write(f"Warning: {warning}\n")
     sys.stdout.write(_banner(address(options.host, listener), service))
     sys.stdout.flush()
     try:
-        Server(service).run([listener])
+        Server(service, names).run([listener])
     except KeyboardInterrupt:
         pass
     finally:
@@ -56,6 +61,18 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m airflow_sentinelhub.emulator", description="A local Sentinel Hub for trying out DAGs."
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
+    parser.add_argument(
+        "--allow-remote",
+        action="store_true",
+        help="listen at an address that other machines can reach, although the emulator guards nothing",
+    )
+    parser.add_argument(
+        "--allowed-host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a name by which the control interface may be called, such as emulator in Compose; may be repeated",
+    )
     parser.add_argument("--port", type=int, default=8780, help="0 for a free one (default: %(default)s)")
     parser.add_argument(
         "--speed", type=float, default=60.0, help="service seconds per real second (default: %(default)s)"

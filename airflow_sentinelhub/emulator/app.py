@@ -9,12 +9,14 @@ from typing import Any, TypeVar
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from airflow_sentinelhub.emulator import limits
 from airflow_sentinelhub.emulator.bodies import read_json
 from airflow_sentinelhub.emulator.errors import ServiceError, error_object, wrapped
+from airflow_sentinelhub.emulator.json_answer import JsonAnswer
 from airflow_sentinelhub.emulator.observing import SCRIPTED_FIELDS
 from airflow_sentinelhub.emulator.pages import page, sort_of
 from airflow_sentinelhub.emulator.payloads import Payload
@@ -54,7 +56,7 @@ class Call:
     def answer(self, shown: Payload, status: int = 200) -> Response:
         """Answer with (part of) a job."""
         self.scripted(shown.scripted)
-        return JSONResponse(shown, status)
+        return JsonAnswer(shown, status)
 
     def json(self) -> dict[str, Any]:
         """:raises ServiceError: if the body is no JSON object."""
@@ -74,7 +76,8 @@ def build_api(service: Service) -> ASGIApp:
             routes += endpoints.routes(prefix)
     for prefix in tiling_grid_paths():
         routes += _grid_routes(service, prefix)
-    app = Starlette(routes=routes, exception_handlers={ServiceError: _refuse_service, HTTPException: _refuse_http})
+    handlers = {ServiceError: _refuse_service, HTTPException: _refuse_http, Exception: _unforeseen}
+    app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False
     return app
 
@@ -116,11 +119,11 @@ class JobEndpoints:
         sort = sort_of(call.query, self.service.settings.default_sort)
         jobs = self.service.in_order(self.api, *sort)
         data, links = self._page(call, jobs, self._collection(call))
-        shown = [self.service.listed(job) for job in data]
+        shown = self.service.page(data)
         for each in shown:
             call.scripted(each.scripted)
         self.service.page_sent(self.api)
-        return JSONResponse({"data": shown, "links": links})
+        return JsonAnswer({"data": shown, "links": links})
 
     def get(self, call: Call) -> Response:
         """``GET`` of one job."""
@@ -142,17 +145,19 @@ class JobEndpoints:
     def tiles(self, call: Call) -> Response:
         """``GET .../tiles``."""
         tiles = self.service.tiles(call.job_id)
+        for tile in tiles[:1]:
+            call.scripted(tile.scripted)
         if wanted := call.query.get("status"):
             tiles = [tile for tile in tiles if tile["status"] == wanted]
         data, links = self._page(call, tiles, f"{self._collection(call)}/{call.job_id}/tiles")
-        return JSONResponse({"data": data, "links": links})
+        return JsonAnswer({"data": data, "links": links})
 
     def tile(self, call: Call) -> Response:
         """``GET .../tiles/{tileId}``."""
         tile_id = call.request.path_params["tile_id"]
         for tile in self.service.tiles(call.job_id):
             if str(tile["id"]) == tile_id:
-                return JSONResponse(tile)
+                return call.answer(tile)
         raise ServiceError(404, f"Tile {tile_id} not found.")
 
     def _action(self, action: str) -> Handler:
@@ -164,9 +169,10 @@ class JobEndpoints:
 
     def _collection(self, call: Call) -> str:
         """Absolute address of the jobs, for links: in the new layout whichever was asked."""
-        url = call.request.url
+        # Copied, not parsed: an odd Host header must not make a list fail.
+        host = call.request.headers.get("host", "")
         layout = UrlLayout(self.service.settings.links_layout)
-        return f"{url.scheme}://{url.netloc}{self.api.path(layout)}"
+        return f"{call.request.scope['scheme']}://{host}{self.api.path(layout)}"
 
     def _page(self, call: Call, items: Sequence[T], url: str) -> tuple[Sequence[T], dict[str, str]]:
         return page(items, call.query, self.service.settings.page_size, url)
@@ -186,7 +192,7 @@ def _guarded(service: Service, path: str, method: str, handler: Handler) -> Rout
             wait = service.rate_limit.admit(service.settings.requests_per_minute)
             if wait is not None:
                 # Not wrapped, and in milliseconds: section 3.2.
-                return JSONResponse(error_object(429), 429, {"Retry-After": str(wait)})
+                return JsonAnswer(error_object(429), 429, {"Retry-After": str(wait)})
             try:
                 return handler(Call(request, body))
             finally:
@@ -197,13 +203,14 @@ def _guarded(service: Service, path: str, method: str, handler: Handler) -> Rout
 
 def _grid_routes(service: Service, prefix: str) -> list[Route]:
     def grids(_: Call) -> Response:
-        return JSONResponse({"data": list(TILING_GRIDS.values()), "links": {}})
+        return JsonAnswer({"data": list(TILING_GRIDS.values()), "links": {}})
 
     def grid(call: Call) -> Response:
         number = call.request.path_params["grid_id"]
-        if not number.isdecimal() or int(number) not in TILING_GRIDS:
-            raise ServiceError(400, f"There is no tiling grid {number}.")
-        return JSONResponse(TILING_GRIDS[int(number)])
+        known = {str(each): grid for each, grid in TILING_GRIDS.items()}
+        if number not in known:
+            raise ServiceError(400, f"There is no tiling grid {limits.brief(number)}.")
+        return JsonAnswer(known[number])
 
     return [_guarded(service, prefix, "GET", grids), _guarded(service, prefix + "/{grid_id}", "GET", grid)]
 
@@ -217,17 +224,22 @@ def _token_route(service: Service, realm: Realm) -> Route:
                 content_type = request.headers.get("content-type", "")
                 issued = service.tokens.issue(realm, content_type, body, service.settings)
         except TokenRefused as refusal:
-            return JSONResponse(refusal.body, refusal.status, headers)
-        return JSONResponse(issued, headers=headers)
+            return JsonAnswer(refusal.body, refusal.status, headers)
+        return JsonAnswer(issued, headers=headers)
 
     return Route(realm.path, token, methods=["POST"])
 
 
 async def _refuse_service(_: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)  # noqa: S101 - starlette calls this for nothing else
-    return JSONResponse(wrapped(error.status, error.message), error.status)
+    return JsonAnswer(wrapped(error.status, error.message), error.status)
 
 
 async def _refuse_http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - starlette calls this for nothing else
-    return JSONResponse(wrapped(error.status_code), error.status_code, error.headers)
+    return JsonAnswer(wrapped(error.status_code), error.status_code, error.headers)
+
+
+async def _unforeseen(_: Request, __: Exception) -> Response:
+    """A mistake of the emulator; starlette raises it once more, so that it is logged."""
+    return JsonAnswer(wrapped(500, "The emulator failed. Please report what its log says."), 500)

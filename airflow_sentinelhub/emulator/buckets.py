@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -15,6 +16,7 @@ from airflow_sentinelhub.emulator.job import Job
 from airflow_sentinelhub.jobs import BatchApi
 
 Writer = Callable[[str, bytes], None]
+_logger = logging.getLogger(__name__)
 
 
 class Folder:
@@ -72,11 +74,14 @@ class Buckets:
             self._write.place(url)
 
     def deliver(self, job: Job, now: datetime) -> None:
-        """Write what is new, or has changed."""
+        """Write what is new, or has changed. What cannot be written is logged, and tried again later."""
         if self._write is None:
             return
-        for url, content in files(job, now):
-            digest = hashlib.sha256(content).digest()
-            if self._written.get(url) != digest:
-                self._write(url, content)
-                self._written[url] = digest
+        try:
+            for url, content in files(job, now):
+                digest = hashlib.sha256(content).digest()
+                if self._written.get(url) != digest:
+                    self._write(url, content)
+                    self._written[url] = digest
+        except Exception:  # what the job says is one thing, whether its files can be written another
+            _logger.exception("The results of job %s could not be written", job.id)

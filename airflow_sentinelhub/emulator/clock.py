@@ -6,6 +6,12 @@ import time as _time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from airflow_sentinelhub.emulator import limits
+
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+"""The end of the service's time: what it works out from there still fits into Python's calendar."""
+FASTEST = 1e9
+
 
 class ServiceClock:
     """
@@ -13,8 +19,8 @@ class ServiceClock:
 
     Jobs live on this clock; tokens and faults do not (a client waits for those on its own clock).
 
-    :param speed: service seconds per real second. With 60, a ten-minute job takes ten seconds, and the
-        service's dates run ahead of the calendar.
+    :param speed: service seconds per real second, up to 1e9. With 60, a ten-minute job takes ten seconds, and the
+        service's dates run ahead of the calendar. They stop in the year 9000.
     :param time: source of real seconds. Tests pass one that stands still and call :meth:`advance`.
     :param start: the service's time at the beginning. Default: now.
     """
@@ -25,9 +31,8 @@ class ServiceClock:
         time: Callable[[], float] = _time.monotonic,
         start: datetime | None = None,
     ) -> None:
-        _check_speed(speed)
+        self._speed = checked_speed(speed)
         self._time = time
-        self._speed = float(speed)
         self._since = time()
         self._then = start or datetime.now(UTC)
 
@@ -38,29 +43,36 @@ class ServiceClock:
 
     @speed.setter
     def speed(self, speed: float) -> None:
-        _check_speed(speed)
+        checked = checked_speed(speed)
         self._then, self._since = self.now(), self._time()
-        self._speed = float(speed)
+        self._speed = checked
 
     def now(self) -> datetime:
         """The service's time, in UTC."""
-        return self._then + timedelta(seconds=(self._time() - self._since) * self._speed)
+        passed = (self._time() - self._since) * self._speed
+        return self._then + timedelta(seconds=min(passed, (LATEST - self._then).total_seconds()))
 
     def advance(self, seconds: float) -> None:
         """
         Jump ahead.
 
-        :param seconds: service seconds. The clock never runs backwards.
-        :raises ValueError: if negative.
+        :param seconds: service seconds, at most a century. The clock never runs backwards.
+        :raises ValueError: if negative, or too far.
         """
-        if seconds < 0:
-            raise ValueError(f"The service clock never runs backwards, but was to advance by {seconds} s")
-        self._then += timedelta(seconds=seconds)
+        jump = timedelta(seconds=checked_jump(seconds))
+        self._then += min(jump, LATEST - self.now())
 
 
-def _check_speed(speed: float) -> None:
-    if speed < 0:
-        raise ValueError(f"The speed of the service clock must not be negative, but was {speed}")
+def checked_speed(speed: object) -> float:
+    """:raises ValueError: if the clock cannot run at this speed."""
+    return limits.number("The speed of the service clock", speed, 0, FASTEST)
+
+
+def checked_jump(seconds: object) -> float:
+    """:raises ValueError: if the clock cannot jump so far."""
+    if isinstance(seconds, int | float) and seconds < 0:
+        raise ValueError(f"The service clock never runs backwards, but was to advance by {seconds} s")
+    return limits.seconds("What the service clock advances by", seconds)
 
 
 def wire(moment: datetime) -> str:

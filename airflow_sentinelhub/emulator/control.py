@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.error
+import urllib.parse
 import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -104,7 +105,7 @@ class Control(ABC):
 
     def job(self, job_id: str) -> dict[str, Any]:
         """What the service says of a job; costs no request."""
-        return cast("dict[str, Any]", self._call("GET", f"/jobs/{job_id}"))
+        return cast("dict[str, Any]", self._call("GET", f"/jobs/{_quoted(job_id)}"))
 
     def jobs(self) -> list[dict[str, Any]]:
         """All jobs, oldest first, each with its ``api``."""
@@ -112,7 +113,7 @@ class Control(ABC):
 
     def remove_job(self, job_id: str) -> None:
         """Let a job vanish: the service answers 404 from now on."""
-        self._call("DELETE", f"/jobs/{job_id}")
+        self._call("DELETE", f"/jobs/{_quoted(job_id)}")
 
     def set_fate(self, job_id: str, fate: Mapping[str, Any] | None = None, *, steps: Steps | None = None) -> None:
         """
@@ -120,7 +121,7 @@ class Control(ABC):
 
         :param fate: what is left out has its default. A job that is over can only be given ``steps``.
         """
-        self._call("PUT", f"/jobs/{job_id}/fate", _present({"fate": fate or {}, "steps": steps}))
+        self._call("PUT", f"/jobs/{_quoted(job_id)}/fate", _present({"fate": fate or {}, "steps": steps}))
 
     def next_fate(
         self, fate: Mapping[str, Any] | None = None, *, steps: Steps | None = None, api: str | None = None
@@ -255,6 +256,10 @@ class EmulatorControl(Control):
         except urllib.error.HTTPError as error:
             with error:
                 raise ValueError(json.load(error)["error"]) from None
+
+
+def _quoted(job_id: str) -> str:
+    return urllib.parse.quote(job_id, safe="", errors="surrogatepass")
 
 
 def _present(given: Mapping[str, Any]) -> dict[str, Any]:

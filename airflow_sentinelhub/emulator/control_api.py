@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote
 
-from airflow_sentinelhub.emulator.clock import wire
+from airflow_sentinelhub.emulator import limits
+from airflow_sentinelhub.emulator.clock import checked_jump, checked_speed, wire
 from airflow_sentinelhub.emulator.fates import Fate
 from airflow_sentinelhub.emulator.faults import Fault
+from airflow_sentinelhub.emulator.placing import MOST_AT_ONCE
 from airflow_sentinelhub.emulator.service import Service
 from airflow_sentinelhub.emulator.tokens import Realm
 from airflow_sentinelhub.jobs import BatchApi, UserAction
@@ -34,19 +37,23 @@ def control(service: Service, method: str, path: str, given: object) -> tuple[in
     """
     Carry out one request to the control interface.
 
-    :param path: below ``/_emulator``.
+    :param path: below ``/_emulator``, as it stands in an address (percent-encoded).
     :param given: the body.
     :return: HTTP status and answer.
     :raises Refused: if that makes no sense.
     """
     if not isinstance(given, Mapping):
         raise Refused("The body must be a JSON object")
-    segments = [segment for segment in path.split("/") if segment]
+    segments = [unquote(segment) for segment in path.split("/") if segment]
+    try:
+        limits.check_depth(given, limits.DEEPEST_SCRIPTED)
+    except ValueError as error:
+        raise Refused(f"The body is too much: {error}") from None
     with service.lock:
         try:
             return _dispatch(service, method, segments, given)
         except KeyError as error:
-            raise Refused(f"No such thing: {error.args[0] if error.args else path}", 404) from None
+            raise Refused(f"No such thing: {limits.brief(error.args[0] if error.args else path)}", 404) from None
         except Refused:
             raise
         except (ValueError, TypeError) as error:
@@ -64,7 +71,7 @@ def _dispatch(service: Service, method: str, segments: list[str], given: Given) 
         case "GET", ["jobs"]:
             return 200, {"data": _all_jobs(service)}
         case "GET", ["jobs", job_id]:
-            return 200, service.raw(service.jobs[job_id])[0]
+            return 200, _shown(service, job_id)
         case "DELETE", ["jobs", job_id]:
             service.remove(job_id)
             return 200, {}
@@ -76,7 +83,7 @@ def _dispatch(service: Service, method: str, segments: list[str], given: Given) 
         case "POST", ["next-fate"]:
             rest = dict(given)
             api = rest.pop("api", None)
-            service.next_fate(_fate(service, rest), None if api is None else BatchApi(api))
+            service.next_fate(_fate(service, rest), None if api is None else _api(api))
             return 201, {}
         case "POST", ["faults"]:
             return 201, {"id": service.faults.add(Fault.parse(given))}
@@ -88,7 +95,7 @@ def _dispatch(service: Service, method: str, segments: list[str], given: Given) 
             service.faults.clear()
             return 200, {}
         case "DELETE", ["faults", number]:
-            service.faults.clear(int(number))
+            service.faults.clear(_number(number))
             return 200, {}
     return _dispatch_service(service, method, segments, given)
 
@@ -138,49 +145,97 @@ def _without(given: Given) -> Given:
 
 
 def _all_jobs(service: Service) -> list[dict[str, Any]]:
-    jobs = service.jobs.all()
-    return [{"api": job.api.value, **shown} for job, shown in zip(jobs, service.raw(*jobs), strict=True)]
+    return [{"api": job.api.value, **shown} for job, shown in service.shown(service.jobs.all())]
+
+
+def _shown(service: Service, job_id: str) -> dict[str, Any]:
+    shown = service.raw(service.jobs[job_id])
+    if not shown:
+        raise KeyError(job_id)
+    return shown[0]
+
+
+def _api(value: object) -> BatchApi:
+    try:
+        return BatchApi(str(value))
+    except ValueError:
+        raise Refused(f'"api" is one of {", ".join(BatchApi)}, but was {limits.brief(value)}') from None
+
+
+def _number(value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise Refused(f"A fault has a number, but was {limits.brief(value)}") from None
+
+
+def _mapping(name: str, value: object) -> Given:
+    if not isinstance(value, Mapping):
+        raise Refused(f"{name} is an object, but was {limits.brief(value)}")
+    return value
+
+
+def _seconds(name: str, value: object) -> float:
+    return limits.seconds(name, value, -limits.CENTURY)
 
 
 def _add_job(service: Service, given: Given) -> str:
     rest = dict(given)
     if "api" not in rest:
         raise Refused(f'"api" is required: one of {", ".join(BatchApi)}')
-    api = BatchApi(rest.pop("api"))
+    api = _api(rest.pop("api"))
     fate = Fate.parse(rest.pop("fate", None), rest.pop("steps", None), service.default_fate)
     action = rest.pop("user_action", None)
-    known: dict[str, Callable[[Any], Any]] = {
-        "status": str,
-        "request": dict,
-        "description": str,
-        "job_id": str,
-        "age": float,
-    }
-    if unknown := sorted(set(rest) - set(known)):
-        raise Refused(f"A new job has no {', '.join(unknown)}")
-    values = {name: convert(rest[name]) for name, convert in known.items() if rest.get(name) is not None}
+    values = _checked("A new job has", rest, _JOB_FIELDS)
     return service.add(api, fate, user_action=None if action is None else UserAction(action), **values)
 
 
 def _add_foreign_jobs(service: Service, given: Given) -> list[str]:
-    known: dict[str, Callable[[Any], Any]] = {"count": int, "status": str, "age": float, "every": float}
-    if unknown := sorted(set(given) - {"api", *known}):
-        raise Refused(f"Foreign jobs have no {', '.join(unknown)}; they have api, {', '.join(known)}")
-    values = {"count": 1} | {name: known[name](given[name]) for name in known if given.get(name) is not None}
-    return service.add_foreign(BatchApi(str(given.get("api"))), **values)
+    rest = dict(given)
+    api = _api(rest.pop("api", None))
+    return service.add_foreign(api, **{"count": 1} | _checked("Foreign jobs have", rest, _FOREIGN_FIELDS))
+
+
+_Check = Callable[[str, object], object]
+_JOB_FIELDS: Mapping[str, _Check] = {
+    "status": limits.text,
+    "request": _mapping,
+    "description": limits.text,
+    "job_id": limits.text,
+    "age": _seconds,
+}
+_FOREIGN_FIELDS: Mapping[str, _Check] = {
+    "count": lambda name, value: limits.whole(name, value, 0, MOST_AT_ONCE),
+    "status": limits.text,
+    "age": _seconds,
+    "every": _seconds,
+}
+
+
+def _checked(what: str, given: Given, fields: Mapping[str, _Check]) -> dict[str, Any]:
+    """The fields that were given, except those that are null."""
+    if unknown := sorted(set(given) - set(fields)):
+        raise Refused(f"{what} no {', '.join(unknown)[:100]}; they have api, {', '.join(fields)}")
+    return {
+        name: check(f"{name!r} of a job", given[name])
+        for name, check in fields.items()
+        if given.get(name) is not None
+    }
 
 
 def _set_fate(service: Service, job_id: str, given: Given) -> dict[str, Any]:
     job = service.jobs[job_id]
     base = replace(service.default_fate, tile_count=job.fate.tile_count, cost=job.fate.cost)
     job.meet(_fate(service, given, base), service.now())
-    return service.raw(job)[0]
+    return _shown(service, job_id)
 
 
 def _clock(service: Service, given: Given) -> dict[str, Any]:
     if unknown := sorted(set(given) - {"advance", "speed"}):
         raise Refused(f"The clock has no {', '.join(unknown)}; it has advance and speed")
-    if "speed" in given:
-        service.clock.speed = float(given["speed"])
-    service.clock.advance(float(given.get("advance", 0.0)))
+    speed = checked_speed(given["speed"]) if "speed" in given else None
+    jump = checked_jump(given.get("advance", 0.0))
+    if speed is not None:
+        service.clock.speed = speed
+    service.clock.advance(jump)
     return {"now": wire(service.clock.now()), "speed": service.clock.speed}

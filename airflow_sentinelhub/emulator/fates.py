@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from airflow_sentinelhub.emulator import limits
 from airflow_sentinelhub.emulator.steps import Step, parse_steps
 from airflow_sentinelhub.jobs import BatchApi, JobStatus, StopReason, UserAction
 
@@ -74,6 +75,8 @@ class Fate:
         :param base: Default: the defaults of this class.
         :raises ValueError: for an unknown name, or a value that makes no sense.
         """
+        if given is not None and not isinstance(given, Mapping):
+            raise ValueError(f"A fate is an object, but was {limits.brief(given)}")
         values = dict(given or {})
         if steps is not None:
             values["steps"] = steps
@@ -92,17 +95,22 @@ class Fate:
         return fate
 
     def _check(self) -> None:
-        for name in ("queued_seconds", "analysis_seconds", "ready_seconds", "processing_seconds", "cost"):
-            _check_number(name, getattr(self, name))
+        for name in ("queued_seconds", "analysis_seconds", "ready_seconds", "processing_seconds"):
+            limits.seconds(f"{name!r} of a fate", getattr(self, name))
+        limits.number("'cost' of a fate", self.cost)
         if self.completion_percentage is not None:
-            _check_number("completion_percentage", self.completion_percentage)
+            limits.number("'completion_percentage' of a fate", self.completion_percentage)
+        limits.flag("'fails_in_analysis' of a fate", self.fails_in_analysis)
+        limits.text("'stopped_reason' of a fate", self.stopped_reason)
+        if self.error is not None:
+            limits.text("'error' of a fate", self.error)
         if self.end is not None and self.end not in ENDS:
             raise ValueError(
-                f'A job does not end in {self.end!r}. For a status that the service may invent, use "then" '
-                f'or "steps", e.g. {{"then": [{{"status": {self.end!r}}}]}}'
+                f"A job does not end in {limits.brief(self.end)}. For a status that the service may invent, use "
+                f'"then" or "steps", e.g. {{"then": [{{"status": {limits.brief(self.end)}}}]}}'
             )
         for name in ("tile_count", "failed_tiles", "no_data_tiles", "partial_tiles"):
-            _check_number(name, getattr(self, name))
+            limits.whole(f"{name!r} of a fate", getattr(self, name))
         if self.failed_tiles > self.tile_count:
             raise ValueError(f"{self.failed_tiles} of {self.tile_count} tiles cannot fail")
         if self.failed_tiles + self.no_data_tiles + self.partial_tiles > self.tile_count:
@@ -177,15 +185,7 @@ class Fate:
 
 
 def _texts(name: str, value: object) -> tuple[str, ...]:
-    if (
-        isinstance(value, str)
-        or not isinstance(value, Sequence)
-        or not all(isinstance(each, str) for each in value)
-    ):
-        raise ValueError(f"{name!r} of a fate must be a list of texts, but was {value!r}")
-    return tuple(value)
-
-
-def _check_number(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        raise ValueError(f"{name!r} of a fate must be a number of at least 0, but was {value!r}")
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise ValueError(f"{name!r} of a fate must be a list of texts, but was {limits.brief(value)}")
+    # They are written to files, which cannot hold everything that JSON can.
+    return tuple(limits.encodable(f"Each of the texts in {name!r} of a fate", each) for each in value)

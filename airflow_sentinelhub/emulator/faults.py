@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
-from airflow_sentinelhub.emulator.places import Place
+from airflow_sentinelhub.emulator import limits
+from airflow_sentinelhub.emulator.places import TILING_GRIDS, TOKEN, Place
+from airflow_sentinelhub.jobs import BatchApi
 
 
 class FaultKind(StrEnum):
@@ -38,6 +40,9 @@ class ErrorShape(StrEnum):
     WRAPPED = "wrapped"
     FLAT = "flat"
     NONE = "none"
+
+
+WITHOUT_BODY = frozenset({204, 205, 304})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,21 +95,19 @@ class Fault:
             raise ValueError(f"A fault has no {', '.join(unknown)}; it has {', '.join(sorted(known))}")
         values = dict(given)
         values["kind"] = FaultKind(values.get("kind", FaultKind.STATUS))
-        if values.get("shape") is not None:
-            values["shape"] = ErrorShape(values["shape"])
-        if values.get("retry_after") is not None:
+        if type(values.get("retry_after")) in (int, float):
             values["retry_after"] = str(values["retry_after"])
-        for name in ("after", "times", "status"):
-            if not isinstance(values.get(name), int | None):
-                raise ValueError(f"{name!r} of a fault must be a whole number, but was {values[name]!r}")
+        for name, check in _CHECKS.items():
+            if values.get(name) is not None:
+                values[name] = check(f"{name!r} of a fault", values[name])
+        for name in _NEVER_NULL:
+            if name in values and values[name] is None:
+                raise ValueError(f"{name!r} of a fault cannot be null")
         fault = cls(**values)
-        if fault.path is not None:
-            try:
-                re.compile(fault.path)
-            except re.error as error:
-                raise ValueError(f"{fault.path!r} is no regular expression: {error}") from None
         if fault.kind is FaultKind.REDIRECT and not fault.location:
             raise ValueError('A redirect needs a "location"')
+        if fault.kind in (FaultKind.CUT, FaultKind.TRUNCATED) and fault.status in WITHOUT_BODY:
+            raise ValueError(f"An answer with status {fault.status} has no body that could end in the middle")
         return fault
 
     def matches(self, place: Place, method: str, path: str) -> bool:
@@ -117,7 +120,50 @@ class Fault:
 
     def public(self) -> dict[str, Any]:
         """As the control interface shows it."""
-        return asdict(self)
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+
+def _shape(_: str, value: object) -> ErrorShape:
+    return ErrorShape(str(value))
+
+
+def _path(name: str, value: object) -> str:
+    try:
+        re.compile(limits.text(name, value))
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"{limits.brief(value)} is no regular expression: {error}") from None
+    return str(value)
+
+
+def _api(name: str, value: object) -> str:
+    if value not in _APIS:
+        raise ValueError(f"{name} is one of {', '.join(_APIS)}, but was {limits.brief(value)}")
+    return str(value)
+
+
+def _body(_: str, value: object) -> object:
+    limits.check_depth(value, limits.DEEPEST_SCRIPTED)
+    return value
+
+
+_APIS = (*BatchApi, TILING_GRIDS, TOKEN)
+_MANY = 10**9
+_CHECKS: Mapping[str, Callable[[str, object], object]] = {
+    "method": limits.text,
+    "path": _path,
+    "api": _api,
+    "after": lambda name, value: limits.whole(name, value, 0, _MANY),
+    "times": lambda name, value: limits.whole(name, value, 1, _MANY),
+    "status": limits.status,
+    "shape": _shape,
+    "message": limits.text,
+    "body": _body,
+    "retry_after": limits.header,
+    "location": limits.header,
+    "seconds": lambda name, value: limits.number(name, value, 0, limits.REAL_SECONDS),
+    "carried_out": limits.flag,
+}
+_NEVER_NULL = ("after", "seconds", "carried_out")
 
 
 class FaultSwitches:

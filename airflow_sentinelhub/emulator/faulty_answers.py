@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from airflow_sentinelhub.emulator.errors import error_object, wrapped
-from airflow_sentinelhub.emulator.faults import ErrorShape, Fault, FaultKind
+from airflow_sentinelhub.emulator.faults import WITHOUT_BODY, ErrorShape, Fault, FaultKind
 
 TRANSPORT = "airflow_sentinelhub.transport"
 _PAGE = (
@@ -47,7 +47,8 @@ async def answer_faulty(
             await _or_closing(_gone(receive), closing)
             await _drop(scope, receive)
         case FaultKind.HTML:
-            await HTMLResponse(_PAGE, fault.status or 200, _headers(fault))(scope, receive, send)
+            page = None if fault.status in WITHOUT_BODY else _PAGE
+            await HTMLResponse(page, fault.status or 200, _headers(fault))(scope, receive, send)
         case FaultKind.EMPTY:
             await Response(None, fault.status or 200, _headers(fault))(scope, receive, send)
         case FaultKind.REDIRECT:
@@ -60,8 +61,11 @@ async def answer_faulty(
 def _error(fault: Fault) -> Response:
     status = fault.status or 500
     shape = fault.shape or (ErrorShape.FLAT if status == 429 else ErrorShape.WRAPPED)
+    if status in WITHOUT_BODY:
+        return Response(None, status, _headers(fault))
     if isinstance(fault.body, str):
-        return Response(fault.body, status, _headers(fault), "text/plain")
+        # What UTF-8 cannot say is sent all the same: a client has to cope with it.
+        return Response(fault.body.encode("utf-8", "surrogatepass"), status, _headers(fault), "text/plain")
     if fault.body is not None:
         return Response(json.dumps(fault.body), status, _headers(fault), "application/json")
     if shape is ErrorShape.NONE:

@@ -25,12 +25,12 @@ class KeptJobs:
         self, api: BatchApi, request: dict[str, Any], fate: Fate, created: datetime, job_id: str | None = None
     ) -> Job:
         """
-        Take in a new job, for which nobody has done anything yet.
+        Make a new job, for which nobody has done anything yet. It is not there before :meth:`keep`.
 
         :param job_id: Default: a new UUID.
         """
         self._made += 1
-        job = Job(
+        return Job(
             id=job_id or str(uuid.uuid4()),
             api=api,
             number=self._made,
@@ -40,8 +40,15 @@ class KeptJobs:
             script=Script(fate.steps or whole_life(api, fate, UserAction.NONE), created),
             scripted=bool(fate.steps),
         )
+
+    def keep(self, job: Job) -> None:
+        """Take in a job that was made."""
         self._jobs[job.id] = job
-        return job
+
+    def discard(self, job: Job) -> None:
+        """Forget a job (or what it was earlier) altogether, as if there had never been one."""
+        self._jobs.pop(job.id, None)
+        self._removed = [(removed, each) for removed, each in self._removed if each.id != job.id]
 
     def remove(self, job_id: str, now: datetime) -> None:
         """:raises KeyError: if there is none (any more)."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
+from airflow_sentinelhub.emulator import access
 from airflow_sentinelhub.emulator.buckets import Writer
 from airflow_sentinelhub.emulator.clock import ServiceClock
 from airflow_sentinelhub.emulator.control import Control
@@ -15,6 +17,8 @@ from airflow_sentinelhub.emulator.service import Service
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.emulator.server import Server
+
+_logger = logging.getLogger(__name__)
 
 
 class MissingExtraError(ImportError):
@@ -41,11 +45,15 @@ class Emulator(Control):
     :param speed: service seconds per real second. Default: 60, so a job of the default length takes twelve
         seconds; 0 stands still except for :meth:`advance`.
     :param port: Default: a free one.
-    :param host: address to listen at.
+    :param host: address to listen at. Others than those of this machine alone need ``allow_remote``.
     :param clock: a clock to use instead of one of that speed.
     :param settings: settings to begin with, see :class:`~airflow_sentinelhub.emulator.settings.Settings`.
     :param write_result: takes URL and content of each file that a job leaves in its user's bucket, such as
         :class:`~airflow_sentinelhub.emulator.buckets.Folder`. Default: nothing is written.
+    :param allow_remote: listen where other machines can reach it, although it guards nothing; logged as a warning.
+    :param allowed_hosts: names by which its control interface may be called over HTTP, besides ``localhost``, the
+        loopback addresses and ``host``.
+    :raises ValueError: for a host that others can reach without ``allow_remote``.
     :raises MissingExtraError: on entering, without the extra ``emulator``.
     """
 
@@ -58,7 +66,12 @@ class Emulator(Control):
         clock: ServiceClock | None = None,
         settings: Mapping[str, Any] | None = None,
         write_result: Writer | None = None,
+        allow_remote: bool = False,
+        allowed_hosts: Collection[str] = (),
     ) -> None:
+        access.check_listening(host, allow_remote)
+        self._allowed_hosts = tuple(allowed_hosts)
+        self._names = access.names_of(host, self._allowed_hosts)
         self.service = Service(clock or ServiceClock(speed), settings, write=write_result)
         self._host = host
         self._port = port
@@ -114,7 +127,9 @@ class Emulator(Control):
             from airflow_sentinelhub.emulator.server import Server, address, open_socket
         except ModuleNotFoundError as error:
             raise MissingExtraError(error.name) from error
-        self._server = Server(self.service)
+        if warning := access.warning(self._host, self._allowed_hosts):
+            _logger.warning(warning)
+        self._server = Server(self.service, self._names)
         listener = open_socket(self._host, self._port)
         self._url, self._port = address(self._host, listener), listener.getsockname()[1]
         self._thread = threading.Thread(
@@ -132,5 +147,8 @@ class Emulator(Control):
 
     def _call(self, method: str, path: str, given: Mapping[str, Any] | None = None) -> Any:
         # Through JSON, so that nothing is shared and both ways of calling give the same.
-        answer = control(self.service, method, path, json.loads(json.dumps(given or {})))[1]
-        return json.loads(json.dumps(answer))
+        try:
+            answer = control(self.service, method, path, json.loads(json.dumps(given or {})))[1]
+            return json.loads(json.dumps(answer))
+        except RecursionError:
+            raise ValueError("What was given is nested too deeply") from None

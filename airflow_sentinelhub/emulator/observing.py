@@ -21,8 +21,8 @@ class Answer:
     :param path: of the request, without its query.
     :param headers: names in lower case.
     :param scripted: a fault took the place of the service's answer, or all of it is what a test chose.
-    :param scripted_fields: fields of a job in it (of any, in a list) whose content a test chose: by steps, an end,
-        a request, an id or the name of the cost.
+    :param scripted_fields: fields of a job or a tile in it (of any, in a list) whose content a test chose: by
+        steps, an end, a request, an id or the name of the cost.
     """
 
     method: str

@@ -84,10 +84,10 @@ def _task(job: Job, now: datetime, settings: Settings) -> dict[str, Any]:
 def _v1(job: Job, now: datetime) -> dict[str, Any]:
     moment = job.at(now)
     shown: dict[str, Any] = {
+        **job.request,
         "id": job.id,
         "accountId": PROJECT_ID,
         "created": wire(job.created),
-        **job.request,
         "tileCount": tile_count(job, now),
         "tileWidthPx": _TILE_PIXELS,
         "tileHeightPx": _TILE_PIXELS,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_sentinelhub.emulator import bodies
+from airflow_sentinelhub.emulator import bodies, limits
 from airflow_sentinelhub.emulator.fates import ENDS, Fate
 from airflow_sentinelhub.emulator.job import Job
 from airflow_sentinelhub.emulator.kept_jobs import KeptJobs
@@ -18,6 +19,8 @@ from airflow_sentinelhub.emulator.steps import Script
 from airflow_sentinelhub.jobs import BatchApi, JobStatus, StopReason, UserAction
 
 _SOMEBODY_ELSES = "Somebody else's"
+_JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,127}")
+MOST_AT_ONCE = 100_000
 
 
 def place(
@@ -36,15 +39,22 @@ def place(
     """
     Put in a job, see :meth:`Control.add_job`.
 
-    :raises ValueError: for an id that exists, or both a status and steps.
+    :raises ValueError: for an id that exists or is none, both a status and steps, or numbers that make no sense.
     """
+    if job_id is not None and not _JOB_ID.fullmatch(job_id):
+        raise ValueError(
+            "A job's id is part of addresses and file names: at most 128 letters, digits and . _ ~ -, the first "
+            f"one a letter or a digit; but was {limits.brief(job_id)}"
+        )
     if job_id in jobs:
         raise ValueError(f"There is a job {job_id} already")
+    limits.seconds("The age of a job", age, -limits.CENTURY)
     if fate.steps and status is not None:
         raise ValueError('Either "status" or "steps", not both: the first step has a status')
     over = status is not None and status not in ON_THE_WAY
     if over and fate.end is None and status in ENDS:
         fate = replace(fate, end=status)
+    limits.check_depth(request, limits.DEEPEST)
     asked = bodies.masked(dict(request or sample_request(api)))
     if description is not None:
         (asked if api is not BatchApi.STATISTICAL else {})["description"] = description
@@ -63,6 +73,7 @@ def place(
         job.scripted_fields |= {EVERYTHING if api is BatchApi.PROCESS_V1 else "request"}
     if job_id is not None:
         job.scripted_fields |= {"id"}
+    jobs.keep(job)
     return job
 
 
@@ -72,10 +83,11 @@ def place_foreign(
     """
     Put in jobs of other people, see :meth:`Control.add_foreign_jobs`.
 
-    :raises ValueError: for a negative count.
+    :raises ValueError: for a count that is negative or too large, or if they take more than a century.
     """
-    if count < 0:
-        raise ValueError(f"{count} jobs cannot be put in")
+    limits.whole("The number of jobs", count, 0, MOST_AT_ONCE)
+    limits.seconds("The time between two jobs", every, -limits.CENTURY)
+    limits.seconds("The time between the first job and the last one", abs(every) * count)
     return [
         place(jobs, now, api, Fate(), status=status, age=age - number * every, description=_SOMEBODY_ELSES)
         for number in range(count)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, overload
 
+from airflow_sentinelhub.emulator import limits
 from airflow_sentinelhub.emulator.buckets import Folder
 from airflow_sentinelhub.emulator.control import Control
 from airflow_sentinelhub.emulator.fates import ENDS, Fate
@@ -191,8 +192,11 @@ def _read(api: BatchApi, status: str | Statuses) -> list[tuple[JobStatus, float]
                 f"A {api.display_name} job has no status {word!r}; there are {', '.join(known)}. A status that "
                 f'the service may yet invent goes into add_job("{api}", steps=[{{"status": {word!r}}}]).'
             )
-        if isinstance(length, bool) or not isinstance(length, int | float) or not length > 0:
-            raise ValueError(f"{word} must last some service seconds (a number above 0), but was given {length!r}")
+        if isinstance(length, bool) or not isinstance(length, int | float) or not 0 < length <= limits.CENTURY:
+            raise ValueError(
+                f"{word} must last some service seconds (a number above 0, at most a century), but was given "
+                f"{limits.brief(length)}"
+            )
         read.append((JobStatus(word), float(length)))
     return read
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Collection
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from airflow_sentinelhub.emulator import access
 from airflow_sentinelhub.emulator.faulty_answers import TRANSPORT
 from airflow_sentinelhub.emulator.gate import Gate
 from airflow_sentinelhub.emulator.service import Service
@@ -40,7 +42,8 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 
 def address(host: str, listener: socket.socket) -> str:
-    """Base URL of what listens there."""
+    """Base URL of what listens there, as this machine calls it."""
+    host = access.reachable(host)
     name = f"[{host}]" if ":" in host else host
     return f"http://{name}:{listener.getsockname()[1]}"
 
@@ -50,10 +53,11 @@ class Server(uvicorn.Server):
     Serves one emulator.
 
     :param service: what to serve.
+    :param names: by which the control interface may be called, see :func:`.access.names_of`.
     """
 
-    def __init__(self, service: Service) -> None:
-        self._gate = Gate(service)
+    def __init__(self, service: Service, names: Collection[str] = ()) -> None:
+        self._gate = Gate(service, names)
         super().__init__(
             uvicorn.Config(
                 self._gate,

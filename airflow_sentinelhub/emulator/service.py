@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time as _time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_sentinelhub.emulator import bodies
 from airflow_sentinelhub.emulator.account import Account
@@ -27,6 +28,9 @@ from airflow_sentinelhub.emulator.tiles import tiles
 from airflow_sentinelhub.emulator.tokens import Tokens
 from airflow_sentinelhub.emulator.traffic import Traffic
 from airflow_sentinelhub.jobs import BatchApi, JobStatus, UserAction
+
+_logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class Service:
@@ -75,7 +79,10 @@ class Service:
     def now(self) -> datetime:
         """The service's time, with the account settled up to it."""
         now = self.clock.now()
-        self.account.settle(self.jobs.all(), now)
+        jobs = self.jobs.all()
+        if self.settings.processing_units is not None:
+            jobs = [job for job, _ in self._each(jobs, lambda job: job.cost(now))]
+        self.account.settle(jobs, now)
         return now
 
     def configure(self, changes: Mapping[str, Any]) -> None:
@@ -95,7 +102,10 @@ class Service:
         except ValueError as error:
             raise ServiceError(400, f"{error}.") from None
         self.account.check(api, "create")
-        return payload(self.jobs.make(api, request, self._fate_for(api), now), now, self.settings)
+        job = self.jobs.make(api, request, self._fate_for(api), now)
+        shown = payload(job, now, self.settings)
+        self.jobs.keep(job)
+        return shown
 
     def add(self, api: BatchApi, fate: Fate, **given: Any) -> str:
         """
@@ -135,25 +145,39 @@ class Service:
 
     def raw(self, *jobs: Job) -> list[Payload]:
         """Jobs as the service would show them, even while it hides them."""
+        return [shown for _, shown in self.shown(jobs)]
+
+    def shown(self, jobs: Iterable[Job]) -> list[tuple[Job, Payload]]:
+        """The same, each with its job."""
         now = self.now()
-        for job in jobs:
+
+        def look(job: Job) -> Payload:
             self.buckets.deliver(job, now)
-        return [payload(job, now, self.settings) for job in jobs]
+            return payload(job, now, self.settings)
+
+        return self._each(jobs, look)
 
     def in_order(self, api: BatchApi, sort: str, descending: bool) -> list[Job]:
         """All jobs of an API in order; equals in the order of their creation."""
         then = self._list_time(self.now())
-        jobs = [job for job in self.jobs.as_of(then, api) if self._visible(job, then)]
 
-        def order(job: Job) -> tuple[Any, ...]:
+        def order(job: Job) -> tuple[Any, ...] | None:
+            if not self._visible(job, then):
+                return None
             made = (job.created, job.number)
             return made if sort == "created" else (job.at(then).status, *made)
 
-        return sorted(jobs, key=order, reverse=descending)
+        ordered = [(key, job) for job, key in self._each(self.jobs.as_of(then, api), order) if key is not None]
+        ordered.sort(key=lambda each: each[0], reverse=descending)
+        return [job for _, job in ordered]
 
     def listed(self, job: Job) -> Payload:
         """A job of :meth:`in_order` as the list shows it."""
         return payload(job, self._list_time(self.clock.now()), self.settings)
+
+    def page(self, jobs: Iterable[Job]) -> list[Payload]:
+        """Jobs of :meth:`in_order` as the list shows them."""
+        return [shown for _, shown in self._each(jobs, self.listed)]
 
     def page_sent(self, api: BatchApi) -> None:
         """Let other people's jobs appear, if a page of a list makes them."""
@@ -175,14 +199,15 @@ class Service:
         Change the description of a job.
 
         :return: the request, not the job.
-        :raises ServiceError: 409 while it is being processed or waits for that.
+        :raises ServiceError: 400 for a description that is no text, 409 while it is being processed or waits for
+            that.
         """
         job, now = self.find(api, job_id), self.clock.now()
         if _busy(job, now):
             raise ServiceError(409, f"Request {job_id} is being processed or waits for it, and cannot be updated.")
-        if isinstance(body.get("description"), str):
+        if (description := bodies.description(body)) is not None:
             job.remember(now)
-            job.request = {**job.request, "description": body["description"]}
+            job.request = {**job.request, "description": description}
         return payload(job, now, self.settings) if api is BatchApi.PROCESS_V1 else request_payload(job)
 
     def delete(self, api: BatchApi, job_id: str) -> None:
@@ -197,13 +222,33 @@ class Service:
         """Make a job vanish: 404 from now on."""
         self.jobs.remove(job_id, self.now())
 
-    def tiles(self, job_id: str) -> list[dict[str, Any]]:
+    def tiles(self, job_id: str) -> list[Payload]:
         """The tiles of a V1 job."""
-        return tiles(self.find(BatchApi.PROCESS_V1, job_id), self.clock.now())
+        job, now = self.find(BatchApi.PROCESS_V1, job_id), self.clock.now()
+        scripted = () if job.at(now).step.tiles is None else ("status",)
+        return [Payload(tile, scripted) for tile in tiles(job, now)]
 
     def next_fate(self, fate: Fate, api: BatchApi | None) -> None:
         """Keep a fate for the next job that is created (in that API); they are used in order."""
         self._next_fates.append((api, fate))
+
+    def _each(self, jobs: Iterable[Job], look: Callable[[Job], T]) -> list[tuple[Job, T]]:
+        """
+        What a look at each job gives.
+
+        A job that cannot be looked at is a mistake of the emulator. It is removed, as it would spoil every list to
+        come, and logged.
+        """
+        found = []
+        for job in jobs:
+            try:
+                found.append((job, look(job)))
+            except Exception:
+                self.jobs.discard(job)
+                _logger.exception(
+                    "The emulator cannot show job %s, and has removed it. Please report this", job.id
+                )
+        return found
 
     def _fate_for(self, api: BatchApi) -> Fate:
         for position, (wanted, fate) in enumerate(self._next_fates):

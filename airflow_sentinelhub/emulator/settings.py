@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from airflow_sentinelhub.jobs import BatchApi
-
-_KINDS: dict[str, tuple[type, ...]] = {
-    "str": (str,),
-    "int": (int,),
-    "float": (int, float),
-    "bool": (bool,),
-    "list[str]": (list,),
-}
-_AT_LEAST_ONE = frozenset({"page_size", "requests_per_minute"})
+from airflow_sentinelhub.emulator import limits
+from airflow_sentinelhub.emulator.pages import SORTS
+from airflow_sentinelhub.jobs import BatchApi, UrlLayout
 
 CLIENT_ID = "emulator-client"
 CLIENT_SECRET = "emulator-secret"  # noqa: S105 - public, documented: the emulator guards nothing
@@ -82,12 +75,13 @@ class Settings:
 
         :raises ValueError: for a name that does not exist or a value of the wrong kind.
         """
-        known = {each.name: str(each.type) for each in fields(self)}
+        checked = {}
         for name, value in changes.items():
-            if name not in known:
-                raise ValueError(f"No setting {name!r}; there are {', '.join(sorted(known))}")
-            _check(name, known[name], value)
-        for name, value in changes.items():
+            if name not in _CHECKS:
+                raise ValueError(f"No setting {limits.brief(name)}; there are {', '.join(sorted(_CHECKS))}")
+            is_null = value is None and name in _MAY_BE_NULL
+            checked[name] = None if is_null else _CHECKS[name](f"Setting {name!r}", value)
+        for name, value in checked.items():
             setattr(self, name, value)
 
     def public(self) -> dict[str, Any]:
@@ -103,12 +97,58 @@ class Settings:
         }[api]
 
 
-def _check(name: str, kind: str, value: object) -> None:
-    if value is None and kind.endswith(" | None"):
-        return
-    accepted = _KINDS[kind.removesuffix(" | None")]
-    if not isinstance(value, accepted) or (isinstance(value, bool) and accepted != (bool,)):
-        raise ValueError(f"Setting {name!r} must be of type {kind}, but was {value!r}")
-    least = 1 if name in _AT_LEAST_ONE else 0
-    if isinstance(value, int | float) and value < least:
-        raise ValueError(f"Setting {name!r} must be at least {least}, but was {value!r}")
+def _one_of(words: Iterable[str]) -> Callable[[str, object], object]:
+    known = tuple(words)
+
+    def check(name: str, value: object) -> object:
+        if value not in known:
+            raise ValueError(f"{name} is one of {', '.join(known)}, but was {limits.brief(value)}")
+        return value
+
+    return check
+
+
+def _whole(least: int, most: int) -> Callable[[str, object], object]:
+    return lambda name, value: limits.whole(name, value, least, most)
+
+
+def _real_seconds(name: str, value: object) -> object:
+    return limits.number(name, value, 0, limits.REAL_SECONDS)
+
+
+def _refusal(name: str, value: object) -> object:
+    return limits.status(name, value, 400)
+
+
+def _texts(name: str, value: object) -> object:
+    if not isinstance(value, list):
+        raise ValueError(f"{name} must be a list of texts, but was {limits.brief(value)}")
+    return [limits.text(f"Each of {name}", each) for each in value]
+
+
+_YEAR = 366 * 86_400
+_CHECKS: Mapping[str, Callable[[str, object], object]] = {
+    "client_id": limits.text,
+    "client_secret": limits.text,
+    "main_token_seconds": _whole(0, _YEAR),
+    "cdse_token_seconds": _whole(0, _YEAR),
+    "invalid_client_status": _refusal,
+    "page_size": _whole(1, limits.MOST),
+    "default_sort": _one_of(SORTS),
+    "links_layout": _one_of(UrlLayout),
+    "process_cost_key": limits.text,
+    "statistical_cost_key": limits.text,
+    "hidden_fields": _texts,
+    "not_found_seconds": limits.seconds,
+    "restart_seconds": limits.seconds,
+    "out_of_pu_restart_seconds": limits.seconds,
+    "retention": limits.flag,
+    "list_lag_seconds": limits.seconds,
+    "foreign_jobs_per_page": _whole(0, 10_000),
+    "processing_units": limits.number,
+    "insufficient_units_status": _refusal,
+    "requests_per_minute": _whole(1, 10**9),
+    "answer_seconds": _real_seconds,
+    "seconds_per_answer": limits.seconds,
+}
+_MAY_BE_NULL = frozenset({"processing_units", "requests_per_minute"})

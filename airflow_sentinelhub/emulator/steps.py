@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from airflow_sentinelhub.emulator import limits
 from airflow_sentinelhub.jobs import JobStatus
 
 _OWN_KEYS = frozenset({"status", "seconds", "completionPercentage", "cost", "tiles", "remove", "gone"})
@@ -47,25 +48,23 @@ class Step:
 
         :raises ValueError: if it is neither a status nor gone, or a value makes no sense.
         """
-        gone = bool(given.get("gone", False))
+        gone = limits.flag('"gone" of a step', given.get("gone", False))
         status = given.get("status", "" if gone else None)
         if not isinstance(status, str):
-            raise ValueError(f'A step needs a "status" (any word) or "gone": true, but was {dict(given)}')
-        tiles = given.get("tiles")
-        if tiles is not None and not isinstance(tiles, Mapping):
-            raise ValueError(f'"tiles" of a step is a count by status, e.g. {{"PROCESSED": 3}}, not {tiles!r}')
+            raise ValueError(f'A step needs a "status" (any word) or "gone": true, but was {limits.brief(given)}')
+        limits.check_depth(given, limits.DEEPEST_SCRIPTED)
         fields = {name: value for name, value in given.items() if name not in _OWN_KEYS}
         percentage = given.get("completionPercentage")
         if percentage is None and "completionPercentage" in given:
             fields["completionPercentage"] = None
         return cls(
             status=status,
-            seconds=_number(given, "seconds"),
+            seconds=_optional(limits.seconds, given, "seconds"),
             percentage=_range(percentage),
-            cost=_number(given, "cost"),
-            tiles=tiles,
+            cost=_optional(limits.number, given, "cost"),
+            tiles=_tiles(given.get("tiles")),
             fields=fields,
-            remove=frozenset(given.get("remove", ())),
+            remove=_names(given.get("remove", ())),
             gone=gone,
             scripted=frozenset({"status", *fields}),
         )
@@ -163,7 +162,8 @@ def parse_steps(given: Sequence[Mapping[str, Any]]) -> tuple[Step, ...]:
     """
     Read a list of steps.
 
-    :raises ValueError: if it is empty or not a list, or a step before the last one has no length.
+    :raises ValueError: if it is empty or not a list, a step before the last one has no length, or all of them take
+        more than a century.
     """
     if isinstance(given, str | Mapping) or not isinstance(given, Sequence) or not given:
         raise ValueError('"steps" must be a list with at least one step')
@@ -173,6 +173,7 @@ def parse_steps(given: Sequence[Mapping[str, Any]]) -> tuple[Step, ...]:
     for step in steps[:-1]:
         if step.seconds is None:
             raise ValueError(f'Step {step.status!r} needs "seconds": only the last step stays for ever')
+    limits.seconds("The length of all steps together", sum(step.seconds or 0.0 for step in steps))
     return steps
 
 
@@ -194,21 +195,44 @@ def _whole(number: float) -> float:
     return int(number) if float(number).is_integer() else number
 
 
-def _number(given: Mapping[str, Any], name: str) -> float | None:
+def _optional(check: Callable[[str, object], float], given: Mapping[str, Any], name: str) -> float | None:
     value = given.get(name)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        raise ValueError(f"{name!r} of a step must be a number of at least 0, but was {value!r}")
-    return float(value)
+    return None if value is None else check(f"{name!r} of a step", value)
 
 
 def _range(percentage: object) -> tuple[float, float] | None:
     match percentage:
         case None:
             return None
-        case int() | float():
-            return float(percentage), float(percentage)
-        case [int() | float() as first, int() | float() as last]:
-            return float(first), float(last)
-    raise ValueError(f'"completionPercentage" of a step is a number or [from, to], but was {percentage!r}')
+        case [first, last]:
+            return _percentage(first), _percentage(last)
+    return _percentage(percentage), _percentage(percentage)
+
+
+def _percentage(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= limits.LARGEST:
+        raise ValueError(
+            f'"completionPercentage" of a step is a number or [from, to], but was {limits.brief(value)}'
+        )
+    return float(value)
+
+
+def _tiles(given: object) -> dict[str, int] | None:
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise ValueError(
+            f'"tiles" of a step is a count by status, e.g. {{"PROCESSED": 3}}, not {limits.brief(given)}'
+        )
+    counts = {
+        limits.text('A status in "tiles" of a step', status): limits.whole(f"The number of {status} tiles", count)
+        for status, count in given.items()
+    }
+    limits.whole("The number of all tiles", sum(counts.values()))
+    return counts
+
+
+def _names(given: object) -> frozenset[str]:
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise ValueError(f'"remove" of a step is a list of fields, but was {limits.brief(given)}')
+    return frozenset(limits.text('A field in "remove" of a step', each) for each in given)

@@ -10,6 +10,7 @@ from airflow_sentinelhub.emulator.job import Job
 from airflow_sentinelhub.jobs import JobStatus, TileStatus
 
 _SOMEWHERE = (14.0, 45.9, 14.6, 46.2)
+_FAR = 1e9  # no coordinate system goes farther
 _SETTLED = (TileStatus.PROCESSED, TileStatus.FAILED)
 # A tile that gets stuck is put back twice; the third time it has failed.
 _STUCK = (
@@ -101,6 +102,6 @@ def _bounds(request: dict[str, Any]) -> tuple[float, float, float, float]:
                     }
                 }
             }
-        }:
+        } if all(abs(each) <= _FAR for each in (w, s, e, n)):
             return w, s, e, n
     return _SOMEWHERE

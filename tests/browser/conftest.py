@@ -16,6 +16,7 @@ from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 from demo.airflow_rest import AirflowRestError
+from tests.harness import requirements
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images"
@@ -38,7 +39,7 @@ def chromium():
     """A browser without a window. None is ever downloaded."""
     path = next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
-        pytest.skip(f"needs a browser: none of {', '.join(NAMES)} is installed")
+        pytest.skip(requirements.BROWSER)
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--disable-dev-shm-usage"])

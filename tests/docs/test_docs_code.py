@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from airflow.sdk import DAG
 
+from tests.harness import requirements
 from tests.harness.versions import dag_bag
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +38,7 @@ def test_it_can_be_read(page, number, title, source):
 )
 def test_it_can_be_run(page, number, title, source):
     if "import sentinelhub" in source or "from sentinelhub" in source:
-        pytest.importorskip("sentinelhub.api.batch.process_v2", reason="the extra sentinelhub is not installed")
+        pytest.importorskip("sentinelhub.api.batch.process_v2", reason=requirements.SENTINELHUB)
     with DAG("a_dag", schedule=None):
         exec(compile(source, f"{page}, block {number}", "exec"), {"__name__": "a_page"})
 

@@ -13,6 +13,7 @@ import pytest
 from airflow_sentinelhub.operators import batch as operators
 from airflow_sentinelhub.sensors import batch, group
 from airflow_sentinelhub.watching import asking
+from tests.harness import requirements
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = "\n".join(page.read_text() for page in (ROOT / "docs" / "reference").glob("*.md"))
@@ -46,7 +47,7 @@ def test_the_numbers_of_performance():
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    pytest.importorskip("mkdocs")
+    pytest.importorskip("mkdocs", reason=requirements.DOCS)
     folder = tmp_path_factory.mktemp("site")
     built = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder],

@@ -165,7 +165,8 @@ def test_nonsense_is_refused_with_a_reason(
     ],
 )
 def test_nonsense_over_http(emulator: Emulator, method: str, path: str, body: bytes | None, status: int) -> None:
-    answer = requests.request(method, f"{emulator.url}/_emulator{path}", data=body, timeout=60)
+    headers = {"Content-Type": "application/json"}
+    answer = requests.request(method, f"{emulator.url}/_emulator{path}", data=body, headers=headers, timeout=60)
     assert (answer.status_code, set(answer.json())) == (status, {"error"})
 
 

@@ -190,7 +190,7 @@ def test_jobs_that_appear_while_a_list_is_read_come_last_in_the_usual_order(
     ("wrong", "complaint"),
     [
         ({"api": "proces"}, "proces"),
-        ({"api": "process", "count": -1}, "-1 jobs"),
+        ({"api": "process", "count": -1}, "from 0 to 100000, but was -1"),
         ({"api": "process", "number": 3}, "have no number; they have api, count, status, age, every"),
     ],
 )

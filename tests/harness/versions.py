@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.harness import requirements
+
 AIRFLOW = tuple(int(number) for number in importlib.metadata.version("apache-airflow").split(".")[:2])
 
 # A warning is an error in the tests, and an Airflow that stumbles over its own does not even find a connection.
@@ -34,10 +36,10 @@ def needs_airflow(version: str, what_it_does: str) -> pytest.MarkDecorator:
     Mark a test that makes no sense below a version of Airflow.
 
     :param version: such as ``3.3``.
-    :param what_it_does: for the reason: "only Airflow >= 3.3 ...".
+    :param what_it_does: what only that version does, for who reads the test.
     """
     needed = tuple(int(number) for number in version.split("."))
-    return pytest.mark.skipif(needed > AIRFLOW, reason=f"only Airflow >= {version} {what_it_does}")
+    return pytest.mark.skipif(needed > AIRFLOW, reason=requirements.airflow(version))
 
 
 def serialize(arguments: dict[str, Any]) -> Any:

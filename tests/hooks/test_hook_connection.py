@@ -12,6 +12,7 @@ import structlog
 from airflow_sentinelhub.exceptions import InvalidConnection, ServiceUnavailable
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi, UrlLayout
+from tests.harness import requirements
 from tests.harness.versions import needs_airflow
 
 MAIN = "https://services.sentinel-hub.com"
@@ -300,7 +301,7 @@ def test_a_client_pauses_on_the_clock_that_all_others_have(virtual_emulator, vir
 
 
 def test_get_sh_config(configure, monkeypatch, tmp_path):
-    pytest.importorskip("sentinelhub", reason="needs the extra 'sentinelhub'")
+    pytest.importorskip("sentinelhub", reason=requirements.SENTINELHUB)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("SH_CLIENT_ID", "of the worker")
     configure({"deployment": "cdse"})

@@ -14,14 +14,14 @@ import pytest
 
 from airflow_sentinelhub.emulator import Emulator
 from airflow_sentinelhub.jobs import BatchApi, Goal
+from tests.harness import requirements
 from tests.real_client.virtual_time import LibraryTime
 
 VERSION = "3.11.1"
-_WANTED = f"these tests run the real sentinelhub-py {VERSION}, the last release with all six monitor functions"
 
-sentinelhub = pytest.importorskip("sentinelhub", reason=f"sentinelhub is not installed: {_WANTED}")
+sentinelhub = pytest.importorskip("sentinelhub", reason=requirements.LAST_SENTINELHUB_WITH_MONITORS)
 if sentinelhub.__version__ != VERSION:
-    pytest.skip(f"sentinelhub {sentinelhub.__version__} is installed: {_WANTED}", allow_module_level=True)
+    pytest.skip(requirements.LAST_SENTINELHUB_WITH_MONITORS, allow_module_level=True)
 
 # ruff: noqa: E402, TID251 - this is the place, and it must not be reached with another version
 from sentinelhub import SHConfig

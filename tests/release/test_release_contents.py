@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from release.contents import WrongContentsError, check_sdist, check_wheel, tracked
+from tests.harness import requirements
 
 ROOT = Path(__file__).parents[2]
 
 if not (ROOT / ".git").exists():
-    pytest.skip("what is published is what git tracks, and this is no clone", allow_module_level=True)
+    pytest.skip(requirements.GIT_CLONE, allow_module_level=True)
 
 INFORMATION = {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE"}
 

@@ -192,12 +192,12 @@ BROKEN = [
 
 def give_up_soon_if(hangs: Callable[[str], bool], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a request that gets no answer end soon, and give all others the time that a busy machine takes."""
-    request = SentinelHubSession.request
+    send = SentinelHubSession.send
 
-    def timed(self: SentinelHubSession, method: Any, url: Any, **kwargs: Any) -> Any:
-        return request(self, method, url, **{**kwargs, "timeout": (LONG, 0.2 if hangs(url) else LONG)})
+    def timed(self: SentinelHubSession, request: Any, **kwargs: Any) -> Any:
+        return send(self, request, **{**kwargs, "timeout": (LONG, 0.2 if hangs(request.url) else LONG)})
 
-    monkeypatch.setattr(SentinelHubSession, "request", timed)
+    monkeypatch.setattr(SentinelHubSession, "send", timed)
 
 
 @pytest.mark.parametrize(("broken", "reason"), BROKEN)

@@ -50,7 +50,8 @@ _LAST_LETTERS = frozenset(
 )
 
 # In a text a secret follows its name and a separator, perhaps quoted, escaped (JSON in JSON) or percent-encoded.
-_SEPARATOR = re.compile(r"[:=]|%3[AaDd]")
+_SEPARATOR = re.compile(r"[:=]|%(?:25){0,3}3[AaDd]")
+_ENCODED_QUOTES = frozenset({"20", "22", "27", "5C", "5c"})
 _AFTER_NAME = " \t\n\"'\\])"
 _SCHEME = r"(?:[Bb]earer|[Bb]asic|[Dd]igest|[Tt]oken)\b"
 _VALUE = re.compile(
@@ -203,6 +204,8 @@ def _follows_secret_name(text: str, start: int, separator: re.Match[str]) -> boo
     at = separator.start()
     before = text[max(start, at - _LONGEST_NAME) : at]
     name = before.rstrip(_AFTER_NAME)
+    if name[-2:] in _ENCODED_QUOTES:
+        name = name.rstrip("%0257Cc")
     if name[-1:] not in _LAST_LETTERS:  # spares most the rest
         return False
     if _is_secret_name(name):

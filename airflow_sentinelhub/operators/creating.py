@@ -148,12 +148,12 @@ class JobCreation:
             before = self._record
             self._keep(before.asking(self._tag.digest, clock.now()))
             try:
-                payload = self._client.create(self._order.body)
+                job = self._read(self._client.create(self._order.body))
             except JobMayExist as lost:
                 self._log.warning("%s", lost)
-                job = self._lost(lost)
-                if job is not None:
-                    return job
+                found = self._lost(lost)
+                if found is not None:
+                    return found
                 if attempt == ATTEMPTS:
                     raise
                 self._log.warning("The job did not appear, so it is asked for once more.")
@@ -162,11 +162,23 @@ class JobCreation:
                 self._keep(before)
                 raise
             else:
-                return self._new(payload)
+                return self._new(job)
         raise AssertionError("the last attempt returns or raises")
 
-    def _new(self, payload: dict[str, Any]) -> BatchJob:
-        job = BatchJob.from_payload(self._api, payload)
+    def _read(self, payload: dict[str, Any]) -> BatchJob:
+        """
+        Read the answer to the creation. One without a usable id is as good as lost: the job exists.
+
+        :raises JobMayExist: it is not known which job was created.
+        """
+        try:
+            return BatchJob.from_payload(self._api, payload)
+        except InvalidPayload as error:
+            raise JobMayExist(
+                f"{error}, when it was asked to create one; the job may exist", api=self._api.value
+            ) from error
+
+    def _new(self, job: BatchJob) -> BatchJob:
         self._keep(self._record.created(job.id, self._tag.digest))
         self._log.info("Created %s. Nothing runs, and nothing is charged, before it is started.", job.label)
         return job

@@ -185,3 +185,17 @@ def test_secrets_of_a_request_are_found_however_deep():
     }
     assert sorted(secrets_in(request)) == ["AK", "GS", "SK", "nested"]
     assert MASK not in secrets_in(request)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "body=%7B%22secretAccessKey%22%3A%22abc123%22%7D",
+        "body=%7B%22secretAccessKey%22%3A%20%22abc123%22%7D",
+        "next=%2Fx%3Fclient_secret%253Dabc123",
+        "%257B%2522password%2522%253A%2522abc123%2522%257D",
+        "%5C%22clientSecret%5C%22%3A%5C%22abc123",
+    ],
+)
+def test_secrets_in_percent_encoded_json(text):
+    assert "abc123" not in REDACT(text)

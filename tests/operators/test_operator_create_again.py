@@ -34,6 +34,25 @@ def test_the_worker_dies_and_the_next_attempt_comes_before_the_job_appears(busy,
 
 
 @every_api
+@with_store
+@pytest.mark.parametrize("answer", [{}, {"id": ""}, {"id": "a\nb"}, {"id": 5}, {"id": "x" * 5000}])
+def test_an_answer_without_a_usable_id_loses_no_job(busy, clock, monkeypatch, api, answer):
+    from airflow_sentinelhub.client.batch import BatchClient
+
+    create = BatchClient.create
+
+    def odd(self, body):
+        create(self, body)
+        return answer
+
+    task = Task(busy, api)
+    with monkeypatch.context() as patch:
+        patch.setattr(BatchClient, "create", odd)
+        assert [task.succeeds()] == task.jobs
+    assert posts(busy) == 1
+
+
+@every_api
 def test_without_a_store_the_tag_is_enough(busy, clock, monkeypatch, without_store, api):
     task = Task(busy, api)
     died(monkeypatch, task)

@@ -163,7 +163,7 @@ def test_jobs_by_their_ids_do_not_take_the_whole_list():
     ids = [job_id(5), job_id(6), job_id(5000)]
     scene(account, act(HOUR, ends_watch(ears, request_ids=ids)))
     assert ears.keys == ["5 DONE"], "6 had ended before"
-    assert account.count() <= 1000 / 60 + 7
+    assert account.count() <= 1000 / 60 + 7 + 300 / 60, "a new job may be 404 for 300 s"
     assert len(ears.lines) == 2
     assert f"{job_id(5000)} is not there any more" in ears.lines[0]
     assert "nothing is left to tell" in ears.lines[1]

@@ -350,7 +350,7 @@ def test_a_large_geometry_costs_little_more_than_to_write_it(monkeypatch, form):
 
     def ours():
         task = operator("Create", task_id="create", request=given, delivery_conn_id="bucket")
-        return task.order(Context()).body
+        return task.order(Context()).body.reveal()
 
     assert ours()["processRequest"] == made["processRequest"]
     assert delivery(ours()) == {**S3, **INLINE}

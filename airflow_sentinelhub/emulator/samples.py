@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from airflow_sentinelhub.jobs import BatchApi
@@ -18,11 +19,11 @@ _PROCESS = {"input": {"bounds": _BOUNDS, "data": _DATA}, "output": _RESPONSES, "
 
 
 def sample_request(api: BatchApi) -> dict[str, Any]:
-    """A request that this API accepts, after the examples of the official documentation."""
+    """Return a new request that this API accepts, after the examples of the official documentation."""
     match api:
         case BatchApi.PROCESS:
             return {
-                "processRequest": _PROCESS,
+                "processRequest": deepcopy(_PROCESS),
                 "input": {"type": "tiling-grid", "id": 0, "resolution": 60.0},
                 "output": {"type": "raster", "delivery": {"s3": {"url": "s3://my-bucket/results"}}},
                 "description": "Max NDVI",
@@ -34,7 +35,7 @@ def sample_request(api: BatchApi) -> dict[str, Any]:
                     "data": [{"type": "sentinel-2-l2a"}],
                 },
                 "aggregation": {
-                    "timeRange": _PERIOD,
+                    "timeRange": dict(_PERIOD),
                     "aggregationInterval": {"of": "P30D"},
                     "evalscript": _EVALSCRIPT,
                     "resx": 10,
@@ -44,7 +45,7 @@ def sample_request(api: BatchApi) -> dict[str, Any]:
             }
         case BatchApi.PROCESS_V1:
             return {
-                "processRequest": _PROCESS,
+                "processRequest": deepcopy(_PROCESS),
                 "tilingGrid": {"id": 0, "resolution": 60.0},
                 "bucketName": "my-bucket",
                 "description": "Max NDVI",

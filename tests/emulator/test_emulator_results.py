@@ -216,3 +216,15 @@ def test_by_default_nothing_is_written(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_fate_that_makes_no_sense(fate: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"tiles|texts"):
         Fate.parse(fate)
+
+
+@pytest.mark.parametrize("api", BatchApi)
+def test_a_sample_can_be_changed_without_changing_the_next_one(api):
+    before = json.dumps(sample_request(api))
+    stack = [sample_request(api)]
+    while stack:
+        item = stack.pop()
+        inner = item.values() if isinstance(item, dict) else item
+        stack += [each for each in inner if isinstance(each, dict | list)]
+        item.clear()
+    assert json.dumps(sample_request(api)) == before

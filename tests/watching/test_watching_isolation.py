@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from unittest import mock
 
 import pytest
-from tests.watching.virtual_time import run
+from tests.harness.virtual_time import run
 
 from airflow_sentinelhub.exceptions import (
     InvalidPayload,

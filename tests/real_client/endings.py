@@ -38,7 +38,7 @@ _INTERVAL = 30.0
 """Seconds between two looks of a sensor: no state of the situations that counts is shorter."""
 
 _JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_PATIENCE = re.compile(r"\bfor \d+ \w+ (?=\(outage_tolerance\))")
+_PATIENCE = re.compile(r"\bfor (?:\d+ \w+ )+(?=\(outage_tolerance\))")
 
 
 @dataclass(frozen=True)

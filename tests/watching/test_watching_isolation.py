@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from unittest import mock
 
 import pytest
-from tests.harness.virtual_time import run
 
 from airflow_sentinelhub.exceptions import (
     InvalidPayload,
@@ -18,6 +17,7 @@ from airflow_sentinelhub.exceptions import (
 from airflow_sentinelhub.jobs import BatchJob, MissingJob, Outcome
 from airflow_sentinelhub.jobs import assessment as rules
 from airflow_sentinelhub.watching import wait as wait_module
+from tests.harness.virtual_time import run
 from tests.watching.scripted_account import NEVER, OUTAGE, Job, ScriptedAccount
 from tests.watching.waits import Log, polling, wait_for, watch_for
 

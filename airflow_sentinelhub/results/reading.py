@@ -62,7 +62,7 @@ def read_tiles(
     :param include_geometry: v1: keep ``geometry`` and ``origin``.
     :param warn: is told that a folder of this machine is read because the connection allows it.
     :param sleep: waits before something is read again.
-    :return: the tiles or features; to be closed if they are not read to their end, as there may be files behind them.
+    :return: the tiles or features; to be closed if they are not read to their end: there may be files behind them.
     :raises ResultsUnavailable: what became of them cannot be told, or may not be read from where the job delivers.
     """
     match job.api:

@@ -23,12 +23,12 @@ from airflow_sentinelhub.client.pages import (
     Payload,
     pages,
 )
-from airflow_sentinelhub.client.scrub import Scrubber, credentials_in
 from airflow_sentinelhub.client.tokens import PROCESS_TOKENS, TokenCache
 from airflow_sentinelhub.client.transport import Transport
 from airflow_sentinelhub.exceptions import BadRequest, InvalidPayload, InvalidRequestId, UnsupportedOperation
 from airflow_sentinelhub.jobs.api import BatchApi
 from airflow_sentinelhub.jobs.hidden import Hidden
+from airflow_sentinelhub.jobs.redaction import Redactor, secrets_in
 from airflow_sentinelhub.jobs.statuses import TileStatus
 
 
@@ -79,7 +79,7 @@ class BatchClient:
         self.budget = budget
         self._collection = f"{config.base_url}{api.path(config.url_layout)}"
         self._subject = Subject(api.display_name, "", urlsplit(config.base_url).netloc, "base URL", api)
-        self._scrub = Scrubber(config.client_secret)
+        self._scrub = Redactor(config.client_secret)
         self._clock = clock
         self._transport = Transport(
             config,
@@ -196,7 +196,7 @@ class BatchClient:
             None,
             method="POST",
             body=_as_json(request, self.api),
-            scrub=self._scrub.knowing(*credentials_in(request.reveal())),
+            scrub=self._scrub.knowing(*secrets_in(request.reveal())),
             repeatable=False,
         )
         return self._send(call, budget)
@@ -259,7 +259,7 @@ class BatchClient:
         method: str = "GET",
         expects: Expects = Expects.OBJECT,
         body: bytes | None = None,
-        scrub: Scrubber | None = None,
+        scrub: Redactor | None = None,
         repeatable: bool = True,
     ) -> Call:
         url = self._collection

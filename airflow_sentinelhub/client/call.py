@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Any, assert_never
 
 from airflow_sentinelhub.client.answer import Answer
 from airflow_sentinelhub.client.errors import Subject
-from airflow_sentinelhub.client.scrub import REDACT, Scrubber
+from airflow_sentinelhub.jobs.redaction import REDACT, Redactor
 from airflow_sentinelhub.jobs.untrusted_json import DOCUMENT, InvalidJson, clean, parse_json
 
 
@@ -38,7 +40,7 @@ class Call:
     method: str
     url: str
     expects: Expects
-    scrub: Scrubber
+    scrub: Redactor
     params: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = field(default=None, repr=False)
     repeatable: bool = True
@@ -46,6 +48,18 @@ class Call:
     def asking(self, params: Mapping[str, str]) -> Call:
         """Return the same call with another query."""
         return replace(self, params=params)
+
+
+MOST_MARKS = 2_500_000
+"""
+Commas and opening brackets in an answer at most. Each value in JSON has one of them, and costs up to 100 bytes of
+memory. 16 MB of coordinates, the densest that the service sends, have about 2,200,000.
+"""
+
+_MARKS = (b",", b"[", b"{")
+_LARGE = 1024 * 1024
+_ONE_LARGE_ANSWER = threading.Lock()
+"""Held while a large answer is decoded, which takes several times its bytes for a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +74,7 @@ class Unusable:
     unreadable: bool = False
 
 
-def decode(answer: Answer, expects: Expects, scrub: Scrubber = REDACT) -> dict[str, Any] | Unusable:
+def decode(answer: Answer, expects: Expects, scrub: Redactor = REDACT) -> dict[str, Any] | Unusable:
     """
     Read the body of a success.
 
@@ -81,6 +95,13 @@ def decode(answer: Answer, expects: Expects, scrub: Scrubber = REDACT) -> dict[s
             assert_never(expects)
     if not answer.body.strip():
         return Unusable(f"an empty answer ({answer.status})")
+    if sum(map(answer.body.count, _MARKS)) > MOST_MARKS:
+        return Unusable(f"JSON of more values than any real answer has ({answer.status})", unreadable=True)
+    with _ONE_LARGE_ANSWER if len(answer.body) > _LARGE else nullcontext():
+        return _read(answer, expects, scrub)
+
+
+def _read(answer: Answer, expects: Expects, scrub: Redactor) -> dict[str, Any] | Unusable:
     try:
         payload = parse_json(answer.body)
     except InvalidJson:

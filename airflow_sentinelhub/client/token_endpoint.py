@@ -25,12 +25,12 @@ from airflow_sentinelhub.client.errors import (
 )
 from airflow_sentinelhub.client.gate import Gate, GateKey
 from airflow_sentinelhub.client.retry import FIRST_PAUSE, retry_after
-from airflow_sentinelhub.client.scrub import Scrubber
 from airflow_sentinelhub.client.session import SentinelHubSession
 from airflow_sentinelhub.client.tokens import Token
 from airflow_sentinelhub.client.words import ServiceWords, read_words
 from airflow_sentinelhub.exceptions import InvalidCredentials, RequestRefused, ServiceError
 from airflow_sentinelhub.jobs.hidden import Hidden
+from airflow_sentinelhub.jobs.redaction import Redactor
 from airflow_sentinelhub.jobs.untrusted_json import InvalidJson, clean, parse_json
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -61,7 +61,7 @@ class TokenEndpoint:
         self._gate = gate
         self._gate_key = GateKey(config.client_id, config.auth_url, token_requests=True)
         self._clock = clock
-        self._scrub = Scrubber(config.client_secret)
+        self._scrub = Redactor(config.client_secret)
         host = urlsplit(config.auth_url).netloc
         self._subject = Subject("OAuth client", "issue a token", host, "auth_url")
 

@@ -26,13 +26,13 @@ from airflow_sentinelhub.client.errors import (
 from airflow_sentinelhub.client.gate import Gate, GateKey
 from airflow_sentinelhub.client.pages import FetchedPage
 from airflow_sentinelhub.client.retry import FIRST_PAUSE, Patience, retry_after
-from airflow_sentinelhub.client.scrub import Scrubber
 from airflow_sentinelhub.client.session import BearerAuth, SentinelHubSession
 from airflow_sentinelhub.client.token_endpoint import TokenEndpoint
 from airflow_sentinelhub.client.tokens import Token, TokenCache
 from airflow_sentinelhub.client.words import read_words
 from airflow_sentinelhub.exceptions import ServiceError, ServiceUnavailable
 from airflow_sentinelhub.jobs.hidden import Hidden
+from airflow_sentinelhub.jobs.redaction import Redactor
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 class _Course:
     """What happened in a call so far."""
 
-    scrub: Scrubber
+    scrub: Redactor
     """Knows the secrets that were sent."""
     renewed: bool = False
     size: int = 0

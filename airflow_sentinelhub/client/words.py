@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_sentinelhub.client.answer import Answer
-from airflow_sentinelhub.client.scrub import Scrubber
 from airflow_sentinelhub.jobs.plain_text import LONGEST_LINE, encodable
-from airflow_sentinelhub.jobs.redaction import LONGEST_SECRET
+from airflow_sentinelhub.jobs.redaction import LONGEST_SECRET, Redactor
 from airflow_sentinelhub.jobs.untrusted_json import RECORD, InvalidJson, clean, parse_json
 
 LONGEST_CODE = 100
@@ -45,7 +44,7 @@ class ServiceWords:
         return ": ".join(word for word in (self.code, quoted) if word)
 
 
-def read_words(answer: Answer, scrub: Scrubber) -> ServiceWords:
+def read_words(answer: Answer, scrub: Redactor) -> ServiceWords:
     """
     Read the body of an answer that is no success.
 
@@ -73,13 +72,13 @@ def read_words(answer: Answer, scrub: Scrubber) -> ServiceWords:
     return ServiceWords(_line(message, scrub), _line(inner.get("code"), scrub, LONGEST_CODE))
 
 
-def _json(body: bytes, scrub: Scrubber) -> Any:
+def _json(body: bytes, scrub: Redactor) -> Any:
     if len(body) > _LARGEST_JSON:
         raise InvalidJson("it is too long")
     return clean(parse_json(body), redact=scrub, limits=RECORD)
 
 
-def _text(body: bytes, scrub: Scrubber) -> str:
+def _text(body: bytes, scrub: Redactor) -> str:
     # Cut before all else; secrets go first of what is left, as their halves are not recognised.
     return scrub.excerpt(encodable(body[: _READ + 3 * LONGEST_SECRET].decode(errors="replace")), _READ)
 
@@ -98,7 +97,7 @@ def _heading(page: str) -> str:
     return html.unescape(_NO_CHARACTER.sub("\ufffd", _TAG.sub(" ", page)))
 
 
-def _line(text: Any, scrub: Scrubber, longest: int = LONGEST_LINE) -> str | None:
+def _line(text: Any, scrub: Redactor, longest: int = LONGEST_LINE) -> str | None:
     if text is None:
         return None
     line = scrub.line(str(text), 2 * longest)

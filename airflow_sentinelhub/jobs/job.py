@@ -164,12 +164,15 @@ def is_plausible_id(value: object) -> TypeGuard[str]:
     """
     Tell whether a value from outside can be the id of a job.
 
-    :param value: what the service says. Its ids are UUIDs; any short printable text that is no secret is taken.
+    :param value: what the service says. Its ids are UUIDs; any short printable text is taken that is no secret and
+        leads nowhere else as a part of an address.
     """
     return (
         isinstance(value, str)
         and 0 < len(value) <= LONGEST_ID
         and value.isprintable()
+        and value.strip(".") != ""
+        and not {"/", "\\"} & {*value}
         and "\ufffd" not in value
         and REDACT(value) == value
     )

@@ -111,15 +111,17 @@ def secrets_in(payload: object) -> Iterator[str]:
 
     :param payload: what will be sent.
     """
-    if isinstance(payload, Mapping):
-        for name, value in payload.items():
-            if isinstance(value, str) and is_secret_name(str(name)):
-                yield value
-            else:
-                yield from secrets_in(value)
-    elif isinstance(payload, list | tuple):
-        for value in payload:
-            yield from secrets_in(value)
+    left = [payload]
+    while left:
+        value = left.pop()
+        if isinstance(value, Mapping):
+            for name, each in value.items():
+                if isinstance(each, str) and is_secret_name(str(name)):
+                    yield each
+                else:
+                    left.append(each)
+        elif isinstance(value, list | tuple):
+            left += value
 
 
 class Redactor:

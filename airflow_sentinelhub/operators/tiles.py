@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from airflow_sentinelhub import clock
@@ -136,7 +136,7 @@ class SentinelHubBatchTilesOperator(SentinelHubBatchOperator):
             warn=self.log.warning,
             sleep=self._sleep,
         )
-        with json_lines(storage, self.output_path) if self.output_path else nullcontext() as lines:
+        with closing(tiles), json_lines(storage, self.output_path) if self.output_path else nullcontext() as lines:
             for status, tile in tiles:
                 if tally.add(status, tile) and lines is not None:
                     lines.write(status, tile)

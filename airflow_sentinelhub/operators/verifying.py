@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from airflow_sentinelhub.jobs import BatchJob, Tally
@@ -48,9 +49,10 @@ def verify(
     storage = Storage(storage_conn_id, job.label, job_id=job.id, api=job.api.value, status=job.word)
     tally = Tally(job.api, keep=False)
     completeness = Completeness(job, allowance, count_no_data=count_no_data)
-    for status, tile in read_tiles(client, job, payload, storage, warn=log.warning, sleep=sleep):
-        tally.add(status, tile)
-        completeness.add(status, tile)
+    with closing(read_tiles(client, job, payload, storage, warn=log.warning, sleep=sleep)) as tiles:
+        for status, tile in tiles:
+            tally.add(status, tile)
+            completeness.add(status, tile)
     for level, line in report(job, payload, tally):
         log.log(level, "%s", line)
     counts = tally.counts()

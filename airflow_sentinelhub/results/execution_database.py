@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def read_features(
     *,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = _OWN_CLOCK,
-) -> Iterator[tuple[str, dict[str, Any]]]:
+) -> Generator[tuple[str, dict[str, Any]], None, None]:
     """
     Give the features of a job one by one: the status, and ``id``, ``name``, ``error`` and ``delivered``.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from typing import Any, Protocol, assert_never
 
 from airflow_sentinelhub.jobs import BatchApi, BatchJob
@@ -12,7 +12,7 @@ from airflow_sentinelhub.jobs.delivery_access import FileAccess, check_access
 from airflow_sentinelhub.jobs.tiles import read_tile
 from airflow_sentinelhub.results.storage import Storage
 
-Tiles = Iterator[tuple[str, dict[str, Any]]]
+Tiles = Generator[tuple[str, dict[str, Any]], None, None]
 
 
 class ServiceConfig(Protocol):
@@ -62,6 +62,7 @@ def read_tiles(
     :param include_geometry: v1: keep ``geometry`` and ``origin``.
     :param warn: is told that a folder of this machine is read because the connection allows it.
     :param sleep: waits before something is read again.
+    :return: the tiles or features; to be closed if they are not read to their end: there may be files behind them.
     :raises ResultsUnavailable: what became of them cannot be told, or may not be read from where the job delivers.
     """
     match job.api:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -41,7 +41,7 @@ R = TypeVar("R")
 
 def read_features(
     storage: Storage, files: ResultFiles, job: BatchJob, *, sleep: Callable[[float], None] = time.sleep
-) -> Iterator[tuple[str, dict[str, Any]]]:
+) -> Generator[tuple[str, dict[str, Any]], None, None]:
     """
     Give the features of a job one by one: the status, and what failed of them.
 

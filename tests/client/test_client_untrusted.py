@@ -9,8 +9,10 @@ from client_scripted_service import MakeClient, Service, reply
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_sentinelhub.client import call
 from airflow_sentinelhub.client.answer import Answer
 from airflow_sentinelhub.client.batch import BatchClient
+from airflow_sentinelhub.client.body import LARGEST_ANSWER
 from airflow_sentinelhub.client.call import Expects, Unusable, decode
 from airflow_sentinelhub.client.config import ClientConfig
 from airflow_sentinelhub.exceptions import InvalidCredentials
@@ -104,3 +106,19 @@ def test_what_the_token_endpoint_says_is_one_line(client: BatchClient, service: 
     assert len(message) < 1500
     assert "hush" not in message
     assert "::group::" not in message
+
+
+@pytest.mark.parametrize("value", [b"[]", b"{}", b"1"])
+def test_an_answer_of_more_values_than_any_real_one_is_not_decoded(
+    monkeypatch: pytest.MonkeyPatch, value: bytes
+) -> None:
+    monkeypatch.setattr(call, "parse_json", lambda body: pytest.fail("it was decoded"))
+    found = decoded(b'{"data": [' + b",".join([value] * (call.MOST_MARKS + 1)) + b"]}")
+    assert isinstance(found, Unusable)
+    assert found.unreadable
+
+
+def test_the_densest_answer_of_coordinates_is_decoded() -> None:
+    number = LARGEST_ANSWER // 24
+    points = b",".join([b"[12.3456789,45.6789012]"] * number)
+    assert len(decoded(b'{"a": [' + points + b"]}")["a"]) == number

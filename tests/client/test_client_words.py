@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from airflow_sentinelhub.client.answer import Answer
-from airflow_sentinelhub.client.scrub import Scrubber
 from airflow_sentinelhub.client.words import ServiceWords, read_words
+from airflow_sentinelhub.jobs.redaction import Redactor
 from tests.harness.cost import growth
 
 SECRET = 'p&ss/w"ö rd$'
 
 
-def words(body: Any, scrub: Scrubber | None = None) -> ServiceWords:
+def words(body: Any, scrub: Redactor | None = None) -> ServiceWords:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return read_words(Answer(400, {}, raw, "https://sh.example"), scrub or Scrubber(SECRET))
+    return read_words(Answer(400, {}, raw, "https://sh.example"), scrub or Redactor(SECRET))
 
 
 @pytest.mark.parametrize(

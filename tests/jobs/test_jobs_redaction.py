@@ -187,6 +187,13 @@ def test_secrets_of_a_request_are_found_however_deep():
     assert MASK not in secrets_in(request)
 
 
+def test_secrets_in_a_request_of_any_depth():
+    request = {"accessKey": "AK"}
+    for _ in range(100_000):
+        request = {"a": [request]}
+    assert list(secrets_in(request)) == ["AK"]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -269,3 +269,9 @@ def test_the_cost_of_reading_a_job_grows_with_its_length_only(piece):
         tag_of(payload)
 
     assert growth(read, lambda size: (piece * size)[:size], 25_000) < 9
+
+
+@pytest.mark.parametrize("job_id", [".", "..", "...", "../x", "a/b", "a\\b"])
+def test_an_id_that_would_lead_elsewhere_is_none(job_id):
+    with pytest.raises(InvalidPayload):
+        BatchJob.from_payload(BatchApi.PROCESS, {"id": job_id, "status": "DONE"})

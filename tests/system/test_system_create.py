@@ -45,8 +45,9 @@ class Creation:
 
     @property
     def jobs(self):
-        mine = [job for job in self.service.jobs() if job["request"].get("description", "").startswith(self.name)]
-        return [job["id"] for job in mine]
+        # Other files leave jobs of other APIs, whose requests are elsewhere.
+        described = ((job["id"], job.get("request", {}).get("description", "")) for job in self.service.jobs())
+        return [job_id for job_id, description in described if description.startswith(self.name)]
 
     @property
     def lists_read(self):

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     print(f"\n{table(rows, options, facts)}")
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(as_json(rows, options, facts), indent=2) + "\n")
+    options.json.write_text(json.dumps(as_json(rows, options, facts), indent=2) + "\n", encoding="utf-8")
     print(f"The same, and more, is in {options.json}.")
     wrong = wrong_ends(rows)
     for line in wrong:

@@ -84,7 +84,7 @@ class WaitingProcess:
         """The waits that have ended: ``job_id``, ``outcome`` and ``at``, in seconds since 1970."""
 
     def __enter__(self) -> Self:
-        with self._errors.open("w") as errors:
+        with self._errors.open("w", encoding="utf-8") as errors:
             self._process = subprocess.Popen(
                 self._command,
                 cwd=ROOT,
@@ -92,7 +92,7 @@ class WaitingProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                text=True,
+                encoding="utf-8",
                 start_new_session=True,  # Ctrl-C is for the benchmark, which ends what it started
             )
         self._reader = threading.Thread(target=self._read, daemon=True)

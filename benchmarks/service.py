@@ -51,12 +51,12 @@ class Service:
 
     def __init__(self, **settings: Any) -> None:
         self._settings = settings
-        self._random = random.Random(_SEED)  # noqa: S311 - nothing secret
+        self._random = random.Random(_SEED)
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "airflow_sentinelhub.emulator", "--port", "0", "--speed", "1"]
         self._process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+            command, cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8", start_new_session=True
         )
         try:
             assert self._process.stdout is not None  # noqa: S101 - for mypy

@@ -108,7 +108,7 @@ class Guard:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            text=True,
+            encoding="utf-8",
         )
 
     def watch(self, family: Family) -> None:

@@ -56,7 +56,7 @@ def installed(folder: Path, wheel: Path, constraints: Path) -> bool:
         [python, "-I", ROOT / "release" / "installed.py", ROOT / "example_dags"],
         cwd=folder,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     if ended.returncode:

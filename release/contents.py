@@ -55,7 +55,7 @@ def tracked(root: Path, *folders: str) -> set[str]:
         ["git", "ls-files", *folders],
         cwd=root,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
     )
     return set(listed.stdout.splitlines())

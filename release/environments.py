@@ -42,5 +42,5 @@ def make(folder: Path, wheel: Path, constraints: Path) -> Path:
 
 def _run(*command: object) -> str | None:
     """Run an installer, and give what it said if it failed."""
-    ended = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    ended = subprocess.run([str(part) for part in command], capture_output=True, encoding="utf-8", check=False)
     return ended.stdout + ended.stderr if ended.returncode else None

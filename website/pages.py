@@ -30,7 +30,7 @@ _LINK = re.compile(r"(?<=\]\()(?!https?://|#|mailto:)([^)#\s]+)(#[^)\s]*)?(?=\))
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made of other files."""
     for source, page in PAGES.items():
-        files.append(File.generated(config, page, content=(ROOT / source).read_text()))
+        files.append(File.generated(config, page, content=(ROOT / source).read_text(encoding="utf-8")))
     files.append(File.generated(config, EXAMPLES, content=examples()))
     return files
 
@@ -60,7 +60,7 @@ def examples() -> str:
     """Show the example DAGs, each under its own heading."""
     parts = ["# Example DAGs\n\n`make demo` runs them in a real Airflow, without an account."]
     for file in sorted((ROOT / "example_dags").glob("*.py")):
-        source = file.read_text()
+        source = file.read_text(encoding="utf-8")
         introduction = ast.get_docstring(ast.parse(source)) or ""
         code = source.split('"""', 2)[2].strip()
         parts.append(f"## {file.stem}\n\n{introduction}\n\n```python\n{code}\n```")

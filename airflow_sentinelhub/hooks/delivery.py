@@ -82,7 +82,7 @@ def _google(conn_id: str, extra: Extra) -> StorageKeys:
     )
     try:
         if not keyfile.reveal() and path:
-            keyfile = Hidden(Path(path).read_text())
+            keyfile = Hidden(Path(path).read_text(encoding="utf-8"))
         read: Hidden[Any] = Hidden(
             json.loads(keyfile.reveal()) if isinstance(keyfile.reveal(), str) else keyfile.reveal()
         )

@@ -38,7 +38,7 @@ class WorkerGroupWait:
     def __init__(self, sensor: BaseSensorOperator, sentinelhub_conn_id: str, terms: GroupTerms) -> None:
         self._hook = SentinelHubHook(sentinelhub_conn_id)
         # One number for all jobs, so that those whose looks failed together are looked at together again.
-        jitter = random.random()  # noqa: S311 - it only spreads requests
+        jitter = random.random()
         self._group = GroupWait(terms, sensor.log.log, jitter=lambda: jitter)
         self._next: dict[str, tuple[float, NextLook]] = {}
         self._places = Whereabouts(())

@@ -33,9 +33,9 @@ def outcome(tmp_path_factory):
     file = tmp_path_factory.mktemp("bench") / "new" / "results.json"
     command = [*COMMAND, *shlex.split(PATIENT), "--json", str(file)]
     began = time.monotonic()
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=600)
     assert (ended.returncode, ended.stderr) == (0, "")
-    return ended.stdout, json.loads(file.read_text()) | {"took": time.monotonic() - began}
+    return ended.stdout, json.loads(file.read_text(encoding="utf-8")) | {"took": time.monotonic() - began}
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ def test_nothing_is_left_running(how, tmp_path):
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:

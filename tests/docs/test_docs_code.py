@@ -17,7 +17,12 @@ BLOCKS = [
     (page.relative_to(ROOT).as_posix(), number, title, source)
     for page in PAGES
     for number, (title, source) in enumerate(
-        re.findall(r'^```python(?: title="([^"]+)")?\n(.*?)^```', page.read_text(), re.DOTALL | re.MULTILINE), 1
+        re.findall(
+            r'^```python(?: title="([^"]+)")?\n(.*?)^```',
+            page.read_text(encoding="utf-8"),
+            re.DOTALL | re.MULTILINE,
+        ),
+        1,
     )
 ]
 # What is run where it belongs: with an emulator, and by pytest.
@@ -47,7 +52,7 @@ def test_it_can_be_run(page, number, title, source):
     ("page", "number", "title", "source"), named(block for block in BLOCKS if "@dag(" in block[3])
 )
 def test_its_dag_is_found_by_airflow(page, number, title, source, tmp_path):
-    (tmp_path / "dag_of_a_page.py").write_text(source)
+    (tmp_path / "dag_of_a_page.py").write_text(source, encoding="utf-8")
     bag = dag_bag(tmp_path)
     assert bag.import_errors == {}
     assert set(bag.dags) == set(re.findall(r"^@dag\(.*?\)\ndef (\w+)", source, re.DOTALL | re.MULTILINE))

@@ -18,7 +18,10 @@ from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.links.batch import SentinelHubDeliveryLink, SentinelHubJobLink
 
 DOCS = Path(__file__).parents[2] / "docs"
-CONNECTION, TASK = (DOCS / "connection.md").read_text(), (DOCS / "task-page.md").read_text()
+CONNECTION, TASK = (
+    (DOCS / "connection.md").read_text(encoding="utf-8"),
+    (DOCS / "task-page.md").read_text(encoding="utf-8"),
+)
 [FORM] = get_provider_info()["connection-types"]
 CDSE = DEPLOYMENTS["cdse"]
 
@@ -42,7 +45,7 @@ def test_the_secrets_backend_gives_the_same_connection(tmp_path):
     assert settings["AIRFLOW__SECRETS__BACKEND"].endswith(f".{LocalFilesystemBackend.__name__}")
     [argument] = json.loads(settings["AIRFLOW__SECRETS__BACKEND_KWARGS"])
     file = tmp_path / "connections.json"
-    file.write_text(filled_in(content))
+    file.write_text(filled_in(content), encoding="utf-8")
     connection = LocalFilesystemBackend(**{argument: str(file)}).get_connection("my_hub")
     config = read_connection("my_hub", connection)
     assert (config.client_id, config.client_secret) == ("my-id", "my-secret")
@@ -60,7 +63,7 @@ def test_the_table_of_fields_is_that_of_the_form():
 
 
 def test_the_table_of_what_test_says():
-    source = Path(checking.__file__).read_text()
+    source = Path(checking.__file__).read_text(encoding="utf-8")
     table = CONNECTION.partition("| it says: look at | because |\n|---|---|\n")[2].partition("\n\n")[0]
     for said in re.findall(r"^\| (.+?) \| ", table, re.MULTILINE):
         for field in re.split(r", | and ", said):

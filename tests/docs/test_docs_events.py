@@ -19,7 +19,7 @@ from airflow_sentinelhub.watching.ends import RESTING_INTERVAL
 from tests.docs.test_docs_examples import load
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "events.md").read_text()
+PAGE = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
 TEXT = " ".join(PAGE.split())
 EXAMPLE = ROOT / "example_dags" / "example_batch_event.py"
 

@@ -14,8 +14,8 @@ from airflow_sentinelhub.sensors.group import SentinelHubBatchGroupSensor
 from airflow_sentinelhub.watching import group_story
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "groups.md").read_text()
-README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "docs" / "groups.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_example_makes_a_sensor():

@@ -14,7 +14,7 @@ from airflow_sentinelhub.jobs.tag import tag_of
 from airflow_sentinelhub.operators import asking, batch, creating
 
 ROOT = Path(__file__).parent.parent.parent
-PAGE = (ROOT / "docs" / "operators.md").read_text()
+PAGE = (ROOT / "docs" / "operators.md").read_text(encoding="utf-8")
 NOW = 1_772_366_400.0
 V2, V1 = BatchApi.PROCESS, BatchApi.PROCESS_V1
 STARTED = ("ANALYSING", "ANALYSIS_DONE", "PROCESSING")
@@ -127,4 +127,4 @@ def test_the_dag_can_be_imported():
 
 @pytest.mark.parametrize("name", ["Create", "Analyse", "Start", "Stop", "Restart"])
 def test_the_readme_names_every_operator(name):
-    assert f"`SentinelHubBatch{name}Operator`" in (ROOT / "README.md").read_text()
+    assert f"`SentinelHubBatch{name}Operator`" in (ROOT / "README.md").read_text(encoding="utf-8")

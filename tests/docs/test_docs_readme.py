@@ -14,7 +14,7 @@ from airflow_sentinelhub.jobs import Outcome
 from airflow_sentinelhub.sensors import batch
 
 ROOT = Path(__file__).parent.parent.parent
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def blocks(language):

@@ -12,7 +12,7 @@ from airflow_sentinelhub.operators.killing import _HELD_FOR
 from airflow_sentinelhub.operators.requesting import SentinelHubBatchRequestOperator
 from airflow_sentinelhub.triggers.owning import _ASKED_AGAIN_FOR
 
-PAGE = (Path(__file__).parent.parent.parent / "docs" / "run.md").read_text()
+PAGE = (Path(__file__).parent.parent.parent / "docs" / "run.md").read_text(encoding="utf-8")
 
 
 def arguments(operator):

@@ -16,9 +16,9 @@ from airflow_sentinelhub.watching import asking
 from tests.harness import requirements
 
 ROOT = Path(__file__).parents[2]
-REFERENCE = "\n".join(page.read_text() for page in (ROOT / "docs" / "reference").glob("*.md"))
-MIGRATING = (ROOT / "docs" / "migrating.md").read_text()
-PERFORMANCE = (ROOT / "docs" / "performance.md").read_text()
+REFERENCE = "\n".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "reference").glob("*.md"))
+MIGRATING = (ROOT / "docs" / "migrating.md").read_text(encoding="utf-8")
+PERFORMANCE = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
 
 
 def public_classes():
@@ -53,7 +53,7 @@ def site(tmp_path_factory):
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder],
         cwd=ROOT,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=600,
         check=False,
     )
@@ -65,11 +65,13 @@ def test_it_asks_nobody_else(site):
     pages = [*site.rglob("*.html")]
     assert len(pages) > 20
     for page in pages:
-        loaded = re.findall(r"<(?:script|img|iframe|source)[^>]*\bsrc=\"?(https?:[^\s\">]+)", page.read_text())
-        loaded += re.findall(r"<link[^>]*\bhref=\"?(https?:[^\s\">]+)", page.read_text())
+        loaded = re.findall(
+            r"<(?:script|img|iframe|source)[^>]*\bsrc=\"?(https?:[^\s\">]+)", page.read_text(encoding="utf-8")
+        )
+        loaded += re.findall(r"<link[^>]*\bhref=\"?(https?:[^\s\">]+)", page.read_text(encoding="utf-8"))
         assert loaded == [], page
     for style in site.rglob("*.css"):
-        assert not re.search(r"url\(\"?https?:|@import", style.read_text()), style
+        assert not re.search(r"url\(\"?https?:|@import", style.read_text(encoding="utf-8")), style
 
 
 @pytest.mark.parametrize(
@@ -84,9 +86,9 @@ def test_it_asks_nobody_else(site):
     ],
 )
 def test_its_pages_are_made_of_what_is_elsewhere(site, page, words):
-    assert words in (site / page).read_text()
+    assert words in (site / page).read_text(encoding="utf-8")
 
 
 def test_no_role_of_rest_is_left(site):
     for page in (site / "reference").glob("*.html"):
-        assert not re.search(r":(class|meth|func|attr):", page.read_text()), page
+        assert not re.search(r":(class|meth|func|attr):", page.read_text(encoding="utf-8")), page

@@ -14,7 +14,7 @@ from airflow_sentinelhub.operators.tiles import SentinelHubBatchTilesOperator
 from airflow_sentinelhub.results import execution_database, report, statistics
 
 ROOT = Path(__file__).parents[2]
-TILES = (ROOT / "docs" / "tiles.md").read_text()
+TILES = (ROOT / "docs" / "tiles.md").read_text(encoding="utf-8")
 
 
 def test_the_example_makes_an_operator():

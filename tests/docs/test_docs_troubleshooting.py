@@ -12,7 +12,7 @@ import pytest
 from airflow_sentinelhub import exceptions
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "troubleshooting.md").read_text()
+PAGE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 HEADINGS = re.findall(r"^### `(\w+)`$", PAGE, re.MULTILINE)
 CLASSES = {
     name: value
@@ -24,7 +24,7 @@ CLASSES = {
 def texts():
     """Every text of the package, as one where the code puts several together; … where it fills something in."""
     for file in (ROOT / "airflow_sentinelhub").rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
                 yield "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):

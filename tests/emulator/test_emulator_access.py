@@ -42,11 +42,11 @@ def test_listening_elsewhere_is_logged_as_a_warning(caplog: pytest.LogCaptureFix
 
 def test_the_command_refuses_to_listen_elsewhere_unless_that_is_allowed() -> None:
     command = [sys.executable, "-m", "airflow_sentinelhub.emulator", "--host", "0.0.0.0", "--port", "0"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "--allow-remote" in ended.stderr
     allowed = [*command, "--allow-remote", "--allowed-host", "emulator", "--allowed-host", "hub.example.org"]
-    with subprocess.Popen(allowed, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(allowed, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8") as process:
         try:
             assert process.stderr is not None
             assert process.stdout is not None

@@ -27,7 +27,7 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
         [*COMMAND, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         # A job in the background of a script ignores Ctrl-C, and so would all that it starts.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
@@ -95,7 +95,7 @@ more = {name.partition(".")[0] for name in set(sys.modules) - before} - {"starle
 print(*sorted(more - sys.stdlib_module_names))
 """
     ended = subprocess.run(
-        [sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", program], check=True, capture_output=True, encoding="utf-8", timeout=120
     )
     assert set(ended.stdout.split()) == {"airflow_sentinelhub"}
 
@@ -103,7 +103,7 @@ print(*sorted(more - sys.stdlib_module_names))
 def test_a_taken_port_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        ended = subprocess.run([*COMMAND, "--port", str(port)], capture_output=True, text=True, timeout=120)
+        ended = subprocess.run([*COMMAND, "--port", str(port)], capture_output=True, encoding="utf-8", timeout=120)
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"The emulator cannot listen at 127.0.0.1:{port}: ")
 
@@ -119,7 +119,7 @@ def test_a_taken_port_is_named() -> None:
 )
 def test_without_the_extra_it_says_which_one(missing: str, use: str, code: int) -> None:
     program = WITHOUT.format(missing=missing) + use
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", timeout=120)
     assert ended.returncode == code
     if code:
         assert f"needs {missing}" in ended.stderr
@@ -129,6 +129,6 @@ def test_without_the_extra_it_says_which_one(missing: str, use: str, code: int) 
 def test_importing_it_loads_nothing_heavy() -> None:
     program = "import sys, airflow_sentinelhub.emulator; print(*sys.modules)"
     ended = subprocess.run(
-        [sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", program], check=True, capture_output=True, encoding="utf-8", timeout=120
     )
     assert not {"airflow", "requests", "starlette", "uvicorn"} & set(ended.stdout.split())

@@ -16,7 +16,7 @@ from airflow_sentinelhub.emulator.faults import ErrorShape, Fault, FaultKind
 from airflow_sentinelhub.emulator.settings import Settings
 from airflow_sentinelhub.emulator.steps import _OWN_KEYS
 
-DOCS = (Path(__file__).parents[2] / "docs" / "emulator.md").read_text()
+DOCS = (Path(__file__).parents[2] / "docs" / "emulator.md").read_text(encoding="utf-8")
 CHAPTERS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", DOCS, re.DOTALL | re.MULTILINE))
 # What the docs say instead of a value.
 IN_WORDS: dict[str, Any] = {

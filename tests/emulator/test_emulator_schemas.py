@@ -88,5 +88,5 @@ def test_serving_does_not_read_the_schemas() -> None:
         "import sys, airflow_sentinelhub.emulator.server\n"
         "print(*sorted({'yaml', 'jsonschema', 'airflow_sentinelhub.emulator.schemas'} & set(sys.modules)))"
     )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert ran.stdout.strip() == ""

@@ -201,7 +201,7 @@ def test_the_role_of_an_aws_connection(create, sent, monkeypatch):
 @pytest.mark.parametrize("place", ["keyfile_dict", "key_path"])
 def test_keys_of_a_google_connection(create, sent, monkeypatch, tmp_path, place):
     keyfile = {"type": "service_account", "private_key": "-----BEGIN PRIVATE KEY-----\nMIIEsecretsecret\n"}
-    (tmp_path / "key").write_text(json.dumps(keyfile))
+    (tmp_path / "key").write_text(json.dumps(keyfile), encoding="utf-8")
     extra = (
         {"keyfile_dict": json.dumps(keyfile)} if place == "keyfile_dict" else {"key_path": str(tmp_path / "key")}
     )
@@ -252,7 +252,7 @@ def test_a_connection_that_is_not_needed(create, sent, monkeypatch, api):
 
 def test_a_templated_file(create, sent, tmp_path):
     made = json.dumps(request(**INLINE)).replace("60.0", "{{ params.resolution }}")
-    (tmp_path / "request.json").write_text(made.replace("Max NDVI", "Of {{ params.where }}"))
+    (tmp_path / "request.json").write_text(made.replace("Max NDVI", "Of {{ params.where }}"), encoding="utf-8")
     ended = create("request.json", params={"resolution": 20.0, "where": "Corsica"})
     assert ended.state == "success", ended.error
     assert sent[0]["input"]["resolution"] == 20.0
@@ -312,7 +312,7 @@ def test_what_is_no_request_fails_before_anything_is_asked(emulator, create, tmp
     for name, content in files.items():
         (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     (tmp_path / "folder.json").mkdir()
-    (tmp_path.parent / "outside.json").write_text("{}")
+    (tmp_path.parent / "outside.json").write_text("{}", encoding="utf-8")
     ended = create(given, params={"name": "late.json"})
     assert type(ended.error) is exceptions.InvalidRequest
     assert says in str(ended.error)

@@ -229,7 +229,7 @@ def test_output_path_holds_only_what_is_asked_for(add, tmp_path):
     path = f"file://{tmp_path}/failed.jsonl"
     ended = tiles(add("process"), statuses="FATAL", output_path=path)
     assert ended.returned == {"path": path, "counts": {"FATAL": 2}}
-    assert len((tmp_path / "failed.jsonl").read_text().splitlines()) == 2
+    assert len((tmp_path / "failed.jsonl").read_text(encoding="utf-8").splitlines()) == 2
 
 
 def test_no_file_is_left_when_the_tiles_cannot_be_read(add, root, tmp_path):

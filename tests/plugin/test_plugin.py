@@ -32,7 +32,7 @@ def run_without(modules: tuple[str, ...], folder: Path) -> subprocess.CompletedP
         "sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider']))\n"
     )
     return subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=600, check=False
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, encoding="utf-8", timeout=600, check=False
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 from airflow_sentinelhub.emulator import ScriptedEmulator
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "testing.md").read_text()
+PAGE = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r'```\w+ title="([^"]+)"\n(.*?)```', PAGE, re.DOTALL))
 
 
@@ -23,7 +23,7 @@ def users_project(tmp_path):
     for name, content in FILES.items():
         place = tmp_path / name
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(content)
+        place.write_text(content, encoding="utf-8")
     return tmp_path
 
 
@@ -34,7 +34,7 @@ def run_pytest(folder, *arguments):
         cwd=folder,
         env=environment | {"TMPDIR": str(folder)},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=600,
         check=False,
     )

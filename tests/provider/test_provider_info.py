@@ -23,7 +23,7 @@ INFO = get_provider_info.get_provider_info()
 def test_it_satisfies_airflows_own_schema():
     import jsonschema
 
-    schema = json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text())
+    schema = json.loads((Path(airflow.__file__).parent / "provider_info.schema.json").read_text(encoding="utf-8"))
     jsonschema.validate(INFO, schema)
 
 

@@ -59,7 +59,7 @@ DOES_IO = {
 
 def imports(file: Path) -> set[str]:
     found = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -137,7 +137,7 @@ print(json.dumps(added))
         [sys.executable, "-W", "error::DeprecationWarning:airflow_sentinelhub", "-c", program],
         check=True,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
     return json.loads(result.stdout.splitlines()[-1])
 
@@ -152,7 +152,7 @@ def test_what_is_tested_on_one_airflow_only_is_pinned_alike_for_all():
     root = PACKAGE.parent
     for name in ("certifi", "charset-normalizer", "idna", "oauthlib", "requests", "requests-oauthlib", "urllib3"):
         pins = [
-            [line for line in file.read_text().splitlines() if line.startswith(f"{name}==")]
+            [line for line in file.read_text(encoding="utf-8").splitlines() if line.startswith(f"{name}==")]
             for file in sorted(root.glob("constraints*.txt"))
         ]
         assert len(pins) == 3

@@ -10,8 +10,8 @@ from tests.real_client.outcomes_page import PAGE, REGENERATE, page
 def test_the_page_says_what_was_found(monitor_ending, sensor_ending, request):
     found = page(monitor_ending, sensor_ending)
     if request.config.getoption("--update-outcomes", default=False):
-        PAGE.write_text(found)
-    written = PAGE.read_text() if PAGE.exists() else ""
+        PAGE.write_text(found, encoding="utf-8")
+    written = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
     changes = difflib.unified_diff(
         written.splitlines(), found.splitlines(), "docs/outcomes.md", "what was found", "", "", 0, ""
     )

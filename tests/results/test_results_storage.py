@@ -135,7 +135,7 @@ def test_only_as_many_bytes_are_fetched_as_may_be_read(s3, storage, monkeypatch)
 
 @pytest.mark.parametrize("target", ["/dev/zero", "secret"])
 def test_what_is_no_ordinary_file_of_this_machine_is_not_read(tmp_path, target):
-    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "secret").write_text("secret", encoding="utf-8")
     (tmp_path / "link").symlink_to(tmp_path / target)
     for read in (
         lambda: Storage(None, ABOUT).read(f"file://{tmp_path}/link", MOST),
@@ -289,7 +289,7 @@ def test_without_the_extra_everything_else_works(missing, tmp_path):
         [sys.executable, "-m", "tests.results.wait_without_extra", str(tmp_path), *missing],
         check=False,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         env={**os.environ, "AIRFLOW_HOME": str(tmp_path / "home")},
         cwd=Path(__file__).parent.parent.parent,
     )

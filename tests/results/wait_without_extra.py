@@ -33,7 +33,7 @@ def main(folder: Path) -> None:
                 job = hub.add_job(api, status="DONE", request={"output": output})
                 if scheme == "file" and api == "statistical":
                     (folder / job).mkdir()
-                    (folder / job / "1.json").write_text('{"id": 1, "response": {"data": []}}')
+                    (folder / job / "1.json").write_text('{"id": 1, "response": {"data": []}}', encoding="utf-8")
                 ended = run(tiles(api, job))
                 print(f"{api} {scheme}:", ended.state, ended.api.xcoms.get("counts"), ended.error)
                 assert ended.error is None or scheme == "file" or isinstance(ended.error, StorageUnsupported)

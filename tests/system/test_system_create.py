@@ -33,7 +33,7 @@ class Creation:
 
     def kill_worker(self, attempt=1):
         """Kill the process of an attempt as the kernel does when memory runs out."""
-        os.kill(int((self.folder / f"attempt-{attempt}").read_text()), signal.SIGKILL)
+        os.kill(int((self.folder / f"attempt-{attempt}").read_text(encoding="utf-8")), signal.SIGKILL)
 
     @property
     def state(self):

@@ -82,12 +82,12 @@ class Watched:
 @pytest.fixture(scope="module")
 def watched(events_service, airflow):
     events_service.add_job("process", steps=DONE)  # ended before anybody looks
-    example = EVENT_EXAMPLE.read_text()
+    example = EVENT_EXAMPLE.read_text(encoding="utf-8")
     here = example.replace("EventTrigger(", f'EventTrigger(sentinelhub_conn_id="{EVENTS_CONNECTION}", ')
     assert here != example
     place = airflow.dags_folder / EVENT_EXAMPLE.name
     watched = Watched(events_service, airflow)
-    place.write_text(here)
+    place.write_text(here, encoding="utf-8")
     yield watched
     place.unlink()
 

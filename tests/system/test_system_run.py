@@ -127,7 +127,7 @@ class Run:
     def processes(self, attempt=1, index=-1):
         """The processes of an attempt, and those that look after them, in the order of their start."""
         note = self.folder / f"{index}-{attempt}"
-        lines = note.read_text().splitlines() if note.exists() else []
+        lines = note.read_text(encoding="utf-8").splitlines() if note.exists() else []
         return [tuple(map(int, line.split())) for line in lines]
 
     def kill_worker(self, attempt=1):

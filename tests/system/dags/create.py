@@ -26,7 +26,7 @@ REQUEST = {
 def note_process(context) -> None:
     """Write the id of the attempt's process."""
     folder = Path(context["params"]["folder"])
-    (folder / f"attempt-{context['ti'].try_number}").write_text(str(os.getpid()))
+    (folder / f"attempt-{context['ti'].try_number}").write_text(str(os.getpid()), encoding="utf-8")
 
 
 def linger(context, result=None) -> None:

@@ -23,7 +23,9 @@ CHANGING["processRequest"] = {
 def note_process(context) -> None:
     """Add the process to those of the attempt, with the one that looks after it."""
     ti = context["ti"]
-    with (Path(context["params"]["folder"]) / f"{ti.map_index}-{ti.try_number}").open("a") as processes:
+    with (Path(context["params"]["folder"]) / f"{ti.map_index}-{ti.try_number}").open(
+        "a", encoding="utf-8"
+    ) as processes:
         processes.write(f"{os.getpid()} {os.getppid()}\n")
 
 

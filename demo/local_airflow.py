@@ -180,16 +180,24 @@ class LocalAirflow(AirflowRest):
         :raises WaitedInVainError: it ends without, or is not deferred in time.
         """
         self.wait_for_task(dag_id, run_id, task_id, "deferred", map_index=map_index)
+        self.wait_until_let_go(dag_id, run_id, task_id, map_index)
 
-        def attempt() -> int:
-            return next(
-                int(task["try_number"])
+    def wait_until_let_go(self, dag_id: str, run_id: str, task_id: str, map_index: int | None = None) -> None:
+        """
+        Wait until the scheduler knows that the workers of deferred tasks have ended.
+
+        :param map_index: which of mapped tasks; ``None``: all of them.
+        """
+
+        def attempts() -> set[tuple[str, ...]]:
+            return {
+                (dag_id, task_id, run_id, str(task["map_index"]), str(task["try_number"]))
                 for task in self.task_instances(dag_id, run_id)
-                if (task["task_id"], task["map_index"]) == (task_id, map_index)
-            )
+                if task["task_id"] == task_id and map_index in (None, task["map_index"])
+            }
 
         self.wait_until(
-            lambda: (dag_id, task_id, run_id, str(map_index), str(attempt())) in self._ended_processes(),
+            lambda: attempts() <= self._ended_processes(),
             f"the process that deferred {task_id} of {dag_id} has not ended",
             story=lambda: self.story(dag_id, run_id),
         )

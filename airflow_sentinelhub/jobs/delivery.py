@@ -61,12 +61,10 @@ def delivery_of(api: BatchApi, job_id: str, payload: Mapping[str, Any]) -> Deliv
     :param payload: all that the service says of it, with its request.
     :raises ResultsUnavailable: its request names no URL that can be read.
     """
-    output = _mapping(_mapping(payload.get("request")).get("output"))
-    places = _mapping(output.get("delivery")) if api is BatchApi.PROCESS else output
-    for place in places.values():
-        url = _readable(_mapping(place).get("url"))
-        if url is not None:
-            return Delivery(url, is_zarr=output.get("type") == "zarr")
+    output, places = _output_and_places(api, payload)
+    found = _delivery(output, places)
+    if found is not None:
+        return found
     field = "request.output.delivery" if api is BatchApi.PROCESS else "request.output"
     kinds = REDACT.line(", ".join(sorted(one_line(str(name), 100) for name in islice(places, 10)))) or "nothing"
     raise ResultsUnavailable(
@@ -86,9 +84,9 @@ def delivery_folder(api: BatchApi, job_id: str, payload: Mapping[str, Any]) -> s
     :param payload: all that the service says of it, with its request.
     :return: its URL; ``None`` where the service does not say it (Batch Process v1 names only the bucket).
     """
-    try:
-        delivery = delivery_of(api, job_id, payload)
-    except ResultsUnavailable:
+    # Most jobs of a list come without their request, so this takes no detour over an exception and its message.
+    delivery = _delivery(*_output_and_places(api, payload))
+    if delivery is None:
         return None
     if api is BatchApi.STATISTICAL:
         folder = _root(_template(delivery).replace("<REQUEST_ID>", job_id))
@@ -132,6 +130,20 @@ def result_files(delivery: Delivery, job_id: str) -> ResultFiles:
     template = template.replace("<REQUEST_ID>", job_id)
     folder = _root(template)
     return ResultFiles(folder, _pattern(template[len(folder) :].lstrip("/"), job_id), shared)
+
+
+def _output_and_places(api: BatchApi, payload: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return the output of a job's request, and what in it may hold a URL."""
+    output = _mapping(_mapping(payload.get("request")).get("output"))
+    return output, _mapping(output.get("delivery")) if api is BatchApi.PROCESS else output
+
+
+def _delivery(output: Mapping[str, Any], places: Mapping[str, Any]) -> Delivery | None:
+    for place in places.values():
+        url = _readable(_mapping(place).get("url"))
+        if url is not None:
+            return Delivery(url, is_zarr=output.get("type") == "zarr")
+    return None
 
 
 def _template(delivery: Delivery) -> str:

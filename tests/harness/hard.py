@@ -47,7 +47,8 @@ ONE_CORE = Condition("one core, beside a busy process", options=["-n", "2", *_PA
 OTHER_PLACE = Condition(
     "another time zone and locale",
     options=_PARALLEL,
-    # 13 h 45 min ahead of UTC in summer. Without UTF-8, Airflow itself cannot be imported: ruff (PLW1514) sees to ours.
+    # 13 h 45 min ahead of UTC in summer. Python answers the C locale with UTF-8; without that, Airflow itself
+    # cannot be imported.
     environment={"TZ": "Pacific/Chatham", "LC_ALL": "C"},
 )
 WITH_AIRFLOW = Condition("tests of a real Airflow, beside two busy processes", "system", _PARALLEL, busy=2)

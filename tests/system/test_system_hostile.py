@@ -16,7 +16,7 @@ from tests.harness.hostile_proxy import HostileProxy, body, drip, gzip_bomb
 pytestmark = pytest.mark.system
 
 MARKER = "Zq7xHostileSecretMarker0123456789abcdefgh"
-HEALTHY = 25
+HEALTHY = 10
 MB = 1024 * 1024
 
 GROWTH = 300 * MB
@@ -134,8 +134,7 @@ def started(airflow, waits):
         possible=lambda: not {"failed", "upstream_failed"} & {*states(airflow, run_id).values()},
         story=lambda: airflow.story("hostile_answers", run_id),
     )
-    for map_index in range(len(waits)):
-        airflow.wait_until_deferred("hostile_answers", run_id, "wait", map_index)
+    airflow.wait_until_let_go("hostile_answers", run_id, "wait")
     return run_id
 
 
@@ -148,12 +147,16 @@ def ended(airflow, run_id, expected):
     """Wait until each wait is in its state; ``None``: it goes on."""
     under_way = ("deferred", "scheduled", "queued", "running", None)
     right = {number: state for number, state in enumerate(expected) if state}
+    now = {}
+
+    def all_have_ended():
+        now.update(states(airflow, run_id))
+        return right.items() <= now.items()
+
     airflow.wait_until(
-        lambda: right.items() <= states(airflow, run_id).items(),
+        all_have_ended,
         "not all waits have ended as they should",
-        possible=lambda: all(
-            states(airflow, run_id)[number] in (right.get(number), *under_way) for number in right
-        ),
+        possible=lambda: all(now[number] in (state, *under_way) for number, state in right.items()),
         story=lambda: f"{states(airflow, run_id)}\n{airflow.story('hostile_answers', run_id)}",
     )
     airflow.wait_for_task("hostile_answers", run_id, "another_trigger", "success")

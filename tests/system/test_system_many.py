@@ -11,11 +11,11 @@ from demo.airflow_rest import PATIENCE
 
 pytestmark = pytest.mark.system
 
-COUNT = int(os.environ.get("WAITS", "100"))
+COUNT = int(os.environ.get("WAITS", "50"))
 """docs/performance.md tells of ``WAITS=1000 make test JOBS=0 ARGS="-s tests/system/test_system_many.py"``."""
 
 
-INTERVAL = 10
+INTERVAL = 5
 """Seconds between two looks of a wait, as dags/many.py has it."""
 
 SHARED = COUNT // 100 + 3

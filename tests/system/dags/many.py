@@ -17,5 +17,5 @@ with DAG(
         return params["request_ids"]
 
     SentinelHubBatchProcessJobSensor.partial(
-        task_id="wait", poke_interval=10, end_from_trigger=True, max_active_tis_per_dag=2000
+        task_id="wait", poke_interval=5, end_from_trigger=True, max_active_tis_per_dag=2000
     ).expand(request_id=jobs())

@@ -72,10 +72,17 @@ constraints: $(BIN)/python ## Look for newer versions of every dependency and pi
 	@uv=$$(command -v uv) || { $(BIN)/python -m pip install --quiet uv && uv=$(BIN)/uv; }; \
 	$(foreach version,$(AIRFLOWS),$(call PIN,$(version)) &&) true
 
+# Nobody has an older Airflow with today's FastAPI or SQLAlchemy: it gets what there was when it was released (3.2.2
+# does not start otherwise), but for what this provider itself asks for.
+BEFORE_3.1.8 := --exclude-newer 2026-03-13
+BEFORE_3.2.2 := --exclude-newer 2026-05-31
+NEWER := apache-airflow-providers-common-compat
+
 define PIN
 { echo "# Every dependency's version for Python 3.11 to 3.13. Made by 'make constraints'."; \
   printf '%s\n' apache-airflow==$(1) hatchling editables uv | \
   $$uv pip compile --universal --python-version 3.11 --no-header --no-annotate \
+    $(BEFORE_$(1)) $(if $(BEFORE_$(1)),$(NEWER:%=--exclude-newer-package %=false)) \
     --quiet --all-extras pyproject.toml - ; } > constraints.new && \
 mv constraints.new constraints$(call ending,$(1)).txt
 endef

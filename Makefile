@@ -19,9 +19,9 @@ EXTRAS ?= dev
 # Most tests wait more than they compute. Those of one file share what they start, and run one after another.
 JOBS ?= 4
 
-# Tests of what knows no Airflow, and uses nothing that is pinned apart for one: they need no second Airflow. The
-# emulator is not among them, as an older Airflow has an older starlette.
-ONCE := $(addprefix tests/,benchmarks client jobs real_client release watching)
+# Tests of what knows no Airflow and no library that is pinned apart for one, and of the client that is compared with
+# ours: they need no second Airflow.
+ONCE := $(addprefix tests/,benchmarks docs/test_docs_site.py jobs real_client release watching)
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed$(OTHER)

@@ -19,9 +19,9 @@ EXTRAS ?= dev
 # Most tests wait more than they compute. Those of one file share what they start, and run one after another.
 JOBS ?= 4
 
-# Tests of what knows no Airflow, and uses nothing that is pinned apart for one: they need no second Airflow. The
-# emulator is not among them, as an older Airflow has an older starlette.
-ONCE := $(addprefix tests/,benchmarks client jobs real_client release watching)
+# Tests of what knows no Airflow and no library that is pinned apart for one, and of the client that is compared with
+# ours: they need no second Airflow.
+ONCE := $(addprefix tests/,benchmarks docs/test_docs_site.py jobs real_client release watching)
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed$(OTHER)
@@ -72,10 +72,17 @@ constraints: $(BIN)/python ## Look for newer versions of every dependency and pi
 	@uv=$$(command -v uv) || { $(BIN)/python -m pip install --quiet uv && uv=$(BIN)/uv; }; \
 	$(foreach version,$(AIRFLOWS),$(call PIN,$(version)) &&) true
 
+# Nobody has an older Airflow with today's FastAPI or SQLAlchemy: it gets what there was when it was released (3.2.2
+# does not start otherwise), but for what this provider itself asks for.
+BEFORE_3.1.8 := --exclude-newer 2026-03-13
+BEFORE_3.2.2 := --exclude-newer 2026-05-31
+NEWER := apache-airflow-providers-common-compat
+
 define PIN
 { echo "# Every dependency's version for Python 3.11 to 3.13. Made by 'make constraints'."; \
   printf '%s\n' apache-airflow==$(1) hatchling editables uv | \
   $$uv pip compile --universal --python-version 3.11 --no-header --no-annotate \
+    $(BEFORE_$(1)) $(if $(BEFORE_$(1)),$(NEWER:%=--exclude-newer-package %=false)) \
     --quiet --all-extras pyproject.toml - ; } > constraints.new && \
 mv constraints.new constraints$(call ending,$(1)).txt
 endef

@@ -7,10 +7,13 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Callable
+from json import dumps
 from typing import Any
 from urllib.parse import quote
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 FINISHED = ("success", "failed")
 """States in which a run stays unless it is cleared."""
@@ -57,6 +60,8 @@ class AirflowRest:
         self.base_url = base_url
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy and no .netrc between us and localhost
+        # After an error, Airflow 3.2 closes a connection that was kept for the next request.
+        self._session.mount(base_url, HTTPAdapter(max_retries=Retry(total=3, backoff_factor=0.2)))
         self._token: str | None = None
 
     @property
@@ -280,20 +285,31 @@ class AirflowRest:
         """
         Return the log of one attempt, up to now: the worker's and the triggerer's lines, by time.
 
-        Each line has ``timestamp`` (``None`` in Airflow's own header), ``level``, ``logger`` and ``event``, and
-        whatever else was logged with it, for example ``error_detail`` for a traceback.
+        Each line has ``timestamp`` (``None`` in Airflow's own header), ``level``, ``logger`` (``None`` where
+        Airflow names none) and ``event``, and whatever else was logged with it, for example ``error_detail`` for
+        a traceback.
+
+        :return: nothing as long as the attempt has written nothing.
         """
         path = f"{_run(dag_id, run_id)}/taskInstances/{quote(task_id)}/logs/{try_number}"
         params: dict[str, Any] = {"map_index": map_index, "full_content": True}
-        lines: list[dict[str, Any]] = []
+        lines: dict[str, dict[str, Any]] = {}
         while True:
-            page = self.request("GET", path, params=params)
-            lines += page["content"]
-            # An attempt that is not over always has a continuation; an empty page is its end for now.
-            if not page["continuation_token"] or not page["content"]:
+            try:
+                page = self.request("GET", path, params=params)
+            except AirflowRestError as error:
+                # Nothing (more) is written yet: Airflow 3.2 answers that with 500.
+                if error.status not in (404, 500):
+                    raise
+                break
+            known = len(lines)
+            lines |= {dumps(line, sort_keys=True): line for line in page["content"]}
+            # An attempt that is not over always has a continuation. Its end for now is an empty page, or, before
+            # Airflow 3.2, the same lines again.
+            if not page["continuation_token"] or len(lines) == known:
                 break
             params = {"map_index": map_index, "token": page["continuation_token"]}
-        return [{"timestamp": None, "level": None, "logger": None, **line} for line in lines]
+        return [{"timestamp": None, "level": None, "logger": None, **line} for line in lines.values()]
 
     def mark(self, dag_id: str, run_id: str, task_id: str, new_state: str, map_index: int = -1) -> None:
         """Mark a task instance as success, failed or skipped, as a user does in the UI."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from demo.airflow_rest import AirflowRest, AirflowRestError
+from demo.airflow_rest import AirflowRest
+from demo.task_log import lines_of_package
 
 WAITS = {
     "example_batch_process": "Batch Process",
@@ -14,7 +15,6 @@ WAITS = {
     "example_batch_process_v1": "Batch Process v1",
 }
 TASKS = {"wait_for_analysis": "analysis", "wait_for_job": "job"}
-_OURS = "airflow_sentinelhub"
 _SHOWN_AFTER = {"running", "deferred", "scheduled", "queued", "success", "failed", "skipped", "up_for_retry"}
 
 
@@ -51,17 +51,11 @@ class Wait:
         self.was_deferred = self.was_deferred or state == "deferred"
         if state not in _SHOWN_AFTER:
             return []
-        try:
-            lines = airflow.log_lines(self.dag_id, self.run_id, self.task_id)
-        except AirflowRestError as error:
-            if error.status != 404:  # the task has not written anything yet
-                raise
-            return []
-        ours = [line for line in lines if _OURS in str(line["logger"])]
-        # While a log is merged from several files, a late line may come before an early one.
+        ours = lines_of_package(airflow.log_lines(self.dag_id, self.run_id, self.task_id))
+        # While a log is merged from several files, a late line may come before an early one, and some be missing.
         known = {_key(line) for line in self.lines}
         new = [line for line in ours if _key(line) not in known]
-        self.lines = ours if len(ours) >= len(self.lines) else self.lines
+        self.lines += new
         return [(_time(line), str(line["event"])) for line in new]
 
     @property

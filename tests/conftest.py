@@ -6,6 +6,8 @@ import atexit
 import os
 import tempfile
 
+import hypothesis
+
 _HOME = tempfile.TemporaryDirectory(prefix="airflow-sentinelhub-tests-")
 atexit.register(_HOME.cleanup)  # left to itself, it warns at the end
 
@@ -45,6 +47,10 @@ from tests.harness.shared_airflow import (  # noqa: E402, F401
     shared_airflow,
 )
 from tests.harness.versions import AIRFLOWS_OWN_WARNINGS  # noqa: E402
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_configure(config):

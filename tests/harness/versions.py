@@ -19,14 +19,12 @@ AIRFLOWS_OWN_WARNINGS = {
         "ignore:The `airflow.operators.branch.BaseBranchOperator` attribute is deprecated:FutureWarning",
         # It makes the connections of environment variables with a model, whose use in a task it disapproves of.
         "ignore:Using Connection.from_(json|uri) from `airflow.models` is deprecated:DeprecationWarning",
-        # That model is older than SQLAlchemy 2.1.
-        "ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning",
     ],
     (3, 2): [
         # Its service behind the form of connections asks for the hooks in the old way.
         "ignore:ProvidersManager.hooks is deprecated:FutureWarning",
-        # Its model of a connection, which a secrets backend makes, is older than SQLAlchemy 2.1.
-        "ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning",
+        # Its OpenTelemetry asks for entry points in the old way, once in a process.
+        "ignore:SelectableGroups dict interface is deprecated:DeprecationWarning",
     ],
 }.get(AIRFLOW, [])
 

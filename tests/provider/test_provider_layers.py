@@ -145,15 +145,3 @@ print(json.dumps(added))
 @pytest.mark.parametrize("module", IMPORTED_BY_DAGS)
 def test_importing_what_a_dag_imports_adds_no_http_library_and_no_extra(added_by_imports, module):
     assert added_by_imports[module] == []
-
-
-def test_what_is_tested_on_one_airflow_only_is_pinned_alike_for_all():
-    """``make test AIRFLOW=3.1`` leaves out the tests of the layers that know no Airflow."""
-    root = PACKAGE.parent
-    for name in ("certifi", "charset-normalizer", "idna", "oauthlib", "requests", "requests-oauthlib", "urllib3"):
-        pins = [
-            [line for line in file.read_text(encoding="utf-8").splitlines() if line.startswith(f"{name}==")]
-            for file in sorted(root.glob("constraints*.txt"))
-        ]
-        assert len(pins) == 3
-        assert all(pin == pins[0] != [] for pin in pins), name

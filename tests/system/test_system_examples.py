@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from demo.task_log import lines_of_package
 from demo.waits import TASKS, WAITS
 from tests.harness.shared_airflow import HELD, STAGE
 
 pytestmark = pytest.mark.system
-
-OURS = "airflow_sentinelhub"
 
 
 GROUP = "example_batch_group"
@@ -75,7 +74,7 @@ def until_told(airflow, dag_id, run_id, task_id, text):
 
 def ours(airflow, dag_id, run_id, task_id):
     lines = airflow.log_lines(dag_id, run_id, task_id)
-    return [line["event"] for line in lines if OURS in str(line["logger"]) and line["level"] != "debug"]
+    return [line["event"] for line in lines_of_package(lines) if line["level"] != "debug"]
 
 
 @pytest.mark.parametrize("dag_id", [*WAITS, GROUP])

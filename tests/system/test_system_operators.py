@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from demo.airflow_rest import AirflowRestError
+from demo.task_log import lines_of_package
 from tests.harness.shared_airflow import STAGE
 
 pytestmark = pytest.mark.system
 
 DAG = "example_batch_stop"
-OURS = "airflow_sentinelhub"
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def runs(service, airflow):
 
 def story(airflow, run_id):
     lines = airflow.log_lines(DAG, run_id, "stop_job")
-    return [line["event"] for line in lines if OURS in str(line["logger"]) and line["level"] != "debug"]
+    return [line["event"] for line in lines_of_package(lines) if line["level"] != "debug"]
 
 
 def test_all_runs_succeed(airflow, runs):

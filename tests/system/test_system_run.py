@@ -13,13 +13,13 @@ from collections import Counter
 import pytest
 
 from airflow_sentinelhub.jobs.tag import tag_of
+from demo.task_log import lines_of_package
 from tests.harness.shared_airflow import HELD
 
 pytestmark = pytest.mark.system
 
 TASK = "run"
 ENDLESS = {"queued_seconds": 0, "analysis_seconds": 0, "ready_seconds": 0, "processing_seconds": 1e7}
-OURS = "airflow_sentinelhub"
 
 
 class Asked:
@@ -152,7 +152,7 @@ class Run:
 
     def log(self, attempt=1, index=-1):
         lines = self.airflow.log_lines(self.dag_id, self.run_id, TASK, attempt, index)
-        told = [line for line in lines if OURS in str(line["logger"]) and line["level"] != "debug"]
+        told = [line for line in lines_of_package(lines) if line["level"] != "debug"]
         return "\n".join(str(line["event"]) for line in told)
 
     def tells(self, text, attempt=1, index=-1):

@@ -6,12 +6,12 @@ import pytest
 
 from airflow_sentinelhub.emulator import Folder
 from airflow_sentinelhub.emulator.buckets import Buckets
+from demo.task_log import lines_of_package
 from tests.harness.shared_airflow import HELD, STAGE
 
 pytestmark = pytest.mark.system
 
 DAG = "example_batch_run"
-OURS = "airflow_sentinelhub"
 FATES = {"whole": {}, "partial": {"failed_tiles": 2}, "incomplete": {"failed_tiles": 20}}
 BRANCH = {"whole": "use_everything", "partial": "use_what_is_there"}
 
@@ -91,7 +91,7 @@ def test_the_event_of_the_asset(airflow, runs, bucket, name):
 
 def test_the_log_tells_the_story(airflow, runs):
     lines = airflow.log_lines(DAG, runs["ids"]["partial"], "run_country")
-    story = [line["event"] for line in lines if OURS in str(line["logger"]) and line["level"] != "debug"]
+    story = [line["event"] for line in lines_of_package(lines) if line["level"] != "debug"]
     told = "\n".join(story)
     for words in ("Created Batch Process job", "The service took it", "is done: looking every", "DONE, 250 PU"):
         assert words in told

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-OURS = "airflow_sentinelhub"
+from demo.task_log import lines_of_package
+
 PROCESSING = [{"status": "PROCESSING", "completionPercentage": 42}]
 
 
@@ -77,7 +78,7 @@ class Watched:
 
     def log(self, try_number=1):
         lines = self.airflow.log_lines(self.dag_id, self.run_id, "wait", try_number=try_number)
-        return [line["event"] for line in lines if OURS in str(line["logger"]) and line["level"] != "debug"]
+        return [line["event"] for line in lines_of_package(lines) if line["level"] != "debug"]
 
     def verdicts(self, try_number=1):
         return [line for line in self.log(try_number) if ", waited " in line]

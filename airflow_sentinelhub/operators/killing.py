@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.hooks.clients import make_client
+from airflow_sentinelhub.operators.own_state import fetch_own_state
 from airflow_sentinelhub.triggers.task_state import state_of
 from airflow_sentinelhub.watching import Ending, end_job, was_killed
 
@@ -72,6 +73,8 @@ class Killing:
         """
         Ask for the job of a killed task to be stopped, until the service has taken it or this process ends.
 
+        A task that is cleared meanwhile has a new attempt, which goes on with the job.
+
         :param job_id: the job.
         """
         self.job_id = job_id
@@ -85,6 +88,10 @@ class Killing:
             if not (ending.again or ending.missing) or clock.monotonic() >= until:
                 return
             clock.sleep(_PAUSE)
+            own = fetch_own_state(self._task_instance)
+            if not was_killed(own.state):
+                self._log.warning("The state of the task is %s now. %s", own, self._left())
+                return
 
     def _stop_once(self, job_id: str) -> None:
         ending = self._end(job_id, 0, timeout=_TIMEOUT)

@@ -25,6 +25,9 @@ class OwnState:
     state: str | None = None
     error: str | None = None
 
+    def __str__(self) -> str:
+        return f"not known ({self.error})" if self.error is not None else self.state or "not known any more"
+
     @property
     def is_running(self) -> bool:
         """Whether this attempt is the one that runs."""

@@ -211,18 +211,28 @@ def test_a_job_that_is_queued_is_asked_to_stop_until_it_can_be(emulator, clock, 
     assert ended.log.rstrip().rfind("was asked to stop") > ended.log.rfind("COULD NOT BE STOPPED")
 
 
+@pytest.mark.parametrize("state", ["queued", "running", RuntimeError("away")])
+def test_a_task_that_is_cleared_meanwhile_keeps_its_job(emulator, clock, monkeypatch, state):
+    emulator.default_fate({"queued_seconds": 20, "processing_seconds": 6000})
+    answers = iter(["running", "failed", state])
+    monkeypatch.setattr(own_state, "state_of", lambda _: given(next(answers)))
+    ended = RunTask(emulator, clock).begin()
+    assert asked(emulator) == {"create": 1, "start": 1, "stop": 1}
+    told = "not known (RuntimeError: away)" if isinstance(state, Exception) else state
+    assert f"The state of the task is {told} now. Batch Process job" in ended.log
+
+
+def given(answer):
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
 def test_no_answer_after_the_start_ends_no_wait(emulator, task, becomes, monkeypatch):
     """A job that runs needs an owner, and this attempt may be the last one."""
     run = task()
     answers = iter(["running", RuntimeError("away")])
-
-    def answer(_):
-        given = next(answers)
-        if isinstance(given, Exception):
-            raise given
-        return given
-
-    monkeypatch.setattr(own_state, "state_of", answer)
+    monkeypatch.setattr(own_state, "state_of", lambda _: given(next(answers)))
     monkeypatch.setattr(last_deferral, "remember", lambda _: None)
     ended = run.begin()
     assert ended.state == "deferred", ended.error

@@ -106,7 +106,8 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         :class:`~airflow_sentinelhub.exceptions.BatchTimeout`, which is retried. Both hold while it is deferred.
     :param on_timeout: what becomes of the job then: ``stop`` (default) or ``leave``.
     :param on_kill: what becomes of the job when somebody marks the task as failed or skipped, while it is
-        deferred (from Airflow 3.3 on) or running: ``stop`` (default) or ``leave``. Nothing else stops it: no
+        deferred (from Airflow 3.3 on) or running: ``stop`` (default) or ``leave``. A killed task of
+        which the worker has not heard yet starts nothing: its state is read before. Nothing else stops it: no
         clear, no success by hand, no restart of a worker or triggerer, no trouble with the service.
     :param max_cost_pu: processing units that the job may cost. When it has cost more it is stopped, and the task
         fails with :class:`~airflow_sentinelhub.exceptions.BatchCostExceeded`. What it spends until the next look

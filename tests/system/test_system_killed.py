@@ -1,7 +1,7 @@
 """
 A real Airflow in which tasks that run a job are killed before their workers can hear of it.
 
-Its workers ask only every four minutes whether their tasks may go on. Each task is held at one point until it is
+Its workers ask only every hour whether their tasks may go on. Each task is held at one point until it is
 killed, so what it does next it does as a killed task.
 """
 
@@ -50,7 +50,12 @@ def airflow(service, tmp_path_factory):
         tmp_path_factory.mktemp("airflow"),
         ROOT / "tests" / "system" / "dags" / "killed",
         connections={"sentinelhub_default": service.airflow_connection},
-        env={"AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "240", "AIRFLOW__CORE__PARALLELISM": "16"},
+        # A supervisor may notice the end of its task only at the next heartbeat, so each task has its own place.
+        env={
+            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "3600",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "36000",
+            "AIRFLOW__CORE__PARALLELISM": "32",
+        },
     ) as airflow:
         yield airflow
 

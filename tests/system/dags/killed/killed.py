@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,6 +24,13 @@ POINTS: dict[str, tuple[type, str, int]] = {
     # The operator serialises its trigger before it asks for the task's state, and Airflow does after that.
     "deferring": (SentinelHubBatchRunTrigger, "serialize", 2),
 }
+
+OUTLIVE = """
+import os, sys, time
+while os.getppid() == int(sys.argv[1]):
+    time.sleep(0.1)
+time.sleep(1)
+"""
 
 
 def hold(context: Any, name: str) -> None:
@@ -67,6 +77,9 @@ def fails() -> None:
     folder = Path(get_current_context()["params"]["folder"])
     while not (folder / "fail").exists():
         time.sleep(0.1)
+    # A failure is reported when the supervisor notices the end of the process. It may miss that until the next
+    # heartbeat, so a child keeps the output open, and wakes the supervisor when the process is surely gone.
+    subprocess.Popen([sys.executable, "-c", OUTLIVE, str(os.getpid())])
     raise RuntimeError("as the test wants it")
 
 

@@ -8,6 +8,7 @@ layers below (``jobs``, ``client``, ``watching``) take the time, or a clock, as 
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None:
         """Block this thread."""
 
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Block this thread until an event is set or time is up, and return whether it is set."""
+
 
 class SystemClock:
     """The clock of this machine."""
@@ -41,6 +45,10 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Block this thread."""
         time.sleep(seconds)
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Block this thread until an event is set or time is up, and return whether it is set."""
+        return event.wait(seconds)
 
 
 _clock: Clock = SystemClock()
@@ -63,6 +71,17 @@ def sleep(seconds: float) -> None:
     :param seconds: how long.
     """
     _clock.sleep(seconds)
+
+
+def wait(event: threading.Event, seconds: float) -> bool:
+    """
+    Block this thread until another one sets an event.
+
+    :param event: the event.
+    :param seconds: how long at most.
+    :return: whether it is set.
+    """
+    return _clock.wait(event, seconds)
 
 
 @contextmanager

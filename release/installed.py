@@ -22,7 +22,7 @@ DISTRIBUTION = "airflow-provider-sentinelhub"
 
 def main(examples: Path) -> None:
     """
-    Look at the provider as Airflow shows it, import all its modules, and the examples.
+    Look at the provider and its plugin as Airflow shows them, import all its modules, and the examples.
 
     :param examples: folder of the example DAGs.
     """
@@ -34,6 +34,8 @@ def main(examples: Path) -> None:
     assert providers[DISTRIBUTION] == importlib.metadata.version(DISTRIBUTION)
     hooks = {each["connection_type"]: each for each in _airflow("providers", "hooks")}
     assert hooks["sentinelhub"]["hook_name"] == "Sentinel Hub", hooks["sentinelhub"]
+    plugins = {each["name"]: each for each in _airflow("plugins")}
+    assert "deferral_listener" in str(plugins["airflow_sentinelhub"]["listeners"]), plugins
     triggers = _triggers()
 
     modules = [name for kind in ("hooks", "operators", "sensors", "triggers") for name in _modules(info[kind])]
@@ -53,8 +55,8 @@ def main(examples: Path) -> None:
     shown = "has no such command" if triggers is None else "shows the triggers"
     print(
         f"Airflow {importlib.metadata.version('apache-airflow')}: {DISTRIBUTION} {providers[DISTRIBUTION]}, its "
-        f"connection type, {len(modules)} modules and {len(list(examples.glob('*.py')))} examples are there; "
-        f"'airflow providers triggers' {shown}"
+        f"connection type, its plugin, {len(modules)} modules and {len(list(examples.glob('*.py')))} examples are "
+        f"there; 'airflow providers triggers' {shown}"
     )
 
 

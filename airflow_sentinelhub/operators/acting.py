@@ -19,6 +19,7 @@ from airflow_sentinelhub.jobs import (
 from airflow_sentinelhub.links.batch import link_to, note_resumed
 from airflow_sentinelhub.operators.batch_api import SentinelHubBatchOperator
 from airflow_sentinelhub.operators.doing import Doing, Helpers
+from airflow_sentinelhub.operators.kill_check import KillCheck
 from airflow_sentinelhub.operators.pausing import Pausing, TimeLimit
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class SentinelHubBatchActionOperator(Pausing, SentinelHubBatchOperator):
 
     def _run(self, context: Context, errand: _Errand) -> dict[str, Any]:
         limit = self._limit(errand)
+        check = KillCheck(self.api, context["ti"], self.log)
         with self.client() as client:
             helpers = Helpers(
                 log=self.log,
@@ -133,6 +135,8 @@ class SentinelHubBatchActionOperator(Pausing, SentinelHubBatchOperator):
                 sleep=lambda duration: self._sleep_in_time(duration, limit),
                 keep=lambda job: self._push(context, job),
                 seen=lambda job: link_to(self, config=client.config, job_id=job.id, delivery=job.delivery),
+                # What a stop is sent for, a kill wants as well.
+                before_asking=lambda: None if self.action is Action.STOP else check.before_start(errand.job_id),
             )
             return Doing(client, self.action, errand.job_id, errand.memory, helpers).job().to_json()
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from airflow_sentinelhub import clock
 from airflow_sentinelhub.hooks.clients import make_client
+from airflow_sentinelhub.operators.own_state import fetch_own_state
 from airflow_sentinelhub.triggers.task_state import state_of
 from airflow_sentinelhub.watching import Ending, end_job, was_killed
 
@@ -17,6 +19,15 @@ _HELD_FOR = 2.0
 """Seconds for which the task is held up. Airflow sends SIGKILL 5 seconds after SIGTERM."""
 
 _TIMEOUT = (1.0, 2.0)
+
+_BUDGET = 10.0
+"""Seconds in which a stop that the task itself asks for is sent again; no signal has come yet."""
+
+_ASKED_AGAIN_FOR = 60.0
+"""Seconds for which it is asked for again: a job may be queued, and can be stopped only minutes later. Airflow
+ends the process before, 5 seconds after the next heartbeat."""
+
+_PAUSE = 2.0
 
 
 class Killing:
@@ -48,6 +59,8 @@ class Killing:
         if not self._stops:
             self._log.warning("The worker is told to end. %s (on_kill='leave')", self._left())
             return
+        # Said before anything is asked: whatever comes of that, the log tells which job may go on.
+        self._log.warning("The worker is told to end. %s", self._at_risk())
         # The signal may have come while the task itself asks Airflow or the service for something. Whatever it
         # holds for that it gives back only when this returns, so the helper goes on after that.
         self._helper = threading.Thread(target=self._help, name="sentinelhub-kill", daemon=True)
@@ -56,19 +69,32 @@ class Killing:
         if self._helper.is_alive() and not self._killed:
             self._log.warning("The worker is told to end, and Airflow has not yet told why. %s", self._left())
 
-    def task_was_killed(self) -> bool:
-        """Tell whether the task was killed; if the worker was told to end, Airflow is given time to tell why."""
-        if self._helper is not None:
-            self._helper.join(_HELD_FOR)
-        return self._killed
-
     def stop(self, job_id: str) -> None:
         """
-        Ask for the job to be stopped.
+        Ask for the job of a killed task to be stopped, until the service has taken it or this process ends.
+
+        A task that is cleared meanwhile has a new attempt, which goes on with the job.
 
         :param job_id: the job.
         """
-        ending = self._end(job_id)
+        self.job_id = job_id
+        if not self._stops:
+            self._log.warning("This task was killed. %s (on_kill='leave')", self._left())
+            return
+        until = clock.monotonic() + _ASKED_AGAIN_FOR
+        while True:
+            ending = self._end(job_id, _BUDGET)
+            self._log.log(ending.level, "This task was killed. %s", ending.line)
+            if not (ending.again or ending.missing) or clock.monotonic() >= until:
+                return
+            clock.sleep(_PAUSE)
+            own = fetch_own_state(self._task_instance)
+            if not was_killed(own.state):
+                self._log.warning("The state of the task is %s now. %s", own, self._left())
+                return
+
+    def _stop_once(self, job_id: str) -> None:
+        ending = self._end(job_id, 0, timeout=_TIMEOUT)
         self._log.log(ending.level, "This task was killed. %s", ending.line)
 
     def _help(self) -> None:
@@ -83,14 +109,19 @@ class Killing:
                     "This task was killed (it is %s) before it had a job: nothing is started.", state
                 )
             else:
-                self.stop(self.job_id)
+                self._stop_once(self.job_id)
         except Exception:
             self._log.exception("The worker is told to end, and that failed. %s", self._left())
 
-    def _end(self, job_id: str) -> Ending:
+    def _end(self, job_id: str, budget: float, **options: Any) -> Ending:
         # A kill does not queue for the account's limit.
-        with make_client(self._config, self._api, admitted=True, timeout=_TIMEOUT) as client:
-            return end_job(client, job_id, 0)
+        with make_client(self._config, self._api, admitted=True, **options) as client:
+            return end_job(client, job_id, budget)
+
+    def _at_risk(self) -> str:
+        if self.job_id is None:
+            return "It has no job yet, or the answer to its creation is under way."
+        return f"{self._api.display_name} job {self.job_id} may be running."
 
     def _left(self) -> str:
         job = f"{self._api.display_name} job {self.job_id}" if self.job_id else "What was asked of the service"

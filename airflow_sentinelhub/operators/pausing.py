@@ -103,15 +103,25 @@ class Pausing:
                 "No worker is held until %s. A triggerer must be running, or this task waits for ever.",
                 format_time(until, now),
             )
-            self.defer(
-                trigger=self._pause_trigger(until, limit),
-                method_name="execute_complete",
-                kwargs=kwargs,
-                timeout=timedelta(seconds=self._unheard_at(until, limit) - now + _BACKSTOP),
+            self._hand_over(
+                limit.job_id,
+                self._pause_trigger(until, limit),
+                kwargs,
+                timedelta(seconds=self._unheard_at(until, limit) - now + _BACKSTOP),
             )
         if until - now >= DEFERRED_FROM:
             self.log.info("This task holds its worker until %s (deferrable=False).", format_time(until, now))
         self._sleep_in_time(until - now, limit)
+
+    def _hand_over(
+        self,
+        job_id: str,  # noqa: ARG002 - for subclasses
+        trigger: BaseTrigger,
+        kwargs: dict[str, Any],
+        timeout: timedelta,
+    ) -> None:
+        """Leave the worker; ``execute_complete`` goes on with ``kwargs``."""
+        self.defer(trigger=trigger, method_name="execute_complete", kwargs=kwargs, timeout=timeout)
 
     def _pause_trigger(self, until: float, limit: TimeLimit) -> BaseTrigger:  # noqa: ARG002 - for subclasses
         """Give what lets time pass."""

@@ -36,9 +36,11 @@ from airflow_sentinelhub.jobs.delivery import delivery_folder
 from airflow_sentinelhub.jobs.durations import seconds, some_seconds
 from airflow_sentinelhub.jobs.run_record import RunRecord, is_stopped
 from airflow_sentinelhub.links.batch import link_to, note_resumed
+from airflow_sentinelhub.operators import last_deferral
 from airflow_sentinelhub.operators.course import Course
 from airflow_sentinelhub.operators.creating import JobCreation
 from airflow_sentinelhub.operators.doing import Doing, Helpers
+from airflow_sentinelhub.operators.kill_check import KillCheck
 from airflow_sentinelhub.operators.killing import Killing
 from airflow_sentinelhub.operators.ledger import Ledger
 from airflow_sentinelhub.operators.pausing import Pausing, TimeLimit
@@ -53,6 +55,7 @@ from airflow_sentinelhub.watching import Terms, verdict_line
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from airflow.triggers.base import BaseTrigger
 
 
 _POKE_INTERVAL = {BatchApi.PROCESS: 120.0, BatchApi.STATISTICAL: 30.0, BatchApi.PROCESS_V1: 120.0}
@@ -103,7 +106,8 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         :class:`~airflow_sentinelhub.exceptions.BatchTimeout`, which is retried. Both hold while it is deferred.
     :param on_timeout: what becomes of the job then: ``stop`` (default) or ``leave``.
     :param on_kill: what becomes of the job when somebody marks the task as failed or skipped, while it is
-        deferred (from Airflow 3.3 on) or running: ``stop`` (default) or ``leave``. Nothing else stops it: no
+        deferred (from Airflow 3.3 on) or running: ``stop`` (default) or ``leave``. A killed task of
+        which the worker has not heard yet starts nothing: its state is read before. Nothing else stops it: no
         clear, no success by hand, no restart of a worker or triggerer, no trouble with the service.
     :param max_cost_pu: processing units that the job may cost. When it has cost more it is stopped, and the task
         fails with :class:`~airflow_sentinelhub.exceptions.BatchCostExceeded`. What it spends until the next look
@@ -176,6 +180,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         self.stall_timeout = seconds("stall_timeout", stall_timeout)
         self.outage_tolerance = some_seconds("outage_tolerance", outage_tolerance)
         self._killing: Killing | None = None
+        self._kill_check: KillCheck | None = None
         if not wait_for_completion and (max_cost_pu, max_failed_tiles, resume) != (None, None, None):
             raise ValueError(
                 "wait_for_completion=False ends when the job is started: leave out max_cost_pu, max_failed_tiles "
@@ -296,7 +301,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
             ),
             sleep=lambda duration: self._sleep_in_time(duration, limit),
             keep=lambda job: self._keep_job(context, job),
-            before_asking=lambda: None if course.ending else self._go_no_further(),
+            before_asking=lambda: None if course.ending else self._guard().before_start(course.job_id),
         )
         try:
             with self.client() as client:
@@ -308,7 +313,9 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
             self._fail(context, course.ending)
         if course.ending is not None:
             self._fail(context, replace(course.ending, job=job))
-        self._go_no_further()
+        if not (self.deferrable and self.wait_for_completion):
+            # Nothing else would look: a deferral is preceded by this question.
+            self._guard().while_started(course.job_id)
         course = replace(course, record=course.record.started(), action=None, memory=ActionMemory())
         Ledger.of(context).keep_run(course.record)
         return self._wait(context, course, job)
@@ -325,11 +332,11 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         terms = Terms(self.api, course.job_id, Goal.COMPLETION, policy, course.deadlines)
         self._tell_beginning(f"{job.label} is done", policy, course.deadlines)
         if self.deferrable:
-            self.defer(
-                trigger=self._trigger(terms, 0.0 if is_local else clock.now() + SETTLING_TIME),
-                method_name="execute_complete",
-                kwargs={"course": course.to_json()},
-                timeout=self._backstop(policy, course.deadlines),
+            self._hand_over(
+                course.job_id,
+                self._trigger(terms, 0.0 if is_local else clock.now() + SETTLING_TIME),
+                {"course": course.to_json()},
+                self._backstop(policy, course.deadlines),
             )
         verdict = WorkerWait(self, self.sentinelhub_conn_id, context, terms).verdict()
         return self._settle(context, course, verdict)
@@ -494,18 +501,25 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
     def _guarded(self, context: Context, job_id: str | None = None) -> Killing:
         """Be ready for a kill of the worker, and lead to the job where it is known."""
         config = self.hook.get_config()
+        last_deferral.forget()
         self._killing = Killing(self.api, config, context["ti"], self.log, stops=self.stops_on_kill)
         self._killing.job_id = job_id
+        self._kill_check = KillCheck(self.api, context["ti"], self.log, self._killing.stop)
         if job_id is not None:
             link_to(self, config=config, job_id=job_id)
         return self._killing
 
-    def _go_no_further(self) -> None:
-        """End here if the task was killed: a job that is started now would run on without it."""
-        if self._killing is not None and self._killing.task_was_killed():
-            if self._killing.job_id is not None:
-                self._killing.stop(self._killing.job_id)
-            raise SentinelHubError("This task was killed; nothing more is asked of the service.")
+    def _guard(self) -> KillCheck:
+        if self._kill_check is None:
+            raise AssertionError("a task that acts on its job is guarded before")
+        return self._kill_check
+
+    def _hand_over(self, job_id: str, trigger: BaseTrigger, kwargs: dict[str, Any], timeout: timedelta) -> None:
+        # Whatever can fail comes before the last question: after it, there is only Airflow's own call.
+        trigger.serialize()
+        self._guard().while_started(job_id)
+        last_deferral.remember(lambda: self._guard().after_deferral(job_id))
+        super()._hand_over(job_id, trigger, kwargs, timeout)
 
     def _keep_job(self, context: Context, job: BatchJob) -> None:
         link_to(self, delivery=job.delivery)

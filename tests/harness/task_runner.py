@@ -68,6 +68,9 @@ class ExecutionApi:
         if path.endswith("/rtif"):
             self.rendered = body
         if path.endswith("/state"):
+            if body["state"] == "deferred" and self.state != "running":
+                detail = {"reason": "invalid_state", "message": "not running", "previous_state": self.state}
+                return httpx.Response(409, json={"detail": detail})
             self.states.append(body)
         if "/task-reschedules/" in path:
             start = self.first_reschedule and self.first_reschedule.isoformat()

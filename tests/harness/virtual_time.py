@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import selectors
+import threading
 import time as real_time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -44,6 +45,8 @@ class VirtualTime:
     def __init__(self, start: float = START, hanging: Callable[[], int] = lambda: 0) -> None:
         self.start = start
         self.hanging = hanging
+        self.is_unanswered: Callable[[], bool] = lambda: False
+        """Tells whether a thread that :meth:`wait` waits for never gets its answer."""
         self.pauses: list[float] = []
         """What was slept in threads, in order."""
         self._passed = 0.0
@@ -61,6 +64,16 @@ class VirtualTime:
         self.pauses.append(seconds)
         self.advance(seconds)
 
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Let a thread work, in no time; only for one that gets no answer does time jump to its end."""
+        began = real_time.monotonic()
+        while not event.wait(_NOT_BEFORE_ANOTHER_LOOK):
+            if self.is_unanswered():
+                self.advance(seconds)
+                return False
+            assert real_time.monotonic() - began < _LONGEST_CALL, "a thread does not return"
+        return True
+
     def advance(self, seconds: float) -> None:
         """Let time jump, without a note of it."""
         self._passed += max(0.0, seconds)
@@ -68,6 +81,7 @@ class VirtualTime:
     def begin_anew(self) -> None:
         """Go back to the beginning."""
         self._passed = 0.0
+        self.is_unanswered = lambda: False
         self.pauses.clear()
 
 

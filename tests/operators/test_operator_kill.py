@@ -38,19 +38,23 @@ def _enough_time(monkeypatch):
 
 @pytest.fixture
 def told_to_end(monkeypatch, clock):
-    """Send the task SIGTERM, once, before or after its worker asks for something, or while it waits."""
+    """Send a task SIGTERM, once, before or after its worker asks for something, or while it waits."""
 
-    def told_to_end(where, *, after=False, dies=False):
+    def told_to_end(task, state, where, *, after=False, dies=False):
         cls = BatchClient if where != "sleep" else type(clock)
         asks, left = getattr(cls, where), [1]
+
+        def end():
+            task.execution.state = state
+            signal.raise_signal(signal.SIGTERM)
 
         def interrupted(self, *arguments, **options):
             now = bool(left) and left.pop() == 1
             if now and not after:
-                signal.raise_signal(signal.SIGTERM)
+                end()
             answer = None if now and dies else asks(self, *arguments, **options)
             if now and after:
-                signal.raise_signal(signal.SIGTERM)
+                end()
             if now and dies:
                 raise Died
             return answer
@@ -60,19 +64,17 @@ def told_to_end(monkeypatch, clock):
     return told_to_end
 
 
-def begun(emulator, clock, state, **arguments):
+def begun(emulator, clock, **arguments):
     emulator.default_fate(
         {"queued_seconds": 0, "analysis_seconds": 0, "ready_seconds": 0, "processing_seconds": 6000}
     )
-    task = RunTask(emulator, clock, deferrable=False, **arguments)
-    task.execution.state = state
-    return task
+    return RunTask(emulator, clock, **{"deferrable": False, **arguments})
 
 
 @pytest.mark.parametrize("state", ["failed", "skipped", "removed"])
 def test_it_is_killed_while_it_waits(emulator, clock, told_to_end, state):
-    task = begun(emulator, clock, state)
-    told_to_end("sleep", dies=True)
+    task = begun(emulator, clock)
+    told_to_end(task, state, "sleep", dies=True)
     ended = task.begin()
     assert asked(emulator) == {"create": 1, "start": 1, "stop": 1}
     assert task.job["userAction"] == "STOP"
@@ -81,8 +83,8 @@ def test_it_is_killed_while_it_waits(emulator, clock, told_to_end, state):
 
 @pytest.mark.parametrize("state", ["running", "success", "queued", "scheduled", "up_for_retry", "restarting"])
 def test_its_worker_is_shut_down(emulator, clock, told_to_end, state):
-    task = begun(emulator, clock, state)
-    told_to_end("sleep")
+    task = begun(emulator, clock)
+    told_to_end(task, state, "sleep")
     ended = task.begin()
     assert asked(emulator) == {"create": 1, "start": 1}
     assert ended.state == "success", "it goes on for as long as it may"
@@ -90,8 +92,8 @@ def test_its_worker_is_shut_down(emulator, clock, told_to_end, state):
 
 
 def test_the_user_wants_the_job_to_be_left(emulator, clock, told_to_end):
-    task = begun(emulator, clock, "failed", on_kill="leave")
-    told_to_end("sleep", dies=True)
+    task = begun(emulator, clock, on_kill="leave")
+    told_to_end(task, "failed", "sleep", dies=True)
     ended = task.begin()
     assert asked(emulator) == {"create": 1, "start": 1}
     assert f"{task.job['id']} is left as it is" in ended.log
@@ -100,8 +102,8 @@ def test_the_user_wants_the_job_to_be_left(emulator, clock, told_to_end):
 
 @pytest.mark.parametrize("after", [False, True])
 def test_it_is_killed_while_it_creates_the_job(emulator, clock, told_to_end, after):
-    task = begun(emulator, clock, "failed")
-    told_to_end("create", after=after)
+    task = begun(emulator, clock)
+    told_to_end(task, "failed", "create", after=after)
     ended = task.begin()
     assert asked(emulator) == {"create": 1, "stop": 1}
     assert (task.job["status"], task.job["userAction"]) == ("CREATED", "NONE")
@@ -110,8 +112,8 @@ def test_it_is_killed_while_it_creates_the_job(emulator, clock, told_to_end, aft
 
 
 def test_it_is_killed_just_before_the_start_is_asked_for(emulator, clock, told_to_end):
-    task = begun(emulator, clock, "failed")
-    told_to_end("get")
+    task = begun(emulator, clock)
+    told_to_end(task, "failed", "get")
     ended = task.begin()
     assert "start" not in asked(emulator)
     assert task.job["userAction"] == "NONE"
@@ -121,8 +123,8 @@ def test_it_is_killed_just_before_the_start_is_asked_for(emulator, clock, told_t
 @pytest.mark.parametrize(("after", "stops"), [(False, 2), (True, 1)])
 def test_it_is_killed_during_the_start(emulator, clock, told_to_end, after, stops):
     """Before the service has accepted the start there is nothing to stop, so a stop is asked for once more."""
-    task = begun(emulator, clock, "failed")
-    told_to_end("start", after=after)
+    task = begun(emulator, clock)
+    told_to_end(task, "failed", "start", after=after)
     ended = task.begin()
     assert asked(emulator) == {"create": 1, "start": 1, "stop": stops}
     assert task.job["userAction"] == "STOP"
@@ -143,6 +145,12 @@ class Airflow:
             if isinstance(self.state, Exception):
                 raise self.state
             return TaskStatesResult(task_states={"a_run": {"run": self.state}})
+
+
+def killed(guard):
+    """Wait for its thread, and tell whether the task was killed."""
+    guard._helper.join(LONG)
+    return guard._killed
 
 
 @pytest.fixture
@@ -176,11 +184,12 @@ def test_the_signal_comes_in_the_middle_of_a_call_to_airflow(emulator, kill, mon
             guard.happened()
             assert emulator.job(job_id)["userAction"] == "START"
         monkeypatch.setattr(killing, "_HELD_FOR", LONG)
-        assert guard.task_was_killed()
+        assert killed(guard)
     assert emulator.job(job_id)["userAction"] == "STOP"
     told = [line["event"] for line in lines]
-    assert "has not yet told why" in str(lines[0])
-    assert "This task was killed." in str(lines[-1]), told
+    assert f"{job_id} may be running" in told[0]
+    assert "has not yet told why" in told[1]
+    assert "This task was killed." in told[-1], told
 
 
 def test_airflow_does_not_tell_the_state_in_time(emulator, kill, monkeypatch):
@@ -189,7 +198,7 @@ def test_airflow_does_not_tell_the_state_in_time(emulator, kill, monkeypatch):
     guard, airflow = kill("running", job_id)
     with structlog.testing.capture_logs() as lines, airflow.lock:
         guard.happened()
-        assert not guard.task_was_killed()
+        assert not guard._killed
     assert f"{job_id} is left as it is" in str(lines)
     assert emulator.job(job_id)["userAction"] == "START"
 
@@ -199,7 +208,7 @@ def test_airflow_is_away(emulator, kill):
     guard, _ = kill(RuntimeError("gone"), job_id)
     with structlog.testing.capture_logs() as lines:
         guard.happened()
-        assert not guard.task_was_killed()
+        assert not killed(guard)
     assert f"{job_id} is left as it is" in str(lines)
     assert emulator.job(job_id)["userAction"] == "START"
 
@@ -238,6 +247,8 @@ def test_what_is_done_already_is_no_error(emulator, kill):
     guard, _ = kill("failed", emulator.add_job("process", steps=[{"status": "DONE"}]))
     with structlog.testing.capture_logs() as lines:
         guard.happened()
-        assert guard.task_was_killed()
-    assert [line["log_level"] for line in lines if line["log_level"] != "debug"] == ["info"]
+        assert killed(guard)
+    first, last = [line for line in lines if line["log_level"] != "debug"]
+    assert "may be running" in first["event"]
+    assert last["log_level"] == "info"
     assert "done before it could be stopped" in str(lines)

@@ -1,0 +1,1 @@
+"""What Airflow loads by itself, in every process: it has to cost nothing there."""

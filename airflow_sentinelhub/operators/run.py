@@ -317,7 +317,8 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
             if course.ending is None:
                 raise
             self.log.error("The job could not be stopped, and may go on spending processing units: %s", error)
-            self._fail(context, course.ending)
+            unsure = f"Its stop could not be confirmed ({error}): that is what was last known of it."
+            self._fail(context, replace(course.ending, message=f"{course.ending.message} {unsure}"))
         if course.ending is not None:
             self._fail(context, self._ending_of(course.ending, job))
         self._go_no_further()

@@ -23,12 +23,14 @@ class RunRecord:
     :param max_tries: Airflow's, when the latest attempt began; only a clear changes it.
     :param may_restart: the job may be started again, whoever stopped it.
     :param resumed: how often it was started again for each reason.
+    :param recreated: how many jobs took the place of another one since the last clear.
     """
 
     job_id: str = ""
     max_tries: int = 0
     may_restart: bool = False
     resumed: Mapping[str, int] = field(default_factory=dict)
+    recreated: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Give the record as plain JSON."""
@@ -40,6 +42,7 @@ class RunRecord:
         if not isinstance(stored, Mapping):
             return cls()
         job_id, max_tries, resumed = stored.get("job_id"), stored.get("max_tries"), stored.get("resumed")
+        recreated = stored.get("recreated")
         return cls(
             job_id=job_id if isinstance(job_id, str) else "",
             max_tries=max_tries if isinstance(max_tries, int) else 0,
@@ -47,6 +50,7 @@ class RunRecord:
             resumed={str(reason): count for reason, count in resumed.items() if isinstance(count, int)}
             if isinstance(resumed, Mapping)
             else {},
+            recreated=recreated if isinstance(recreated, int) else 0,
         )
 
     def begun(self, job_id: str, max_tries: int) -> RunRecord:
@@ -57,9 +61,19 @@ class RunRecord:
         :param max_tries: Airflow's.
         """
         if self.job_id != job_id:
-            return RunRecord(job_id, max_tries)
+            again = bool(self.job_id) and self.max_tries == max_tries
+            return RunRecord(job_id, max_tries, recreated=self.recreated + 1 if again else 0)
         cleared = self.max_tries != max_tries
         return replace(self, max_tries=max_tries, may_restart=self.may_restart or cleared)
+
+    def is_retry(self, job_id: str, max_tries: int) -> bool:
+        """
+        Tell whether an attempt with this job came before, and no clear since.
+
+        :param job_id: the job.
+        :param max_tries: Airflow's; only a clear changes it.
+        """
+        return self.job_id == job_id and self.max_tries == max_tries
 
     def stopped_by_task(self) -> RunRecord:
         """Note that the task itself stops the job; the next attempt goes on with it."""

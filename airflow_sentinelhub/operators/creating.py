@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import InvalidPayload, JobMayExist, SentinelHubError, ServiceUnavailable
-from airflow_sentinelhub.jobs import BatchJob, MissingJob
+from airflow_sentinelhub.jobs import BatchJob, MissingJob, Outcome, Verdict, advice
 from airflow_sentinelhub.jobs import action_words as words
 from airflow_sentinelhub.jobs.creation import (
     CLOCK_SLACK,
@@ -19,6 +19,7 @@ from airflow_sentinelhub.jobs.creation import (
 )
 from airflow_sentinelhub.jobs.lock import moment_of
 from airflow_sentinelhub.operators.asking import Asker
+from airflow_sentinelhub.operators.final import for_good
 from airflow_sentinelhub.operators.ledger import Ledger
 from airflow_sentinelhub.operators.superseding import end_superseded
 from airflow_sentinelhub.watching import look_at
@@ -46,10 +47,18 @@ class JobCreation:
     :param ledger: what is known of earlier attempts.
     :param log: the task's log.
     :param restarts: the task knows what to do with a job that was stopped.
+    :param recreates: a retry creates a new job for one that is FAILED, CANCELED or gone.
     """
 
     def __init__(
-        self, client: BatchClient, order: Order, ledger: Ledger, log: Any, *, restarts: bool = False
+        self,
+        client: BatchClient,
+        order: Order,
+        ledger: Ledger,
+        log: Any,
+        *,
+        restarts: bool = False,
+        recreates: bool = True,
     ) -> None:
         self._client = client
         self._api = client.api
@@ -58,6 +67,7 @@ class JobCreation:
         self._ledger = ledger
         self._log: logging.Logger = log
         self._restarts = restarts
+        self._recreates = recreates
         self._record = CreationRecord()
         self._not_ours: set[str] = set()
         """Jobs with our tag that no attempt goes on with."""
@@ -116,12 +126,18 @@ class JobCreation:
 
     def _known(self, record: CreationRecord, job_id: str) -> BatchJob | None:
         look = self._asker(job_id).look(seen=False)
+        run = self._ledger.read_run()
+        is_final = not self._recreates and run.is_retry(job_id, self._ledger.max_tries)
         if isinstance(look, MissingJob):
+            if is_final:
+                raise for_good(Verdict(Outcome.NOT_FOUND, self._api, job_id, advice.gone(look)).exception())
             self._log.warning("%s is gone, so a new one is created.", look.label)
         elif record.digest != self._tag.digest:
             self._end(look)
         elif adoptable(look, remembered=True, restarts=self._restarts):
             return self._adopted(look)
+        elif is_final:
+            return look
         else:
             self._log.warning("%s It is no use any more, so a new one is created.", words.now_is(look))
         self._record = record.next_series()

@@ -40,12 +40,13 @@ from airflow_sentinelhub.operators import last_deferral
 from airflow_sentinelhub.operators.course import Course
 from airflow_sentinelhub.operators.creating import JobCreation
 from airflow_sentinelhub.operators.doing import Doing, Helpers
+from airflow_sentinelhub.operators.final import OVER_FOR_GOOD, for_good
 from airflow_sentinelhub.operators.kill_check import KillCheck
 from airflow_sentinelhub.operators.killing import Killing
 from airflow_sentinelhub.operators.ledger import Ledger
 from airflow_sentinelhub.operators.pausing import Pausing, TimeLimit
 from airflow_sentinelhub.operators.requesting import SentinelHubBatchRequestOperator
-from airflow_sentinelhub.operators.run_arguments import resumes, some_cost, to_be_stopped
+from airflow_sentinelhub.operators.run_arguments import recreations, resumes, some_cost, to_be_stopped
 from airflow_sentinelhub.operators.verifying import verify
 from airflow_sentinelhub.sensors.on_worker import WorkerWait
 from airflow_sentinelhub.sensors.patience import Patient
@@ -120,6 +121,9 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
     :param resume: how often a job that the service stops is started again, by the reason for which it was
         stopped: ``{"OUT_OF_PU": 3, "UNHEALTHY": 1}`` (default: never). The lock of 30 or 60 minutes is waited out
         without a worker. Not for v1, whose jobs are not stopped.
+    :param recreate_failed: whether a retry creates and pays for a new job when the one before is FAILED, CANCELED
+        or gone: ``True``, or how many times since the last clear. ``False`` (default): the task fails for good;
+        a clear creates a new job.
     :param storage_conn_id: the Airflow connection that reads the job's bucket (templated). ``None``: the worker's
         own credentials.
     :param allow_partial: take a PARTIAL job for done (default: no).
@@ -152,6 +156,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         max_failed_tiles: float | None = None,
         count_no_data: bool = False,
         resume: Mapping[str, int] | None = None,
+        recreate_failed: bool | int = False,
         storage_conn_id: str | None = None,
         allow_partial: bool = False,
         start_grace: timedelta | float | None = 3600.0,
@@ -174,6 +179,8 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         self._allowance = None if max_failed_tiles is None else Allowance.of(max_failed_tiles)
         self.count_no_data = count_no_data
         self.resume = resumes(self.api, resume)
+        self.recreate_failed = recreate_failed
+        self._recreations = recreations(recreate_failed)
         self.storage_conn_id = storage_conn_id
         self.allow_partial = allow_partial
         self.start_grace = seconds("start_grace", start_grace)
@@ -205,10 +212,15 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         order = self.order(context)
         ledger = Ledger.of(context)
         with self.client() as client:
-            job = JobCreation(client, order, ledger, self.log, restarts=True).job()
+            recreates = self._may_recreate(ledger)
+            job = JobCreation(client, order, ledger, self.log, restarts=True, recreates=recreates).job()
         killing.job_id = job.id
         link_to(self, config=client.config, job_id=job.id)
         self._keep_job(context, job)
+        if job.status is JobStatus.FAILED:
+            self._fail(context, Verdict(Outcome.FAILED, self.api, job.id, advice.failed(job), job))
+        if job.status is JobStatus.CANCELED:
+            self._fail(context, Verdict(Outcome.CANCELED, self.api, job.id, advice.canceled(job), job))
         record = ledger.read_run().begun(job.id, ledger.max_tries)
         course = Course(job.id, deadlines, record, record.first_action(job))
         if is_stopped(job):
@@ -310,9 +322,10 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
             if course.ending is None:
                 raise
             self.log.error("The job could not be stopped, and may go on spending processing units: %s", error)
-            self._fail(context, course.ending)
+            unsure = f"Its stop could not be confirmed ({error}): that is what was last known of it."
+            self._fail(context, replace(course.ending, message=f"{course.ending.message} {unsure}"))
         if course.ending is not None:
-            self._fail(context, replace(course.ending, job=job))
+            self._fail(context, self._ending_of(course.ending, job))
         if not (self.deferrable and self.wait_for_completion):
             # Nothing else would look: a deferral is preceded by this question.
             self._guard().while_started(course.job_id)
@@ -389,7 +402,20 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
             error.limit = self.max_cost_pu
         if verdict.outcome is Outcome.TIMEOUT:
             raise AirflowFailException(verdict.message) from error
+        if verdict.outcome in OVER_FOR_GOOD and not self._may_recreate(Ledger.of(context)):
+            raise for_good(error)
         raise error
+
+    def _may_recreate(self, ledger: Ledger) -> bool:
+        """Tell whether a retry may create another job. Without a store, each attempt may have created one."""
+        used = ledger.read_run().recreated if ledger.remembers else ledger.try_number - 1
+        return used < self._recreations
+
+    def _ending_of(self, ending: Verdict, job: BatchJob) -> Verdict:
+        """Say how it ended with the job as it is after its stop: it went on until then."""
+        if ending.outcome is Outcome.COST_EXCEEDED and self.max_cost_pu is not None:
+            return replace(ending, job=job, message=advice.too_dear(job, self.max_cost_pu))
+        return replace(ending, job=job, message=f"{ending.message} {words.now_is(job)}")
 
     @staticmethod
     def _fail_for_good_without_store(context: Context, error: SentinelHubError) -> None:

@@ -20,6 +20,18 @@ def to_be_stopped(name: str, choice: str) -> bool:
     return choice == "stop"
 
 
+def recreations(recreate_failed: bool | int) -> float:
+    """
+    Read how many new jobs the retries of a task may create for jobs that failed.
+
+    :param recreate_failed: ``False``: none; ``True``: any number.
+    :raises ValueError: that is no number of times.
+    """
+    if not isinstance(recreate_failed, int) or recreate_failed < 0:
+        raise ValueError(f"recreate_failed must be True, False or a number of times; it is {recreate_failed!r}")
+    return float("inf") if recreate_failed is True else float(recreate_failed)
+
+
 def some_cost(api: BatchApi, max_cost_pu: float | None) -> float | None:
     """
     Read what a job may cost.

@@ -26,7 +26,9 @@ def job(status="STOPPED", action="START", reason=None):
     [
         # The first attempt, and one with a new job: nothing that was known holds for it.
         (RunRecord(), ID, 2, RunRecord(ID, 2)),
-        (FULL, OTHER, 2, RunRecord(OTHER, 2)),
+        (FULL, OTHER, 2, RunRecord(OTHER, 2, recreated=1)),
+        (RunRecord(ID, 2, recreated=1), OTHER, 2, RunRecord(OTHER, 2, recreated=2)),
+        (RunRecord(ID, 2, recreated=1), OTHER, 3, RunRecord(OTHER, 3)),
         # A retry changes nothing.
         (RunRecord(ID, 2), ID, 2, RunRecord(ID, 2)),
         (FULL, ID, 2, FULL),

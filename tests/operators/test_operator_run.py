@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_sentinelhub import exceptions
 from tests.harness.versions import needs_airflow
@@ -68,7 +69,8 @@ def test_a_job_that_fails(emulator, clock, api, fate, error):
     emulator.default_fate(fate)
     ended = RunTask(emulator, clock, api).attempt()
     assert ended.state == "failed"
-    assert type(ended.error) is error
+    assert isinstance(ended.error, error)
+    assert isinstance(ended.error, AirflowFailException)
     assert ended.returned["status"] == "FAILED"
 
 

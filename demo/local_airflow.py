@@ -310,6 +310,8 @@ class LocalAirflow(AirflowRest):
             "DAG_PROCESSOR__REFRESH_INTERVAL": "5",
             "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
             "DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
+            # A file that changes within 30 seconds would else be taken up only when it is parsed again.
+            "CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "0",
             "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
             "SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "2",
             # A worker may notice only after this many seconds that its task has deferred. If the trigger fires

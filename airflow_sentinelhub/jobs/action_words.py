@@ -25,6 +25,20 @@ def now_is(job: BatchJob) -> str:
     return f"{job.label} is {', '.join(said)}."
 
 
+def left(label: str, reason: str = "") -> str:
+    """
+    Say that the job of a killed task is not stopped.
+
+    :param label: of the job.
+    :param reason: the user's choice, for example ``on_kill='leave'``; empty: it is not for that.
+    """
+    why = f" ({reason})" if reason else ""
+    return (
+        f"{label} IS LEFT AS IT IS{why}. If it runs, it goes on spending processing units: stop it with "
+        "SentinelHubBatchStopOperator or in the service's dashboard."
+    )
+
+
 def doing(job: BatchJob, what: str) -> str:
     """Say what the service is asked for."""
     return f"{now_is(job)} The service is asked to {what}."

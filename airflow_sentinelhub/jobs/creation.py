@@ -21,7 +21,6 @@ CLOCK_SLACK = 600.0
 
 _SPENT_KEPT = 20
 
-_OVER = frozenset({JobStatus.DONE, JobStatus.PARTIAL, JobStatus.STOPPED, JobStatus.FAILED, JobStatus.CANCELED})
 _USELESS = frozenset({JobStatus.FAILED, JobStatus.CANCELED})
 
 
@@ -124,11 +123,11 @@ def adoptable(job: BatchJob, *, remembered: bool, restarts: bool = False) -> boo
         from one of an attempt that did not. Otherwise only a job that is not over can be meant.
     :param restarts: the task knows what to do with a job that was stopped, so that it is not created again.
     """
-    if job.user_action in (UserAction.STOP, UserAction.CANCEL) and job.status not in _OVER:
+    if job.user_action in (UserAction.STOP, UserAction.CANCEL) and not job.is_over:
         return restarts and job.user_action is UserAction.STOP  # it is about to end
     if restarts and job.status is JobStatus.STOPPED:
         return True
-    return job.status not in (_USELESS if remembered else _OVER)
+    return job.status not in _USELESS if remembered else not job.is_over
 
 
 def choose(

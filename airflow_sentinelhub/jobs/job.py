@@ -22,6 +22,8 @@ LONGEST_WORD = 100
 """Characters of a status, a reason, a time stamp."""
 
 _COST_SPELLINGS = ("costPU", "costPu", "costpu", "cost_pu")
+_OVER = frozenset({JobStatus.DONE, JobStatus.PARTIAL, JobStatus.STOPPED, JobStatus.FAILED, JobStatus.CANCELED})
+
 _READ = (
     "id",
     "status",
@@ -131,6 +133,11 @@ class BatchJob:
             return JobStatus(self.word)
         except ValueError:
             return None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has come to rest: it goes on only if somebody starts it again."""
+        return self.status in _OVER
 
     @property
     def label(self) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs import BatchApi
+from airflow_sentinelhub.jobs.kill_rules import was_killed
 from airflow_sentinelhub.operators.own_state import OwnState, fetch_own_state
-from airflow_sentinelhub.watching import was_killed
 
 _ANSWER_WITHIN_AT_END = 5.0
 """Seconds in which Airflow has to answer when the process ends. A trigger fires 10 seconds after the deferral at
@@ -28,12 +28,16 @@ class KillCheck:
     :param api: the API of the job.
     :param task_instance: the task.
     :param log: its log.
-    :param stop: asks the service to stop the job of a killed task, and logs what came of it; default: the task
-        does not own the job, and leaves it.
+    :param stop: takes a job and the state of its killed task, asks the service to stop the job if the user wants
+        that, and logs what came of it; default: the task does not own the job, and leaves it.
     """
 
     def __init__(
-        self, api: BatchApi, task_instance: Any, log: Any, stop: Callable[[str], None] = lambda _: None
+        self,
+        api: BatchApi,
+        task_instance: Any,
+        log: Any,
+        stop: Callable[[str, str | None], None] = lambda *_: None,
     ) -> None:
         self._api = api
         self._task_instance = task_instance
@@ -93,14 +97,14 @@ class KillCheck:
             self._log.warning(
                 "This task was killed (it is %s) before it was deferred, so it has no trigger.", own.state
             )
-            self._stop(job_id)
+            self._stop(job_id, own.state)
 
     def _end_unless_running(self, own: OwnState, job_id: str, otherwise: str) -> None:
         if own.is_running:
             return
         label = self._label(job_id)
         if was_killed(own.state):
-            self._stop(job_id)
+            self._stop(job_id, own.state)
             raise self._error(job_id, f"This task was killed (it is {own.state}); nothing is started for {label}.")
         if own.state is None:
             reason = "Airflow does not know this task any more"

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.hooks.clients import make_client
+from airflow_sentinelhub.jobs import action_words as words
+from airflow_sentinelhub.jobs.kill_rules import KillAction, was_killed
 from airflow_sentinelhub.operators.own_state import fetch_own_state
 from airflow_sentinelhub.triggers.task_state import state_of
-from airflow_sentinelhub.watching import Ending, end_job, was_killed
+from airflow_sentinelhub.watching import Ending, end_job
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.config import ClientConfig
@@ -41,22 +43,24 @@ class Killing:
     :param config: the account, read before: there is no time for it then.
     :param task_instance: the task.
     :param log: its log.
-    :param stops: whether the user wants the job to be stopped then.
+    :param action: what the user wants of the job then.
     """
 
-    def __init__(self, api: BatchApi, config: ClientConfig, task_instance: Any, log: Any, *, stops: bool) -> None:
+    def __init__(
+        self, api: BatchApi, config: ClientConfig, task_instance: Any, log: Any, *, action: KillAction
+    ) -> None:
         self._api = api
         self._config = config
         self._task_instance = task_instance
         self._log = log
-        self._stops = stops
+        self._action = action
         self._killed = False
         self._helper: threading.Thread | None = None
         self.job_id: str | None = None
 
     def happened(self) -> None:
         """Do what can be done within 5 seconds, from a signal handler."""
-        if not self._stops:
+        if self._action is KillAction.LEAVE:
             self._log.warning("The worker is told to end. %s (on_kill='leave')", self._left())
             return
         # Said before anything is asked: whatever comes of that, the log tells which job may go on.
@@ -69,17 +73,18 @@ class Killing:
         if self._helper.is_alive() and not self._killed:
             self._log.warning("The worker is told to end, and Airflow has not yet told why. %s", self._left())
 
-    def stop(self, job_id: str) -> None:
+    def stop(self, job_id: str, state: str | None) -> None:
         """
         Ask for the job of a killed task to be stopped, until the service has taken it or this process ends.
 
         A task that is cleared meanwhile has a new attempt, which goes on with the job.
 
         :param job_id: the job.
+        :param state: of the task, which is that of a kill.
         """
         self.job_id = job_id
-        if not self._stops:
-            self._log.warning("This task was killed. %s (on_kill='leave')", self._left())
+        if not self._action.stops(state):
+            self._log.warning("This task was killed (it is %s). %s", state, self._left_by_choice())
             return
         until = clock.monotonic() + _ASKED_AGAIN_FOR
         while True:
@@ -89,7 +94,7 @@ class Killing:
                 return
             clock.sleep(_PAUSE)
             own = fetch_own_state(self._task_instance)
-            if not was_killed(own.state):
+            if not self._action.stops(own.state):
                 self._log.warning("The state of the task is %s now. %s", own, self._left())
                 return
 
@@ -108,6 +113,8 @@ class Killing:
                 self._log.warning(
                     "This task was killed (it is %s) before it had a job: nothing is started.", state
                 )
+            elif not self._action.stops(state):
+                self._log.warning("This task was killed (it is %s). %s", state, self._left_by_choice())
             else:
                 self._stop_once(self.job_id)
         except Exception:
@@ -116,12 +123,15 @@ class Killing:
     def _end(self, job_id: str, budget: float, **options: Any) -> Ending:
         # A kill does not queue for the account's limit.
         with make_client(self._config, self._api, admitted=True, **options) as client:
-            return end_job(client, job_id, budget)
+            return end_job(client, job_id, budget, clock.now())
 
     def _at_risk(self) -> str:
         if self.job_id is None:
             return "It has no job yet, or the answer to its creation is under way."
         return f"{self._api.display_name} job {self.job_id} may be running."
+
+    def _left_by_choice(self) -> str:
+        return words.left(f"{self._api.display_name} job {self.job_id}", f"on_kill='{self._action}'")
 
     def _left(self) -> str:
         job = f"{self._api.display_name} job {self.job_id}" if self.job_id else "What was asked of the service"

@@ -46,7 +46,13 @@ from airflow_sentinelhub.operators.killing import Killing
 from airflow_sentinelhub.operators.ledger import Ledger
 from airflow_sentinelhub.operators.pausing import Pausing, TimeLimit
 from airflow_sentinelhub.operators.requesting import SentinelHubBatchRequestOperator
-from airflow_sentinelhub.operators.run_arguments import recreations, resumes, some_cost, to_be_stopped
+from airflow_sentinelhub.operators.run_arguments import (
+    recreations,
+    resumes,
+    some_cost,
+    some_kill_action,
+    to_be_stopped,
+)
 from airflow_sentinelhub.operators.verifying import verify
 from airflow_sentinelhub.sensors.on_worker import WorkerWait
 from airflow_sentinelhub.sensors.patience import Patient
@@ -106,8 +112,9 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         for good, whatever its retries; ``execution_timeout`` ends the attempt with
         :class:`~airflow_sentinelhub.exceptions.BatchTimeout`, which is retried. Both hold while it is deferred.
     :param on_timeout: what becomes of the job then: ``stop`` (default) or ``leave``.
-    :param on_kill: what becomes of the job when somebody marks the task as failed or skipped, while it is
-        deferred (from Airflow 3.3 on) or running: ``stop`` (default) or ``leave``. A killed task of
+    :param on_kill: what becomes of the job when the task is marked as failed or skipped, or removed from its DAG
+        file, while it is deferred (from Airflow 3.3 on) or running: ``stop`` (default), ``leave``, or
+        ``stop_unless_removed``, which leaves it where the task was renamed or deleted there. A killed task of
         which the worker has not heard yet starts nothing: its state is read before. Nothing else stops it: no
         clear, no success by hand, no restart of a worker or triggerer, no trouble with the service.
     :param max_cost_pu: processing units that the job may cost. When it has cost more it is stopped, and the task
@@ -173,7 +180,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         self.analysis_poke_interval = some_seconds("analysis_poke_interval", analysis_poke_interval)
         self.timeout = some_seconds("timeout", timeout)
         self.stops_at_timeout = to_be_stopped("on_timeout", on_timeout)
-        self.stops_on_kill = to_be_stopped("on_kill", on_kill)
+        self.kill_action = some_kill_action(on_kill)
         self.max_cost_pu = some_cost(self.api, max_cost_pu)
         self.max_failed_tiles = max_failed_tiles
         self._allowance = None if max_failed_tiles is None else Allowance.of(max_failed_tiles)
@@ -496,7 +503,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
             sentinelhub_conn_id=self.sentinelhub_conn_id,
             **stored_terms(terms.policy, terms.deadlines),
             fire_not_before=fire_not_before,
-            stop_on_kill=self.stops_on_kill,
+            kill_action=self.kill_action.value,
         )
 
     def _pause_trigger(self, until: float, limit: TimeLimit) -> SentinelHubBatchRunPauseTrigger:
@@ -505,7 +512,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
             api=self.api.value,
             request_id=limit.job_id,
             sentinelhub_conn_id=self.sentinelhub_conn_id,
-            stop_on_kill=self.stops_on_kill,
+            kill_action=self.kill_action.value,
         )
 
     @staticmethod
@@ -528,7 +535,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         """Be ready for a kill of the worker, and lead to the job where it is known."""
         config = self.hook.get_config()
         last_deferral.forget()
-        self._killing = Killing(self.api, config, context["ti"], self.log, stops=self.stops_on_kill)
+        self._killing = Killing(self.api, config, context["ti"], self.log, action=self.kill_action)
         self._killing.job_id = job_id
         self._kill_check = KillCheck(self.api, context["ti"], self.log, self._killing.stop)
         if job_id is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from airflow_sentinelhub.jobs import BatchApi, StopReason
+from airflow_sentinelhub.jobs.kill_rules import KillAction
 
 
 def to_be_stopped(name: str, choice: str) -> bool:
@@ -30,6 +31,22 @@ def recreations(recreate_failed: bool | int) -> float:
     if not isinstance(recreate_failed, int) or recreate_failed < 0:
         raise ValueError(f"recreate_failed must be True, False or a number of times; it is {recreate_failed!r}")
     return float("inf") if recreate_failed is True else float(recreate_failed)
+
+
+def some_kill_action(choice: str) -> KillAction:
+    """
+    Read what becomes of the job when the task is killed.
+
+    :param choice: ``stop``, ``stop_unless_removed`` or ``leave``.
+    :raises ValueError: it is none of them.
+    """
+    try:
+        return KillAction(choice)
+    except ValueError:
+        raise ValueError(
+            "on_kill must be 'stop' (the job is stopped), 'stop_unless_removed' (the same, unless the task is "
+            f"renamed or deleted in its DAG file) or 'leave' (the job goes on); it is {choice!r}"
+        ) from None
 
 
 def some_cost(api: BatchApi, max_cost_pu: float | None) -> float | None:

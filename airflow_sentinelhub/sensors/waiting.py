@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow.providers.common.compat.sdk import BaseOperator
+
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
@@ -39,7 +41,8 @@ class SentinelHubBatchWaitSensor(SentinelHubPatientSensor):
         ``request_id``, or the output of a task that gives one of these (templated).
     :param end_from_trigger: when the job is done, let the triggerer end the task (default: no), which saves the
         start of a worker. A wait that ends otherwise is reported by a worker all the same. Not for sensors with
-        ``outlets``, whose asset events Airflow would not emit, and without effect unless ``deferrable``.
+        ``outlets``, ``on_success_callback`` or ``post_execute``: Airflow emits asset events and runs these on a
+        worker only, like the listeners of plugins. Without effect unless ``deferrable``.
     :param kwargs: see :class:`~airflow_sentinelhub.sensors.patience.SentinelHubPatientSensor`.
     """
 
@@ -54,9 +57,21 @@ class SentinelHubBatchWaitSensor(SentinelHubPatientSensor):
     def __init__(self, *, request_id: Any, end_from_trigger: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.end_from_trigger = end_from_trigger
-        if end_from_trigger and self.outlets:
-            raise ValueError("end_from_trigger=True would lose the events of outlets: leave out one of the two")
+        if end_from_trigger and (lost := self._lost_without_worker()):
+            raise ValueError(
+                f"end_from_trigger=True would lose {lost}, which Airflow does on a worker only: leave out one "
+                "of the two (it may come from default_args)"
+            )
         self.request_id = request_id
+
+    def _lost_without_worker(self) -> str:
+        """Say what would not happen if the task ended in the triggerer."""
+        lost = {
+            "the events of outlets": self.outlets,
+            "on_success_callback": self.on_success_callback,
+            "post_execute": self._post_execute_hook or type(self).post_execute is not BaseOperator.post_execute,
+        }
+        return " and ".join(name for name, given in lost.items() if given)
 
     def execute(self, context: Context) -> Any:
         """
@@ -142,7 +157,8 @@ class SentinelHubBatchWaitSensor(SentinelHubPatientSensor):
             request_id=terms.job_id,
             sentinelhub_conn_id=self.sentinelhub_conn_id,
             **stored_terms(terms.policy, terms.deadlines),
-            end_from_trigger=self.end_from_trigger,
+            # A cluster policy may have added something.
+            end_from_trigger=self.end_from_trigger and not self._lost_without_worker(),
             do_xcom_push=bool(self.do_xcom_push),
         )
 

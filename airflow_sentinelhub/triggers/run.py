@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_sentinelhub.jobs import BatchApi
+from airflow_sentinelhub.jobs.kill_rules import KillAction
 from airflow_sentinelhub.triggers.batch import SentinelHubBatchTrigger
 from airflow_sentinelhub.triggers.owning import OwningTrigger
 from airflow_sentinelhub.triggers.pause import SentinelHubPauseTrigger
@@ -14,19 +15,20 @@ class SentinelHubBatchRunTrigger(OwningTrigger, SentinelHubBatchTrigger):
     """
     Waits for the job of a task that owns it, and stops the job when the task is killed.
 
-    :param stop_on_kill: stop the job when the task was killed; otherwise it is left, and the log says so.
+    :param kill_action: what becomes of the job when the task is killed: ``stop``, ``stop_unless_removed`` or
+        ``leave``.
     :param kwargs: see :class:`~airflow_sentinelhub.triggers.batch.SentinelHubBatchTrigger`.
     """
 
-    def __init__(self, *, stop_on_kill: bool = True, **kwargs: Any) -> None:
+    def __init__(self, *, kill_action: str = "stop", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.stop_on_kill = stop_on_kill
+        self.kill_action = KillAction.stored(kill_action)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Give what the triggerer needs to make this trigger again."""
         _, kwargs = super().serialize()
         classpath = "airflow_sentinelhub.triggers.run.SentinelHubBatchRunTrigger"
-        return classpath, {**kwargs, "stop_on_kill": self.stop_on_kill}
+        return classpath, {**kwargs, "kill_action": self.kill_action.value}
 
 
 class SentinelHubBatchRunPauseTrigger(OwningTrigger, SentinelHubPauseTrigger):
@@ -39,7 +41,8 @@ class SentinelHubBatchRunPauseTrigger(OwningTrigger, SentinelHubPauseTrigger):
     :param api: ``process``, ``statistical`` or ``process_v1``.
     :param request_id: id of the job.
     :param sentinelhub_conn_id: the Airflow connection, read in the triggerer.
-    :param stop_on_kill: stop the job when the task was killed; otherwise it is left, and the log says so.
+    :param kill_action: what becomes of the job when the task is killed: ``stop``, ``stop_unless_removed`` or
+        ``leave``.
     :param unknown: arguments of a newer version, which a row in the database may hold after a downgrade.
     """
 
@@ -50,14 +53,14 @@ class SentinelHubBatchRunPauseTrigger(OwningTrigger, SentinelHubPauseTrigger):
         api: str,
         request_id: str,
         sentinelhub_conn_id: str,
-        stop_on_kill: bool = True,
+        kill_action: str = "stop",
         **unknown: Any,
     ) -> None:
         super().__init__(until=until, **unknown)
         self.api = BatchApi(api)
         self.request_id = request_id
         self.sentinelhub_conn_id = sentinelhub_conn_id
-        self.stop_on_kill = stop_on_kill
+        self.kill_action = KillAction.stored(kill_action)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Give what the triggerer needs to make this trigger again."""
@@ -66,5 +69,5 @@ class SentinelHubBatchRunPauseTrigger(OwningTrigger, SentinelHubPauseTrigger):
             "api": self.api.value,
             "request_id": self.request_id,
             "sentinelhub_conn_id": self.sentinelhub_conn_id,
-            "stop_on_kill": self.stop_on_kill,
+            "kill_action": self.kill_action.value,
         }

@@ -1,7 +1,7 @@
 """Watching jobs: who asks for which and when, what the looks come to, and what a log tells. No Airflow in here."""
 
 from airflow_sentinelhub.jobs.moments import format_time
-from airflow_sentinelhub.watching.ending import Ending, end_job, was_killed
+from airflow_sentinelhub.watching.ending import Ending, end_job
 from airflow_sentinelhub.watching.ends import EndsWatch, EventTerms, MemoryNotebook, Notebook
 from airflow_sentinelhub.watching.group import GroupTerms, GroupWait
 from airflow_sentinelhub.watching.group_story import group_line
@@ -24,7 +24,6 @@ from airflow_sentinelhub.watching.subscription import Subscription
 from airflow_sentinelhub.watching.wait import Terms, Wait
 
 __all__ = [
-    "was_killed",
     "end_job",
     "follow_list",
     "Sight",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,8 +16,6 @@ from airflow_sentinelhub.exceptions import (
 from airflow_sentinelhub.jobs import Action, Already, BatchJob, MissingJob, plan
 from airflow_sentinelhub.jobs import action_words as words
 from airflow_sentinelhub.watching.look import JobReader, look_at
-
-_STATES_OF_A_KILL = ("failed", "skipped", "removed")
 
 
 class JobStopper(JobReader, Protocol):
@@ -38,33 +35,24 @@ class Ending:
     :param again: it may succeed later: the service was busy or away, or the job is queued, and can be stopped only
         once it is analysed (section 5.4).
     :param missing: the service says 404, which it also does of a job in its first minutes.
+    :param accepted: the job is on its way to its end.
     """
 
     level: int
     line: str
     again: bool = False
     missing: bool = False
+    accepted: bool = False
 
 
-def was_killed(state: str | None) -> bool:
-    """
-    Tell whether the state of a task says that somebody wants it, and what it does, to end.
-
-    A task that was cleared, moved to another triggerer, taken up by another attempt or marked as a success
-    shows something else, and one whose state is not known proves nothing: its job is left.
-
-    :param state: as Airflow has it now.
-    """
-    return state in _STATES_OF_A_KILL
-
-
-def end_job(client: JobStopper, job_id: str, budget: float) -> Ending:
+def end_job(client: JobStopper, job_id: str, budget: float, now: float) -> Ending:
     """
     Ask the service to stop a job, and look at it only if it refuses: there may be no time for more.
 
     :param client: asks the service.
     :param job_id: the job.
     :param budget: seconds in which the client may begin to ask again.
+    :param now: seconds since 1970.
     :return: what came of it.
     """
     label = f"{client.api.display_name} job {job_id}"
@@ -76,14 +64,15 @@ def end_job(client: JobStopper, job_id: str, budget: float) -> Ending:
             return Ending(logging.INFO, f"{label} is gone, so there is nothing to stop.", missing=True)
         if not isinstance(look, BatchJob):
             return Ending(logging.ERROR, _not_stopped(label, f"{refusal} {look}"))
-        step = plan(Action.STOP, look, time.time())
+        step = plan(Action.STOP, look, now)
         if isinstance(step, Already):
-            return Ending(logging.INFO, step.message)
+            return Ending(logging.INFO, step.message, accepted=not look.is_over)
         return Ending(logging.ERROR, _not_stopped(label, f"{refusal} {words.now_is(look)}"), again=True)
     except SentinelHubError as error:
         again = isinstance(error, ServiceUnavailable)
         return Ending(logging.ERROR, _not_stopped(label, str(error)), again)
-    return Ending(logging.WARNING, f"{label} was asked to stop. What is done or in flight is charged.")
+    line = f"{label} was asked to stop. What is done or in flight is charged."
+    return Ending(logging.WARNING, line, accepted=True)
 
 
 def _not_stopped(label: str, reason: str) -> str:

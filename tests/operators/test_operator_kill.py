@@ -15,6 +15,7 @@ from airflow_sentinelhub.client.batch import BatchClient
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi
+from airflow_sentinelhub.jobs.kill_rules import KillAction
 from airflow_sentinelhub.operators import killing
 from airflow_sentinelhub.operators.killing import Killing
 from tests.operators.runs import RunTask
@@ -163,7 +164,7 @@ def kill(emulator, monkeypatch):
         monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", played, raising=False)
         task = SimpleNamespace(dag_id="a_dag", run_id="a_run", task_id="run", map_index=-1)
         config = SentinelHubHook("sh").get_config()
-        guard = Killing(BatchApi.PROCESS, config, task, structlog.get_logger(), stops=True)
+        guard = Killing(BatchApi.PROCESS, config, task, structlog.get_logger(), action=KillAction.STOP)
         guard.job_id = job_id
         ended.append(guard)
         return guard, played

@@ -85,7 +85,7 @@ def test_killed_before_the_start_and_the_job_is_to_be_left(emulator, task, becom
     becomes(run, "failed", during="create")
     ended = run.begin()
     assert asked(emulator) == {"create": 1}
-    assert f"{run.job['id']} is left as it is" in ended.log
+    assert f"{run.job['id']} IS LEFT AS IT IS" in ended.log
     assert "on_kill='leave'" in ended.log
 
 
@@ -185,7 +185,7 @@ def test_killed_during_the_start_and_the_job_is_to_be_left(emulator, task, becom
     becomes(run, "failed", during="start")
     ended = run.begin()
     assert asked(emulator) == {"create": 1, "start": 1}
-    assert f"{run.job['id']} is left as it is" in ended.log
+    assert f"{run.job['id']} IS LEFT AS IT IS" in ended.log
 
 
 @both_modes
@@ -275,7 +275,7 @@ def test_killed_just_before_airflow_gets_the_deferral_and_the_job_is_to_be_left(
     refused(run, "failed")
     ended = run.run_to_a_refusal()
     assert asked(emulator) == {"create": 1, "start": 1}
-    assert f"{run.job['id']} is left as it is" in ended.log
+    assert f"{run.job['id']} IS LEFT AS IT IS" in ended.log
 
 
 @listened

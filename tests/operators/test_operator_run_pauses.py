@@ -40,7 +40,7 @@ def test_a_kill_meanwhile_finds_the_job(emulator, clock, api, on_kill):
     task = queued_when_time_is_up(emulator, clock, api, on_kill=on_kill)
     trigger = SentinelHubBatchRunPauseTrigger(**deferred_to(task.ended)[1])
     assert (trigger.api, trigger.request_id) == (api, task.job["id"])
-    assert (trigger.sentinelhub_conn_id, trigger.stop_on_kill) == ("sh", on_kill == "stop")
+    assert (trigger.sentinelhub_conn_id, trigger.kill_action) == ("sh", on_kill)
 
 
 @with_stops

@@ -403,16 +403,16 @@ def test_after_a_success_only_a_clear_runs_a_new_job(run_task, emulator, again, 
 # What the trigger is told
 
 
-@pytest.mark.parametrize(("on_kill", "stops"), [("stop", True), ("leave", False)])
+@pytest.mark.parametrize("on_kill", ["stop", "stop_unless_removed", "leave"])
 @pytest.mark.parametrize(("is_local", "settles"), [(True, 0), (False, 10)])
-def test_what_the_trigger_is_told(run_task, clock, monkeypatch, on_kill, stops, is_local, settles):
+def test_what_the_trigger_is_told(run_task, clock, monkeypatch, on_kill, is_local, settles):
     monkeypatch.setattr("airflow_sentinelhub.client.config.ClientConfig.is_local", is_local)
     task = run_task(
         on_kill=on_kill, on_timeout="leave", max_cost_pu=7, allow_partial=True, stall_timeout=5, start_grace=6
     )
     task.begin()
     _, kwargs, _ = deferred_to(task.ended)
-    assert kwargs["stop_on_kill"] is stops
+    assert kwargs["kill_action"] == on_kill
     assert kwargs["fire_not_before"] == pytest.approx(clock.now() + settles if settles else 0, abs=1)
     told = {name: kwargs[name] for name in ("max_cost_pu", "allow_partial", "stall_timeout", "start_grace")}
     assert told == {"max_cost_pu": 7, "allow_partial": True, "stall_timeout": 5, "start_grace": 6}

@@ -296,9 +296,18 @@ def test_the_trigger_may_end_the_task(name):
     ("name", "given", "says"),
     [
         ("SentinelHubBatchProcessJobSensor", {"outlets": [Asset("s3://bucket/ndvi")]}, "outlets"),
+        ("SentinelHubBatchProcessJobSensor", {"on_success_callback": print}, "on_success_callback"),
+        ("SentinelHubBatchProcessJobSensor", {"default_args": {"on_success_callback": [print]}}, "default_args"),
+        ("SentinelHubBatchProcessAnalysisSensor", {"post_execute": print}, "post_execute"),
         ("SentinelHubBatchJobSensor", {}, "tiles"),
     ],
 )
 def test_where_the_trigger_cannot_end_the_task_the_dag_says_so(name, given, says):
     with pytest.raises(ValueError, match=says):
         sensor(name, end_from_trigger=True, **given)
+
+
+def test_what_a_cluster_policy_adds_is_not_lost():
+    task = sensor(end_from_trigger=True)
+    task.on_success_callback = [print]
+    assert deferred_to(run(task))[1]["end_from_trigger"] is False

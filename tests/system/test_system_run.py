@@ -273,7 +273,7 @@ def test_its_dag_run_is_marked_failed_and_the_service_takes_its_time(world, runs
     world.service.fault("slow", method="POST", api="process", path="/stop$", seconds=4)
     run.airflow.mark_run(run.dag_id, run.run_id, "failed")
     run.was_stopped()
-    run.tells("This task was killed (it is failed), so its job is asked to stop.")
+    run.tells("This task was killed (it is failed), so Batch Process job")
 
 
 def test_it_is_marked_failed_on_its_worker(runs):
@@ -287,7 +287,7 @@ def test_it_is_marked_failed_on_its_worker(runs):
 def test_the_user_wants_the_job_to_be_left(runs):
     run = runs["and_leave"].runs("deferred")
     run.mark("failed")
-    run.tells("left alone (on_kill='leave')")
+    run.tells("IS LEFT AS IT IS (on_kill='leave')")
     run.goes_on()
 
 
@@ -295,7 +295,7 @@ def test_it_is_cleared_while_it_is_deferred(runs):
     run = runs["cleared"].runs("deferred")
     run.clear()
     run.until(lambda: len(run.processes(2)) == 1, "it does not begin again", index=-1).runs("deferred")
-    run.tells("so the job was left alone")
+    run.tells("was left alone")
     run.goes_on()
     run.end_job()
     run.ends_as("success")
@@ -330,7 +330,7 @@ def test_one_of_three_mapped_tasks_is_marked_failed_and_another_a_success(runs):
     run.mark("success", 0)
     run.mark("failed", 1)
     run.was_stopped(1)
-    run.tells("so the job was left alone", index=0)
+    run.tells("was left alone", index=0)
     run.goes_on(0)
     run.goes_on(2)
     assert run.state(2) == "deferred"
@@ -380,7 +380,7 @@ def test_the_triggerer_is_stopped_killed_and_frozen(world, runs):
         run.is_taken_from(first)
     finally:
         airflow.thaw("triggerer")
-    run.tells("The task is deferred, so the job was left alone.")
+    run.tells("The task is deferred, so Batch Process job")
     run.goes_on()
     run.end_job().ends_as("success")
     airflow.stop("triggerer-2")

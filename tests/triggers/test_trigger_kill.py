@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import threading
 import uuid
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from airflow_sentinelhub import clock
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.triggers import owning
 from airflow_sentinelhub.triggers.run import SentinelHubBatchRunPauseTrigger, SentinelHubBatchRunTrigger
+from airflow_sentinelhub.triggers.triggerer_log import log_in_triggerer
 from tests.harness.versions import deserialize, serialize
 from tests.harness.virtual_time import run_on_the_clock
 from tests.triggers.test_trigger import arguments
@@ -99,6 +101,14 @@ def told(lines):
     return "\n".join(str(line["event"]) for line in lines)
 
 
+def in_the_triggerers_log(caplog):
+    return [
+        record.getMessage()
+        for record in caplog.records
+        if record.name == "airflow_sentinelhub.triggers.triggerer_log"
+    ]
+
+
 def stops(emulator):
     actions = emulator.requests()["actions"]
     return actions["stop"] + actions["cancel"]
@@ -115,9 +125,15 @@ def test_a_killed_task_stops_its_job(emulator, airflow, make, state):
     lines = killed(make(request_id))
     assert emulator.job(request_id)["userAction"] == "STOP"
     assert stops(emulator) == 1
-    assert [line["log_level"] for line in lines] == ["info", "warning"]
-    assert f"killed (it is {state})" in told(lines)
-    assert f"Batch Process job {request_id} was asked to stop" in told(lines)
+    removed = "warning" if state == "removed" else "info"
+    assert [line["log_level"] for line in lines] == ["info", removed, "warning", "warning"]
+    first, why, asked, last = (line["event"] for line in lines)
+    assert first == f"The wait for Batch Process job {request_id} was ended from outside. Airflow is asked why."
+    assert f"killed (it is {state}), so Batch Process job {request_id} is asked to stop" in why
+    assert ("renamed or deleted in its DAG file" in why) == (state == "removed")
+    assert f"Batch Process job {request_id} was asked to stop" in asked
+    assert f"Batch Process job {request_id} is STOPPED" in last
+    assert "PU so far" in last
 
 
 @every_trigger
@@ -132,16 +148,75 @@ def test_a_killed_task_stops_its_job(emulator, airflow, make, state):
         "up_for_retry",
         "restarting",
         "upstream_failed",
-        None,
     ],
 )
 def test_anything_else_leaves_it(emulator, airflow, make, state):
     airflow(state)
     request_id = emulator.add_job("process", steps=PROCESSING)
-    [line] = killed(make(request_id))
+    _, line = killed(make(request_id))
     assert stops(emulator) == 0
     assert line["log_level"] == "info"
-    assert f"job {request_id} was ended from outside. The task is {state or 'gone'}" in line["event"]
+    assert line["event"] == f"The task is {state}, so Batch Process job {request_id} was left alone."
+
+
+@every_trigger
+@pytest.mark.parametrize(
+    ("state", "action", "why", "choice"),
+    [
+        (None, "stop", "Airflow does not know the task any more: was its DAG deleted?", ""),
+        (
+            "removed",
+            "stop_unless_removed",
+            "The task was renamed or deleted in its DAG file.",
+            " (on_kill='stop_unless_removed')",
+        ),
+    ],
+)
+def test_a_job_that_nobody_has_any_more_is_named_in_both_logs(
+    emulator, airflow, caplog, make, state, action, why, choice
+):
+    airflow(state)
+    request_id = emulator.add_job("process", steps=PROCESSING)
+    _, line = killed(make(request_id, kill_action=action))
+    assert stops(emulator) == 0
+    assert line["log_level"] == "warning"
+    assert line["event"].startswith(f"{why} Batch Process job {request_id} IS LEFT AS IT IS{choice}. If")
+    assert line["event"] in in_the_triggerers_log(caplog)
+
+
+@every_trigger
+def test_it_is_stopped_unless_the_task_was_removed(emulator, airflow, make):
+    airflow("failed")
+    killed(make(emulator.add_job("process", steps=PROCESSING), kill_action="stop_unless_removed"))
+    assert stops(emulator) == 1
+
+
+@every_trigger
+def test_what_becomes_of_the_job_of_a_removed_task_is_in_the_triggerers_own_log(emulator, airflow, caplog, make):
+    airflow("removed")
+    request_id = emulator.add_job("process", steps=PROCESSING)
+    killed(make(request_id))
+    why, asked, last = in_the_triggerers_log(caplog)
+    assert "renamed or deleted in its DAG file" in why
+    assert "was asked to stop" in asked
+    assert f"Batch Process job {request_id} is STOPPED" in last
+    assert "PU so far" in last
+
+
+def test_a_line_for_the_triggerers_own_log_names_no_trigger():
+    """Airflow sends a line to the log of a task by the trigger that the context of the caller names."""
+    seen = []
+
+    class Handler(logging.Handler):
+        def emit(self, record):
+            seen.append((record.getMessage(), structlog.contextvars.get_contextvars()))
+
+    logger, handler = logging.getLogger("airflow_sentinelhub.triggers.triggerer_log"), Handler()
+    logger.addHandler(handler)
+    with structlog.contextvars.bound_contextvars(trigger_id=7):
+        log_in_triggerer(logging.WARNING, "a 100 % job")
+    logger.removeHandler(handler)
+    assert seen == [("a 100 % job", {})]
 
 
 @pytest.mark.parametrize("api", ["statistical", "process_v1"])
@@ -162,9 +237,9 @@ def test_of_mapped_tasks_only_the_own_state_counts(emulator, airflow, state, sto
 
 def test_a_job_may_be_left_on_purpose(emulator, airflow):
     played = airflow("failed")
-    [line] = killed(waiting(emulator.add_job("process", steps=PROCESSING), stop_on_kill=False))
+    _, line = killed(waiting(emulator.add_job("process", steps=PROCESSING), kill_action="leave"))
     assert (stops(emulator), played.asked) == (0, [])
-    assert "on_kill='leave'" in line["event"]
+    assert "IS LEFT AS IT IS (on_kill='leave')" in line["event"]
 
 
 def test_to_be_cancelled_again_and_again_asks_once_and_to_the_end(emulator, airflow, time, monkeypatch):
@@ -228,7 +303,9 @@ def impatient(emulator, airflow, monkeypatch):
     return waiting(emulator.add_job("process", steps=PROCESSING))
 
 
-def test_what_takes_longer_than_airflow_waits_goes_on_without_it(emulator, impatient):
+def test_what_takes_longer_than_airflow_waits_goes_on_without_it(emulator, impatient, caplog):
+    caplog.set_level(logging.INFO)
+
     async def scene():
         await impatient.on_kill()
         [ending] = owning._UNDER_WAY
@@ -238,8 +315,9 @@ def test_what_takes_longer_than_airflow_waits_goes_on_without_it(emulator, impat
         run_on_the_clock(scene())
     assert not owning._UNDER_WAY
     assert emulator.job(impatient.request_id)["userAction"] == "STOP"
-    assert f"job {impatient.request_id} was ended from outside. What becomes of it" in told(lines[:1])
+    assert f"What becomes of Batch Process job {impatient.request_id} is told here, or in" in told(lines[:2])
     assert "was asked to stop" in told(lines)
+    assert "is asked to stop" in in_the_triggerers_log(caplog)[0], "also what would be for the task's log alone"
 
 
 def test_a_triggerer_that_is_stopped_meanwhile_says_so(impatient):
@@ -250,7 +328,7 @@ def test_a_triggerer_that_is_stopped_meanwhile_says_so(impatient):
     with structlog.testing.capture_logs() as lines:
         asyncio.run(scene())
     assert lines[-1]["log_level"] == "error"
-    assert f"job {impatient.request_id} was ended from outside. The triggerer ends, too" in told(lines)
+    assert f"The triggerer ends, so Batch Process job {impatient.request_id} may go on" in told(lines)
 
 
 def test_an_airflow_that_does_not_tell_the_state_leaves_the_job(emulator, airflow):
@@ -258,7 +336,7 @@ def test_an_airflow_that_does_not_tell_the_state_leaves_the_job(emulator, airflo
     lines = killed(waiting(emulator.add_job("process", steps=PROCESSING)))
     assert stops(emulator) == 0
     assert lines[-1]["log_level"] == "error"
-    assert "It was not stopped" in told(lines)
+    assert "was not stopped" in told(lines)
 
 
 def test_what_is_over_is_no_error(emulator, airflow):
@@ -294,7 +372,7 @@ def test_what_was_asked_before_is_not_asked_again(emulator, airflow):
     )
     lines = killed(waiting(request_id))
     assert "asked for before" in told(lines)
-    assert {line["log_level"] for line in lines} == {"info"}
+    assert {line["log_level"] for line in lines[:-1]} == {"info"}
 
 
 @every_trigger
@@ -332,7 +410,7 @@ def test_a_queued_job_of_a_task_that_is_cleared_meanwhile_is_left(emulator, airf
         return False
 
     lines = killed(waiting(emulator.add_job("process", fate={"queued_seconds": 10 * ENDLESS})), again=cleared)
-    assert "The task is queued, so the job was left alone" in told(lines)
+    assert "The task is queued, so Batch Process job" in told(lines)
 
 
 @pytest.mark.parametrize("status", [403, 500])
@@ -352,7 +430,8 @@ def test_a_service_that_is_busy_or_away_is_asked_again(emulator, airflow, status
     emulator.fault(status=status, method="POST", path="/stop$", times=3)
     lines = killed(waiting(request_id))
     assert emulator.job(request_id)["userAction"] == "STOP"
-    assert "was asked to stop" in told(lines[-1:])
+    assert "was asked to stop" in told(lines[-2:-1])
+    assert "is STOPPED" in told(lines[-1:])
     assert stops(emulator) >= 4
 
 
@@ -362,7 +441,7 @@ def test_a_connection_that_is_broken_is_an_error_and_shows_no_secret(emulator, a
     lines = killed(waiting(emulator.add_job("process", steps=PROCESSING)))
     assert stops(emulator) == 0
     assert lines[-1]["log_level"] == "error"
-    assert "It was not stopped" in told(lines)
+    assert "was not stopped" in told(lines)
     assert "s3cr3t" not in json.dumps(lines, default=str)
 
 
@@ -388,12 +467,12 @@ def test_dag_test_gives_a_trigger_no_task(emulator, airflow):
 
 @every_trigger
 def test_it_survives_the_database(make):
-    trigger = make("6aa8765a-0000-4000-8000-000000000000", stop_on_kill=False)
+    trigger = make("6aa8765a-0000-4000-8000-000000000000", kill_action="leave")
     classpath, kwargs = trigger.serialize()
     assert classpath == f"{type(trigger).__module__}.{type(trigger).__name__}"
     restored = deserialize(json.loads(json.dumps(serialize(kwargs))))
     again = type(trigger)(**restored, of_a_newer_version=True)
     assert again.serialize() == (classpath, kwargs)
-    assert again.stop_on_kill is False
-    old = {name: value for name, value in kwargs.items() if name != "stop_on_kill"}
-    assert type(trigger)(**old).stop_on_kill is True
+    assert again.kill_action == "leave"
+    old = {name: value for name, value in kwargs.items() if name != "kill_action"}
+    assert type(trigger)(**old).kill_action == "stop"

@@ -1,0 +1,54 @@
+"""
+What becomes of the job of a task that is killed: the choice of the user, and what the task's state says.
+
+Like all of ``jobs`` it does no I/O and reads no clock.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+REMOVED = "removed"
+"""The state of a task that its DAG file does not have any more: somebody has renamed or deleted it there."""
+
+_STATES_OF_A_KILL = frozenset({"failed", "skipped", REMOVED})
+
+
+class KillAction(StrEnum):
+    """What the user wants of the job of a killed task."""
+
+    STOP = "stop"
+    """The job is stopped."""
+
+    STOP_UNLESS_REMOVED = "stop_unless_removed"
+    """The same, but the job is left when the task was removed from its DAG file."""
+
+    LEAVE = "leave"
+    """The job goes on."""
+
+    @classmethod
+    def stored(cls, value: str) -> KillAction:
+        """Read what a trigger has stored; what a newer version has stored leaves the job."""
+        return cls(value) if value in list(cls) else cls.LEAVE
+
+    def stops(self, state: str | None) -> bool:
+        """
+        Tell whether the job is to be stopped.
+
+        :param state: the state of the task now; ``None``: Airflow does not know the task.
+        """
+        if self is KillAction.LEAVE or (self is KillAction.STOP_UNLESS_REMOVED and state == REMOVED):
+            return False
+        return was_killed(state)
+
+
+def was_killed(state: str | None) -> bool:
+    """
+    Tell whether the state of a task says that somebody wants it, and what it does, to end.
+
+    A task that was cleared, moved to another triggerer, taken up by another attempt or marked as a success
+    shows something else, and one whose state is not known proves nothing: its job is left.
+
+    :param state: as Airflow has it now.
+    """
+    return state in _STATES_OF_A_KILL

@@ -1,0 +1,23 @@
+"""
+The triggerer's own log, for what must be read although the log of the task is closed or deleted.
+
+Airflow sends a line to the log of a task if the context of the caller names its trigger. It closes that log soon
+after the trigger has ended, and deletes it with its DAG.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+
+_LOG = logging.getLogger(__name__)
+
+
+def log_in_triggerer(level: int, line: str) -> None:
+    """
+    Write a line into the triggerer's own log.
+
+    :param level: as of ``logging``.
+    :param line: the text, with the id of the job that it is about.
+    """
+    contextvars.Context().run(_LOG.log, level, "%s", line)

@@ -101,14 +101,35 @@ def stalled(job: BatchJob, unchanged: float) -> str:
     )
 
 
-def too_dear(job: BatchJob, max_cost_pu: float) -> str:
-    """Say that a job has cost more than it may, and how to go on with it."""
+def too_dear(job: BatchJob, max_cost_pu: float, others: float = 0.0) -> str:
+    """
+    Say that a job has cost more than it may, and how to go on with it.
+
+    :param job: the job.
+    :param max_cost_pu: what it may cost.
+    :param others: what other jobs of the task have cost, which is taken off already.
+    """
+    less = f" (less {in_units(others)} for earlier jobs of this task)" if others else ""
     progress = "" if job.completion_percentage is None else f" {job.completion_percentage:.0f} %"
     return (
-        f"{job.label} has cost {in_units(job.cost_pu or 0.0)}, more than the {in_units(max_cost_pu)} of "
-        f"max_cost_pu, and is {job.word or 'without a status'}{progress}. It may not spend more. Look whether it "
-        "is worth it; then raise max_cost_pu and clear this task to go on with the same job, when the service "
-        "allows it."
+        f"{job.label} has cost {in_units(job.cost_pu or 0.0)}, more than the {in_units(max_cost_pu + others)} of "
+        f"max_cost_pu{less}, and is {job.word or 'without a status'}{progress}. It may not spend more. Look "
+        "whether it is worth it; then raise max_cost_pu and clear this task to go on with the same job, when the "
+        "service allows it."
+    )
+
+
+def nothing_left(label: str, max_cost_pu: float, others: float) -> str:
+    """
+    Say that a job is not started, as earlier ones have cost what the task may spend.
+
+    :param label: of the job.
+    :param max_cost_pu: what all jobs of the task may cost.
+    :param others: what the earlier ones have cost.
+    """
+    return (
+        f"{label} is not started: earlier jobs of this task have cost {in_units(others)} of the "
+        f"{in_units(max_cost_pu)} of max_cost_pu. Raise max_cost_pu and clear this task to run it."
     )
 
 

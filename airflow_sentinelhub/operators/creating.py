@@ -10,6 +10,7 @@ from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import InvalidPayload, JobMayExist, SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.jobs import BatchJob, MissingJob, Outcome, Verdict, advice
 from airflow_sentinelhub.jobs import action_words as words
+from airflow_sentinelhub.jobs.cost import in_units
 from airflow_sentinelhub.jobs.creation import (
     CLOCK_SLACK,
     CreationRecord,
@@ -114,7 +115,12 @@ class JobCreation:
 
     def _begin_anew(self, record: CreationRecord) -> None:
         self._record = record.next_series()
-        self._log.info("An earlier attempt has finished, with job %s; this one begins anew.", record.id)
+        cost = self._ledger.read_costs().jobs.get(record.id or "")
+        self._log.info(
+            "An earlier attempt has finished, with job %s%s; this one begins anew, with a job of its own.",
+            record.id,
+            "" if cost is None else f", which cost {in_units(cost)}",
+        )
         if record.id is None or record.digest == self._tag.digest:
             self._log.info("That job is left as it is: stop it, if it runs and is not wanted any more.")
             return

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from airflow_sentinelhub.jobs.cost_record import CostRecord
 from airflow_sentinelhub.jobs.creation import CreationRecord
 from airflow_sentinelhub.jobs.run_record import RunRecord
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_sentinelhub.jobs import BatchJob
+
 _KEY = "sentinelhub_job"
 _RUN_KEY = "sentinelhub_run"
+_COST_KEY = "sentinelhub_costs"
 
 
 @dataclass(slots=True)
@@ -72,3 +76,19 @@ class Ledger:
         """Keep a record of the job's course, where Airflow can."""
         if self.store is not None:
             self.store.set(_RUN_KEY, record.to_json())
+
+    def read_costs(self) -> CostRecord:
+        """Return what the jobs of the task have cost, as far as it was kept."""
+        return CostRecord() if self.store is None else CostRecord.from_json(self.store.get(_COST_KEY))
+
+    def keep_cost(self, job: BatchJob) -> CostRecord:
+        """
+        Keep what a job has cost, where Airflow can.
+
+        :return: the costs of all jobs of the task since it was last cleared.
+        """
+        before = self.read_costs()
+        costs = before.with_job(job, self.max_tries)
+        if self.store is not None and costs != before:
+            self.store.set(_COST_KEY, costs.to_json())
+        return costs

@@ -117,7 +117,8 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         ``stop_unless_removed``, which leaves it where the task was renamed or deleted there. A killed task of
         which the worker has not heard yet starts nothing: its state is read before. Nothing else stops it: no
         clear, no success by hand, no restart of a worker or triggerer, no trouble with the service.
-    :param max_cost_pu: processing units that the job may cost. When it has cost more it is stopped, and the task
+    :param max_cost_pu: processing units that all jobs of the task may cost together, since it was last cleared
+        (usually it is one job, see ``recreate_failed``). When they have cost more the job is stopped, and the task
         fails with :class:`~airflow_sentinelhub.exceptions.BatchCostExceeded`. What it spends until the next look
         comes on top. ``None`` (default): no limit.
     :param max_failed_tiles: how many tiles or features may fail: a number, or a ratio below 1. After the job, its
@@ -228,6 +229,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
             self._fail(context, Verdict(Outcome.FAILED, self.api, job.id, advice.failed(job), job))
         if job.status is JobStatus.CANCELED:
             self._fail(context, Verdict(Outcome.CANCELED, self.api, job.id, advice.canceled(job), job))
+        self._fail_if_nothing_is_left(context, job)
         record = ledger.read_run().begun(job.id, ledger.max_tries)
         course = Course(job.id, deadlines, record, record.first_action(job))
         if is_stopped(job):
@@ -332,7 +334,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
             unsure = f"Its stop could not be confirmed ({error}): that is what was last known of it."
             self._fail(context, replace(course.ending, message=f"{course.ending.message} {unsure}"))
         if course.ending is not None:
-            self._fail(context, self._ending_of(course.ending, job))
+            self._fail(context, self._ending_of(context, course.ending, job))
         if not (self.deferrable and self.wait_for_completion):
             # Nothing else would look: a deferral is preceded by this question.
             self._guard().while_started(course.job_id)
@@ -349,6 +351,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
             return self._settle(context, course, Verdict(Outcome.DONE, self.api, job.id, job=job))
         is_local = self.hook.get_config().is_local
         policy, _ = self._limits(is_local, course.deadlines.started_at)
+        policy = replace(policy, max_cost_pu=self._cost_limit(context, job.id)[0])
         terms = Terms(self.api, course.job_id, Goal.COMPLETION, policy, course.deadlines)
         self._tell_beginning(f"{job.label} is done", policy, course.deadlines)
         if self.deferrable:
@@ -395,9 +398,23 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
 
     def _fail_if_too_dear(self, context: Context, job: BatchJob) -> None:
         """Leave a job stopped that would be stopped again as soon as it runs."""
-        if self.max_cost_pu is not None and is_too_dear(job, self.max_cost_pu):
-            message = advice.too_dear(job, self.max_cost_pu)
+        limit, others = self._cost_limit(context, job.id)
+        if limit is not None and is_too_dear(job, limit):
+            message = advice.too_dear(job, limit, others)
             self._fail(context, Verdict(Outcome.COST_EXCEEDED, self.api, job.id, message, job))
+
+    def _fail_if_nothing_is_left(self, context: Context, job: BatchJob) -> None:
+        """Start no job for which earlier ones have left nothing to spend."""
+        limit, others = self._cost_limit(context, job.id)
+        if limit is not None and limit <= 0 and self.max_cost_pu is not None:
+            message = advice.nothing_left(job.label, self.max_cost_pu, others)
+            self._fail(context, Verdict(Outcome.COST_EXCEEDED, self.api, job.id, message, job))
+
+    def _cost_limit(self, context: Context, job_id: str) -> tuple[float | None, float]:
+        """Return what a job may cost, and what other jobs of the task have cost since it was last cleared."""
+        ledger = Ledger.of(context)
+        others = ledger.read_costs().of_others(job_id, ledger.max_tries)
+        return None if self.max_cost_pu is None else self.max_cost_pu - others, others
 
     def _fail(self, context: Context, verdict: Verdict) -> NoReturn:
         if verdict.job is not None:
@@ -418,10 +435,11 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         used = ledger.read_run().recreated if ledger.remembers else ledger.try_number - 1
         return used < self._recreations
 
-    def _ending_of(self, ending: Verdict, job: BatchJob) -> Verdict:
+    def _ending_of(self, context: Context, ending: Verdict, job: BatchJob) -> Verdict:
         """Say how it ended with the job as it is after its stop: it went on until then."""
-        if ending.outcome is Outcome.COST_EXCEEDED and self.max_cost_pu is not None:
-            return replace(ending, job=job, message=advice.too_dear(job, self.max_cost_pu))
+        limit, others = self._cost_limit(context, job.id)
+        if ending.outcome is Outcome.COST_EXCEEDED and limit is not None:
+            return replace(ending, job=job, message=advice.too_dear(job, limit, others))
         return replace(ending, job=job, message=f"{ending.message} {words.now_is(job)}")
 
     @staticmethod
@@ -450,7 +468,8 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         return self._act(context, later)
 
     def _verified(self, context: Context, job: BatchJob) -> dict[str, Any]:
-        if self.max_cost_pu is not None and is_too_dear(job, self.max_cost_pu):
+        limit, _ = self._cost_limit(context, job.id)
+        if limit is not None and is_too_dear(job, limit):
             self.log.warning("It cost more than max_cost_pu, but was done before that was seen.")
         counts, payload = None, None
         if self._allowance is not None or self.outlets:
@@ -528,7 +547,6 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
             super()._policy(poke_interval, analysis_poke_interval),
             # What is missing is then counted, and judged by that.
             allow_partial=self.allow_partial or self._allowance is not None,
-            max_cost_pu=self.max_cost_pu,
         )
 
     def _guarded(self, context: Context, job_id: str | None = None) -> Killing:
@@ -559,6 +577,8 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         # A failed task returns nothing; what is known of the job is useful all the same.
         self._push(context, "request_id", job.id)
         self._push(context, "return_value", job.to_json())
+        if self.api is not BatchApi.PROCESS_V1:  # which does not tell what a job costs
+            self._push(context, "cost_pu", dict(Ledger.of(context).keep_cost(job).jobs))
 
     def _push(self, context: Context, key: str, value: Any) -> None:
         if self.do_xcom_push:

@@ -17,7 +17,7 @@ from airflow_sentinelhub.jobs import BatchJob, MissingJob
 from airflow_sentinelhub.jobs import action_words as words
 from airflow_sentinelhub.jobs.assessment import NOT_FOUND_GRACE
 from airflow_sentinelhub.jobs.durations import in_words
-from airflow_sentinelhub.jobs.kill_rules import REMOVED, KillAction
+from airflow_sentinelhub.jobs.kill_rules import REMOVED, KillAction, was_killed
 from airflow_sentinelhub.triggers.task_state import state_of
 from airflow_sentinelhub.triggers.triggerer_log import log_in_triggerer
 from airflow_sentinelhub.watching import Ending, end_job, look_at
@@ -100,10 +100,7 @@ class OwningTrigger(BaseTrigger):
 
     async def _end(self) -> None:
         try:
-            if self.kill_action is KillAction.LEAVE:
-                self._tell(logging.WARNING, words.left(self._label(), f"on_kill='{self.kill_action}'"))
-            else:
-                await self._stop_if_killed()
+            await self._stop_if_killed()
         except asyncio.CancelledError:
             self._tell(logging.ERROR, f"The triggerer ends, so {self._label()} may go on: stop it yourself.")
             raise
@@ -145,13 +142,14 @@ class OwningTrigger(BaseTrigger):
             self._tell(logging.INFO, line)
 
     def _tell_left(self, state: str | None) -> None:
-        """Say that the job goes on, and who has it now."""
-        if state == REMOVED:
+        """Say that the job goes on, and whether somebody has it now."""
+        if state is None:
+            gone = "Airflow does not know the task any more: was its DAG deleted?"
+            self._tell(logging.WARNING, f"{gone} {words.left(self._label())}")
+        elif was_killed(state):
+            how = "was renamed or deleted in its DAG file" if state == REMOVED else f"was killed (it is {state})"
             left = words.left(self._label(), f"on_kill='{self.kill_action}'")
-            self._tell(logging.WARNING, f"The task was renamed or deleted in its DAG file. {left}")
-        elif state is None:
-            left = words.left(self._label())
-            self._tell(logging.WARNING, f"Airflow does not know the task any more: was its DAG deleted? {left}")
+            self._tell(logging.WARNING, f"This task {how}. {left}")
         else:
             self._tell(logging.INFO, f"The task is {state}, so {self._label()} was left alone.")
 

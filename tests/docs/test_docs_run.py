@@ -28,7 +28,7 @@ def test_every_argument_is_in_the_table():
 def test_the_defaults_are_those_of_the_table():
     stated = dict(re.findall(r"^\| `(\w+)` \| (`[^`]+`|7 days) \|", PAGE, re.MULTILINE))
     actual = arguments(SentinelHubBatchRunOperator)
-    assert len(stated) == 9
+    assert len(stated) == 10
     for name, default in stated.items():
         assert actual[name] == (7 * 86_400 if default == "7 days" else eval(default.strip("`"))), name
 

@@ -84,7 +84,7 @@ def test_a_task_is_renamed(deploy):
     dag = deploy("renamed")
     dag.write("new_name")
     dag.until(lambda: dag.job["userAction"] == "STOP", "its job is not stopped")
-    dag.until_told("The task was renamed or deleted in its DAG file")
+    dag.until_told("renamed or deleted in its DAG file")
     dag.until_told("PU so far")
 
 

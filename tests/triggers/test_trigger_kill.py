@@ -41,7 +41,7 @@ class Airflow:
             raise self.state
         name = "run" if self.map_index < 0 else f"run_{self.map_index}"
         others = {} if self.map_index < 0 else {"run_7": "failed"}
-        own = {} if self.state is None else {name: self.state}
+        own = {} if self.state == "gone" else {name: self.state}
         return TaskStatesResult(task_states={"a_run": {**others, **own}})
 
 
@@ -148,6 +148,7 @@ def test_a_killed_task_stops_its_job(emulator, airflow, make, state):
         "up_for_retry",
         "restarting",
         "upstream_failed",
+        None,
     ],
 )
 def test_anything_else_leaves_it(emulator, airflow, make, state):
@@ -156,18 +157,20 @@ def test_anything_else_leaves_it(emulator, airflow, make, state):
     _, line = killed(make(request_id))
     assert stops(emulator) == 0
     assert line["log_level"] == "info"
-    assert line["event"] == f"The task is {state}, so Batch Process job {request_id} was left alone."
+    assert (
+        line["event"] == f"The task is {state or 'no_status'}, so Batch Process job {request_id} was left alone."
+    )
 
 
 @every_trigger
 @pytest.mark.parametrize(
     ("state", "action", "why", "choice"),
     [
-        (None, "stop", "Airflow does not know the task any more: was its DAG deleted?", ""),
+        ("gone", "stop", "Airflow does not know the task any more: was its DAG deleted?", ""),
         (
             "removed",
             "stop_unless_removed",
-            "The task was renamed or deleted in its DAG file.",
+            "This task was renamed or deleted in its DAG file.",
             " (on_kill='stop_unless_removed')",
         ),
     ],
@@ -235,11 +238,22 @@ def test_of_mapped_tasks_only_the_own_state_counts(emulator, airflow, state, sto
     assert {(each.map_index, *each.task_ids, *each.run_ids) for each in played.asked} == {(2, "run", "a_run")}
 
 
-def test_a_job_may_be_left_on_purpose(emulator, airflow):
-    played = airflow("failed")
+def test_a_job_may_be_left_on_purpose(emulator, airflow, caplog):
+    airflow("failed")
+    request_id = emulator.add_job("process", steps=PROCESSING)
+    _, line = killed(waiting(request_id, kill_action="leave"))
+    assert stops(emulator) == 0
+    assert (
+        f"killed (it is failed). Batch Process job {request_id} IS LEFT AS IT IS (on_kill='leave')"
+        in line["event"]
+    )
+    assert line["event"] in in_the_triggerers_log(caplog)
+
+
+def test_a_job_that_is_to_be_left_is_no_warning_when_nobody_has_killed_the_task(emulator, airflow):
+    airflow("deferred")
     _, line = killed(waiting(emulator.add_job("process", steps=PROCESSING), kill_action="leave"))
-    assert (stops(emulator), played.asked) == (0, [])
-    assert "IS LEFT AS IT IS (on_kill='leave')" in line["event"]
+    assert line["log_level"] == "info"
 
 
 def test_to_be_cancelled_again_and_again_asks_once_and_to_the_end(emulator, airflow, time, monkeypatch):

@@ -43,7 +43,7 @@ def a_task(map_index):
         # Airflow does not know it (any more), or it has not been scheduled again yet.
         (12, {"a_run": {"run_1": "failed"}}, None),
         (-1, {"a_run": {"run_1": "failed"}}, None),
-        (-1, {"a_run": {"run": None}}, None),
+        (-1, {"a_run": {"run": None}}, "no_status"),
         (-1, {"another_run": {"run": "failed"}}, None),
         (-1, {}, None),
     ],

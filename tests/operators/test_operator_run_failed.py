@@ -69,3 +69,31 @@ def test_a_cost_stop_names_the_job_after_its_stop(emulator, clock):
     ended = RunTask(emulator, clock, max_cost_pu=300).attempt()
     assert "is STOPPED" in str(ended.error)
     assert ended.error.spent == emulator.jobs()[0]["costPU"]
+
+
+@with_store
+def test_all_jobs_since_the_last_clear_count_and_are_named(emulator, clock):
+    emulator.default_fate({**FAILS, "cost": 250.0})
+    task = RunTask(emulator, clock, recreate_failed=True, max_cost_pu=400)
+    first = task.attempt()
+    one = emulator.jobs()[0]
+    assert isinstance(first.error, exceptions.BatchFailed)
+    assert task.execution.xcoms["cost_pu"] == {one["id"]: one["costPU"]}
+    emulator.default_fate({"cost": 1000.0, "processing_seconds": 6000})
+    second = task.attempt()
+    other = next(job for job in emulator.jobs() if job["id"] != one["id"])
+    assert isinstance(second.error, exceptions.BatchCostExceeded)
+    assert f"less {one['costPU']:.0f} PU for earlier jobs of this task" in str(second.error)
+    assert task.execution.xcoms["cost_pu"] == {one["id"]: one["costPU"], other["id"]: other["costPU"]}
+    assert asked(emulator)["create"] == 2
+
+
+@with_store
+def test_no_job_is_started_for_which_nothing_is_left(emulator, clock):
+    emulator.default_fate({**FAILS, "cost": 250.0})
+    task = RunTask(emulator, clock, recreate_failed=True, max_cost_pu=50)
+    task.attempt()
+    emulator.default_fate({**FAILS, "cost": 1.0})
+    ended = task.attempt()
+    assert isinstance(ended.error, exceptions.BatchCostExceeded)
+    assert asked(emulator)["start"] == 1

@@ -85,7 +85,7 @@ def test_a_task_is_renamed(deploy):
     dag.write("new_name")
     dag.until(lambda: dag.job["userAction"] == "STOP", "its job is not stopped")
     dag.until_told("renamed or deleted in its DAG file")
-    dag.until_told("PU so far")
+    dag.until_told("is STOPPED (USER_ACTION)")
 
 
 def test_a_task_is_renamed_and_its_job_is_to_be_left_then(deploy):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airflow_sentinelhub.jobs.coordinates import is_coordinates
+from airflow_sentinelhub.jobs.limit import is_template
 from airflow_sentinelhub.jobs.redaction import is_secret_name
 
 _STAND_IN = "***** ({})"
@@ -43,7 +44,7 @@ class HiddenKeys:
             template any more becomes what it stands for.
         """
         if isinstance(request, str):
-            read = _read(request)
+            read = read_request(request)
             if read is None:
                 return self._hide_in_text(request)
             request = read
@@ -86,7 +87,7 @@ class HiddenKeys:
         return "".join([*parts, text[done:]])
 
     def _stand_in(self, key: Any) -> Any:
-        if not key or _is_template(key) or (isinstance(key, str) and self.reveal(key) is not key):
+        if not key or is_template(key) or (isinstance(key, str) and self.reveal(key) is not key):
             return key
         if key not in self._keys:
             self._keys.append(key)
@@ -101,8 +102,25 @@ def _unquoted(text: str) -> Any:
         return text[1:-1]
 
 
-def _read(text: str) -> Any:
-    """Read the text of a request; ``None`` if it is none (yet)."""
+def literal_fields(text: str) -> Iterator[str]:
+    """
+    Find the fields of a text that are named like keys, and whose value is no template.
+
+    :param text: a request, or the template of one.
+    """
+    for name in _FIELD.finditer(text):
+        value = _TEXT.match(text, name.end()) if is_secret_name(name["name"]) else None
+        if value is not None and (key := _unquoted(value[0])) and not is_template(key):
+            yield name["name"]
+
+
+def read_request(text: str) -> Any:
+    """
+    Read the text of a request.
+
+    :param text: JSON, or a dictionary as Python writes it.
+    :return: the request; ``None`` if the text is none (yet).
+    """
     text = text.strip()
     if not text.startswith("{") or text.startswith(("{{", "{%", "{#")):
         return None
@@ -120,12 +138,6 @@ def _read(text: str) -> Any:
 def _read_python(text: str) -> Any:
     """Read a dictionary as Python writes it, by way of JSON: for a large one that is ten times as fast."""
     return json.loads(_LITERAL.sub(lambda found: json.dumps(ast.literal_eval(found[0])), text))
-
-
-def _is_template(key: Any) -> bool:
-    if isinstance(key, str):
-        return "{{" in key or "{%" in key
-    return hasattr(key, "resolve")  # what another task will give
 
 
 def _mask(key: Any) -> None:

@@ -16,11 +16,13 @@ from airflow_sentinelhub.jobs.storages import open_storages
 from airflow_sentinelhub.jobs.tag import Tag, digest_of, site_of, with_tag
 from airflow_sentinelhub.operators.batch_api import SentinelHubBatchOperator
 from airflow_sentinelhub.operators.hidden_keys import HiddenKeys
+from airflow_sentinelhub.operators.literal_keys import KeylessPartial, refuse
 from airflow_sentinelhub.operators.request_file import read_request_file
 
 if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context
+    from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
 _FILE = ".json"
 
@@ -73,6 +75,7 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
         delivery_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
+        refuse("default_args", kwargs.get("default_args"))
         super().__init__(**kwargs)
         if description is not None and self.api is BatchApi.STATISTICAL:
             raise ValueError("Batch Statistical has no descriptions: leave description out")
@@ -81,6 +84,16 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
         self.request = request
         self.description = description
         self.delivery_conn_id = delivery_conn_id
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> OperatorPartial:
+        """
+        Make mapped tasks, see Airflow.
+
+        :raises ValueError: a key is written out in ``request``, which Airflow would store in clear.
+        """
+        refuse(f"{cls.__name__}.partial with default_args", kwargs.get("default_args"))
+        return KeylessPartial.of(super().partial(**kwargs))
 
     @property
     def request(self) -> Any:

@@ -33,7 +33,8 @@ from airflow_sentinelhub.jobs import action_words as words
 from airflow_sentinelhub.jobs.assessment import is_too_dear
 from airflow_sentinelhub.jobs.completeness import Allowance
 from airflow_sentinelhub.jobs.delivery import delivery_folder
-from airflow_sentinelhub.jobs.durations import seconds, some_seconds
+from airflow_sentinelhub.jobs.durations import some_seconds
+from airflow_sentinelhub.jobs.limit import Limit
 from airflow_sentinelhub.jobs.run_record import RunRecord, is_stopped
 from airflow_sentinelhub.links.batch import link_to, note_resumed
 from airflow_sentinelhub.operators import last_deferral
@@ -50,12 +51,13 @@ from airflow_sentinelhub.operators.run_arguments import (
     recreations,
     resumes,
     some_cost,
+    some_failures,
     some_kill_action,
     to_be_stopped,
 )
 from airflow_sentinelhub.operators.verifying import verify
 from airflow_sentinelhub.sensors.on_worker import WorkerWait
-from airflow_sentinelhub.sensors.patience import Patient
+from airflow_sentinelhub.sensors.patience import TEMPLATED_LIMITS, Patient
 from airflow_sentinelhub.triggers.run import SentinelHubBatchRunPauseTrigger, SentinelHubBatchRunTrigger
 from airflow_sentinelhub.triggers.waiting import SETTLING_TIME, stored_terms
 from airflow_sentinelhub.watching import Terms, verdict_line
@@ -102,7 +104,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
     or brought is not retried there.
 
     :param deferrable: wait in the triggerer, without a worker slot; a triggerer has to be running. ``False`` holds
-        the worker.
+        the worker. ``[operators] default_deferrable`` has no effect.
     :param wait_for_completion: ``False`` returns as soon as the job is started. Nothing that is said below of
         its cost, its stops and its results then happens.
     :param poke_interval: between two looks at the job, in seconds or as a ``timedelta`` (default: 120, Batch
@@ -120,9 +122,9 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
     :param max_cost_pu: processing units that all jobs of the task may cost together, since it was last cleared
         (usually it is one job, see ``recreate_failed``). When they have cost more the job is stopped, and the task
         fails with :class:`~airflow_sentinelhub.exceptions.BatchCostExceeded`. What it spends until the next look
-        comes on top. ``None`` (default): no limit.
-    :param max_failed_tiles: how many tiles or features may fail: a number, or a ratio below 1. After the job, its
-        results are read (v1: from the service, else from its bucket), and the task fails with
+        comes on top. ``None`` (default): no limit. (Templated.)
+    :param max_failed_tiles: how many tiles or features may fail: a number, or a ratio below 1 (templated).
+        After the job, its results are read (v1: from the service, else from its bucket), and the task fails with
         :class:`~airflow_sentinelhub.exceptions.BatchIncomplete` if more did. ``None`` (default): nothing is read,
         and DONE is believed; only a PARTIAL job fails. With a number, PARTIAL is judged by that number.
     :param count_no_data: whether a feature of Batch Process counts as failed for which there was no data.
@@ -135,16 +137,26 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
     :param storage_conn_id: the Airflow connection that reads the job's bucket (templated). ``None``: the worker's
         own credentials.
     :param allow_partial: take a PARTIAL job for done (default: no).
-    :param start_grace: how long the started job may look as if nobody had started it (default: 1 hour).
+    :param start_grace: how long the started job may look as if nobody had started it (default: 1 hour; templated).
     :param stall_timeout: how long it may show no change before
-        :class:`~airflow_sentinelhub.exceptions.BatchStalled` (default ``None``: any time).
+        :class:`~airflow_sentinelhub.exceptions.BatchStalled` (default ``None``: any time; templated).
     :param outage_tolerance: for how long the service may give no usable answer before
-        :class:`~airflow_sentinelhub.exceptions.ServiceUnavailable` (default: 6 hours). The job is left alone then.
+        :class:`~airflow_sentinelhub.exceptions.ServiceUnavailable` (default: 6 hours; templated). The job is left
+        alone then.
     :param kwargs: see :class:`~airflow_sentinelhub.operators.requesting.SentinelHubBatchRequestOperator`.
     :raises ValueError: an argument makes no sense.
     """
 
-    template_fields: Sequence[str] = (*SentinelHubBatchRequestOperator.template_fields, "storage_conn_id")
+    template_fields: Sequence[str] = (
+        *SentinelHubBatchRequestOperator.template_fields,
+        "storage_conn_id",
+        "max_cost_pu",
+        "max_failed_tiles",
+        *TEMPLATED_LIMITS,
+    )
+
+    max_cost_pu = Limit(lambda task, _, value: some_cost(task.api, value))
+    max_failed_tiles = Limit(lambda _, __, value: some_failures(value))
 
     # What a wait on the worker asks a sensor for.
     reschedule = False
@@ -160,16 +172,16 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         timeout: timedelta | float = 7 * 86_400.0,
         on_timeout: str = "stop",
         on_kill: str = "stop",
-        max_cost_pu: float | None = None,
-        max_failed_tiles: float | None = None,
+        max_cost_pu: float | str | None = None,
+        max_failed_tiles: float | str | None = None,
         count_no_data: bool = False,
         resume: Mapping[str, int] | None = None,
         recreate_failed: bool | int = False,
         storage_conn_id: str | None = None,
         allow_partial: bool = False,
-        start_grace: timedelta | float | None = 3600.0,
-        stall_timeout: timedelta | float | None = None,
-        outage_tolerance: timedelta | float = 6 * 3600.0,
+        start_grace: timedelta | float | str | None = 3600.0,
+        stall_timeout: timedelta | float | str | None = None,
+        outage_tolerance: timedelta | float | str = 6 * 3600.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -182,18 +194,17 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         self.timeout = some_seconds("timeout", timeout)
         self.stops_at_timeout = to_be_stopped("on_timeout", on_timeout)
         self.kill_action = some_kill_action(on_kill)
-        self.max_cost_pu = some_cost(self.api, max_cost_pu)
+        self.max_cost_pu = max_cost_pu
         self.max_failed_tiles = max_failed_tiles
-        self._allowance = None if max_failed_tiles is None else Allowance.of(max_failed_tiles)
         self.count_no_data = count_no_data
         self.resume = resumes(self.api, resume)
         self.recreate_failed = recreate_failed
         self._recreations = recreations(recreate_failed)
         self.storage_conn_id = storage_conn_id
         self.allow_partial = allow_partial
-        self.start_grace = seconds("start_grace", start_grace)
-        self.stall_timeout = seconds("stall_timeout", stall_timeout)
-        self.outage_tolerance = some_seconds("outage_tolerance", outage_tolerance)
+        self.start_grace = start_grace
+        self.stall_timeout = stall_timeout
+        self.outage_tolerance = outage_tolerance
         self._killing: Killing | None = None
         self._kill_check: KillCheck | None = None
         if not wait_for_completion and (max_cost_pu, max_failed_tiles, resume) != (None, None, None):
@@ -509,6 +520,10 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         return job.to_json()
 
     # What the course needs
+
+    @property
+    def _allowance(self) -> Allowance | None:
+        return None if self.max_failed_tiles is None else Allowance.of(self.max_failed_tiles)
 
     def _limit(self, course: Course) -> TimeLimit:
         deadlines, action = course.deadlines, course.action or Action.START

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from airflow_sentinelhub.jobs import BatchApi, StopReason
+from airflow_sentinelhub.jobs.completeness import Allowance
 from airflow_sentinelhub.jobs.kill_rules import KillAction
 
 
@@ -66,6 +67,18 @@ def some_cost(api: BatchApi, max_cost_pu: float | None) -> float | None:
     if api is BatchApi.PROCESS_V1:
         raise ValueError("max_cost_pu: Batch Process v1 does not tell what a job has cost; leave it out")
     return float(max_cost_pu)
+
+
+def some_failures(max_failed_tiles: float | None) -> float | None:
+    """
+    Read how many tiles or features may fail.
+
+    :param max_failed_tiles: a whole number, a ratio below 1, or ``None``.
+    :raises ValueError: it is none of these.
+    """
+    if max_failed_tiles is not None:
+        Allowance.of(max_failed_tiles)
+    return max_failed_tiles
 
 
 def resumes(api: BatchApi, resume: Mapping[str, int] | None) -> dict[str, int]:

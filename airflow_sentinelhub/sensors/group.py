@@ -27,7 +27,7 @@ from airflow_sentinelhub.jobs import (
 from airflow_sentinelhub.jobs.durations import some_seconds
 from airflow_sentinelhub.links.batch import SentinelHubJobLink, link_to
 from airflow_sentinelhub.sensors.group_on_worker import WorkerGroupWait
-from airflow_sentinelhub.sensors.patience import ResultUnavailable, SentinelHubPatientSensor
+from airflow_sentinelhub.sensors.patience import TEMPLATED_LIMITS, ResultUnavailable, SentinelHubPatientSensor
 from airflow_sentinelhub.triggers.group import SentinelHubBatchGroupTrigger
 from airflow_sentinelhub.triggers.pause import SentinelHubPauseTrigger
 from airflow_sentinelhub.triggers.waiting import SETTLING_TIME, stored_terms
@@ -80,7 +80,7 @@ class SentinelHubBatchGroupSensor(SentinelHubPatientSensor):
         ``deferrable=False``.
     """
 
-    template_fields: Sequence[str] = ("request_ids", "sentinelhub_conn_id")
+    template_fields: Sequence[str] = ("request_ids", "sentinelhub_conn_id", *TEMPLATED_LIMITS)
     template_fields_renderers: ClassVar[dict[str, str]] = {"request_ids": "json"}
     operator_extra_links = (SentinelHubJobLink(),)
 

@@ -17,6 +17,7 @@ from airflow_sentinelhub.exceptions import BatchTimeout, SentinelHubError, Servi
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import Deadlines, GroupVerdict, Outcome, Policy, Verdict
 from airflow_sentinelhub.jobs.durations import SHORTEST_INTERVAL, in_words, seconds, some_seconds
+from airflow_sentinelhub.jobs.limit import Limit
 from airflow_sentinelhub.links.batch import note_resumed
 from airflow_sentinelhub.watching import format_time
 
@@ -39,6 +40,10 @@ class ResultUnavailable(ServiceUnavailable):
     """What was waited for is there, but the rest of its result cannot be read now."""
 
 
+TEMPLATED_LIMITS = ("start_grace", "stall_timeout", "outage_tolerance")
+"""Arguments of :class:`Patient` that are templates."""
+
+
 class Patient:
     """
     How often a task looks at jobs, and how patient it is: what its arguments come to.
@@ -52,9 +57,10 @@ class Patient:
     timeout: float
     execution_timeout: timedelta | None
     may_slow_down: bool
-    start_grace: float | None
-    stall_timeout: float | None
-    outage_tolerance: float
+
+    start_grace = Limit(lambda _, name, value: seconds(name, value))
+    stall_timeout = Limit(lambda _, name, value: seconds(name, value))
+    outage_tolerance = Limit(lambda _, name, value: some_seconds(name, value))
 
     def _policy(self, poke_interval: float, analysis_poke_interval: float) -> Policy:
         return Policy(
@@ -114,7 +120,10 @@ class Patient:
             format_time(deadlines.first, deadlines.started_at),
         )
         if self.deferrable:
-            self.log.info("No worker is held meanwhile. A triggerer must be running, or this task waits for ever.")
+            self.log.info(
+                "No worker is held meanwhile (deferrable=True is the default here, whatever [operators] "
+                "default_deferrable says). A triggerer must be running, or this task waits for ever."
+            )
 
     @staticmethod
     def _backstop(policy: Policy, deadlines: Deadlines) -> timedelta:
@@ -129,17 +138,19 @@ class SentinelHubPatientSensor(Patient, BaseSensorOperator):
 
     :param sentinelhub_conn_id: the Airflow connection (templated).
     :param deferrable: wait in the triggerer, without a worker slot. Unlike in Airflow's own sensors this is the
-        default, since jobs run for hours; a triggerer has to be running. ``mode`` matters only without it.
+        default, since jobs run for hours, and ``[operators] default_deferrable`` has no effect; a triggerer has to
+        be running. ``mode`` matters only without it.
     :param poke_interval: between two looks at the job, in seconds or as a ``timedelta``. Deferred waits of one
         account share their requests, and come up to a fifth of it early or late for that. Without it, a job at
         which nothing has changed for a long time is looked at up to three times less often than by default.
     :param start_grace: how long to wait for somebody to start the job before
-        :class:`~airflow_sentinelhub.exceptions.BatchNotStarted` is raised (default: 1 hour); ``None``: until
-        the timeout.
+        :class:`~airflow_sentinelhub.exceptions.BatchNotStarted` is raised, in seconds or as a ``timedelta``
+        (default: 1 hour; templated); ``None``: until the timeout.
     :param stall_timeout: how long the job may show no change of progress, cost or time stamp before
-        :class:`~airflow_sentinelhub.exceptions.BatchStalled` is raised (default ``None``: until the timeout).
+        :class:`~airflow_sentinelhub.exceptions.BatchStalled` is raised (default ``None``: until the timeout;
+        templated).
     :param outage_tolerance: for how long the service may give no usable answer before
-        :class:`~airflow_sentinelhub.exceptions.ServiceUnavailable` is raised (default: 6 hours).
+        :class:`~airflow_sentinelhub.exceptions.ServiceUnavailable` is raised (default: 6 hours; templated).
     :param kwargs: everything else that ``BaseSensorOperator`` takes. ``timeout`` (default: 7 days) ends the
         wait for good, ``execution_timeout`` ends the attempt with
         :class:`~airflow_sentinelhub.exceptions.BatchTimeout`, which is retried. With ``soft_fail`` or
@@ -156,9 +167,9 @@ class SentinelHubPatientSensor(Patient, BaseSensorOperator):
         sentinelhub_conn_id: str = SentinelHubHook.default_conn_name,
         deferrable: bool = True,
         poke_interval: timedelta | float | None = None,
-        start_grace: timedelta | float | None = 3600.0,
-        stall_timeout: timedelta | float | None = None,
-        outage_tolerance: timedelta | float = 6 * 3600.0,
+        start_grace: timedelta | float | str | None = 3600.0,
+        stall_timeout: timedelta | float | str | None = None,
+        outage_tolerance: timedelta | float | str = 6 * 3600.0,
         **kwargs: Any,
     ) -> None:
         interval = self.default_poke_interval if poke_interval is None else poke_interval
@@ -166,9 +177,9 @@ class SentinelHubPatientSensor(Patient, BaseSensorOperator):
         self.may_slow_down = poke_interval is None
         self.sentinelhub_conn_id = sentinelhub_conn_id
         self.deferrable = deferrable
-        self.start_grace = seconds("start_grace", start_grace)
-        self.stall_timeout = seconds("stall_timeout", stall_timeout)
-        self.outage_tolerance = some_seconds("outage_tolerance", outage_tolerance)
+        self.start_grace = start_grace
+        self.stall_timeout = stall_timeout
+        self.outage_tolerance = outage_tolerance
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Say what became of a wait whose trigger never fired; only a real timeout may skip the task."""

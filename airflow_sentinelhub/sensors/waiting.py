@@ -22,7 +22,11 @@ from airflow_sentinelhub.jobs import (
 )
 from airflow_sentinelhub.links.batch import SentinelHubDeliveryLink, SentinelHubJobLink, link_to
 from airflow_sentinelhub.sensors.on_worker import WorkerWait
-from airflow_sentinelhub.sensors.patience import ResultUnavailable, SentinelHubPatientSensor
+from airflow_sentinelhub.sensors.patience import (
+    TEMPLATED_LIMITS,
+    ResultUnavailable,
+    SentinelHubPatientSensor,
+)
 from airflow_sentinelhub.triggers.batch import SentinelHubBatchTrigger
 from airflow_sentinelhub.triggers.waiting import SETTLING_TIME, stored_terms
 from airflow_sentinelhub.watching import Terms, verdict_line
@@ -46,7 +50,7 @@ class SentinelHubBatchWaitSensor(SentinelHubPatientSensor):
     :param kwargs: see :class:`~airflow_sentinelhub.sensors.patience.SentinelHubPatientSensor`.
     """
 
-    template_fields: Sequence[str] = ("request_id", "sentinelhub_conn_id")
+    template_fields: Sequence[str] = ("request_id", "sentinelhub_conn_id", *TEMPLATED_LIMITS)
     operator_extra_links = (SentinelHubJobLink(), SentinelHubDeliveryLink())
 
     api: ClassVar[BatchApi]

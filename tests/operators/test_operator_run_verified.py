@@ -463,6 +463,11 @@ def test_what_is_templated(run_task, url):
         "delivery_conn_id",
         "sentinelhub_conn_id",
         "storage_conn_id",
+        "max_cost_pu",
+        "max_failed_tiles",
+        "start_grace",
+        "stall_timeout",
+        "outage_tolerance",
     }
     task = run_task(place=f"{url}/{{{{ run_id }}}}", max_failed_tiles=2, outlets=[Asset("ndvi")])
     ended = task.attempt(

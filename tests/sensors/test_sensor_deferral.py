@@ -311,3 +311,24 @@ def test_what_a_cluster_policy_adds_is_not_lost():
     task = sensor(end_from_trigger=True)
     task.on_success_callback = [print]
     assert deferred_to(run(task))[1]["end_from_trigger"] is False
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_limits_may_come_from_params(native):
+    params = {"start_grace": 5, "stall": 7.5, "outage": 600}
+    with DAG("a_dag", schedule=None, params=params, render_template_as_native_obj=native):
+        task = sensor(
+            start_grace="{{ params.start_grace }}",
+            stall_timeout="{{ params.stall }}",
+            outage_tolerance="{{ params.outage }}",
+        )
+    kwargs = deferred_to(run(task))[1]
+    assert (kwargs["start_grace"], kwargs["stall_timeout"], kwargs["outage_tolerance"]) == (5, 7.5, 600)
+
+
+def test_a_limit_that_is_rendered_to_nonsense_fails_the_task_and_says_which():
+    with DAG("a_dag", schedule=None, params={"x": "an hour"}):
+        task = sensor(start_grace="{{ params.x }}")
+    ended = run(task)
+    assert ended.state == "failed"
+    assert "start_grace was rendered to 'an hour', which is no plain number" in str(ended.error)

@@ -18,7 +18,7 @@ from tests.operators.runs import RunTask
 from tests.operators.test_operator_actions import asked, running
 
 KILLED = ["failed", "skipped", "removed"]
-SUPERSEDED = ["queued", "restarting", "scheduled", "up_for_retry", "success", None]
+SUPERSEDED = ["queued", "restarting", "scheduled", "up_for_retry", "success", None, "gone"]
 both_modes = pytest.mark.parametrize("deferrable", [True, False])
 LONG = {"queued_seconds": 0, "analysis_seconds": 0, "ready_seconds": 0, "processing_seconds": 6000}
 
@@ -98,7 +98,7 @@ def test_another_attempt_or_none_goes_on(emulator, task, becomes, state, deferra
     assert asked(emulator) == {"create": 1}
     assert (ended.state, type(ended.error)) == ("failed", SentinelHubError)
     assert run.job["id"] in str(ended.error)
-    nothing = state in ("success", None)
+    nothing = state in ("success", "gone")
     assert ("Nothing goes on with it" in str(ended.error)) == nothing
     assert ("The next attempt goes on with it" in str(ended.error)) == (not nothing)
 

@@ -140,8 +140,8 @@ class Run:
     def clear(self):
         self.airflow.clear(self.dag_id, self.run_id, [TASK])
 
-    def end_job(self, index=-1):
-        self.service.set_fate(self.jobs(index)[-1], {"processing_seconds": 0})
+    def end_job(self, index=-1, **fate):
+        self.service.set_fate(self.jobs(index)[-1], {"processing_seconds": 0, **fate})
         return self
 
     def ends_as(self, state):
@@ -210,7 +210,7 @@ def runs(world, killed):
     return {
         **killed,
         **{name: Run(world, f"run_{name}") for name in dags},
-        **{name: Run(world, "run_once") for name in ("failed", "run_failed", "cleared", "watched")},
+        **{name: Run(world, "run_once") for name in ("failed", "run_failed", "cleared", "watched", "bought")},
         "worker_killed": Run(world, "run_on_worker"),
         "lingering": Run(world, "run_once", linger=True),
     }
@@ -348,6 +348,17 @@ def test_a_killed_task_that_is_cleared_goes_on_with_its_job(world, runs):
     run.ends_as("success")
     assert run.returned()["id"] == job_id == run.job()["id"]
     assert run.asked() == {"start": 2, "stop": 1}
+
+
+def test_a_job_that_failed_is_bought_again_by_a_clear_and_by_no_retry(runs):
+    run = runs["bought"].runs("deferred").end_job(end="FAILED")
+    run.ends_as("failed")
+    assert len(run.jobs()) == 1
+    assert not run.processes(2), "it is not retried"
+    run.clear()
+    run.until(lambda: len(run.jobs()) == 2, "the clear creates no other job", index=-1)
+    run.runs("deferred").end_job()
+    run.ends_as("success")
 
 
 def test_a_finished_task_that_is_cleared_runs_anew(world, runs):

@@ -275,8 +275,12 @@ class LocalAirflow(AirflowRest):
 
     # How they are started and ended
 
-    def environment(self) -> dict[str, str]:
-        """Return the environment of every component."""
+    def environment(self, component: str = "") -> dict[str, str]:
+        """
+        Return the environment of a component.
+
+        :param component: one of ``COMPONENTS``; without it, of what else uses this Airflow.
+        """
         env = {
             name: value for name, value in os.environ.items() if name in KEPT_ENVIRONMENT or name.startswith("LC_")
         }
@@ -288,6 +292,10 @@ class LocalAirflow(AirflowRest):
         if sys.platform == "darwin":
             env["OBJC_DISABLE_INITIALIZE_FORK_SAFETY"] = "YES"  # Airflow forks with threads running
         api, worker_logs, trigger_logs = (str(port) for port in self._ports)
+        # SQLite lets one write at a time. On a busy machine a write waits longer than the default, which is five
+        # seconds, and a scheduler that cannot write ends. The API server can hold the lock itself: its event loop
+        # then waits, for a row of its audit log, for a write that only this loop can end. That costs this time.
+        lock_timeout = 10 if component == "api-server" else 120
         settings = {
             "CORE__DAGS_FOLDER": str(self.dags_folder),
             "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
@@ -327,9 +335,7 @@ class LocalAirflow(AirflowRest):
             # A triggerer that died is noticed after ten seconds instead of thirty.
             "TRIGGERER__JOB_HEARTBEAT_SEC": "2",
             "TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
-            # SQLite lets one write at a time. On a busy machine a write waits longer than the default, which is
-            # five seconds, and a scheduler that cannot write ends.
-            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}?timeout=120",
+            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}?timeout={lock_timeout}",
             # The database was migrated a moment ago: four times one second saved.
             "DATABASE__CHECK_MIGRATIONS": "False",
         }
@@ -359,7 +365,7 @@ class LocalAirflow(AirflowRest):
             process = subprocess.Popen(
                 command,
                 cwd=self.home,
-                env=self.environment() | {MARK_VARIABLE: mark},
+                env=self.environment(name) | {MARK_VARIABLE: mark},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

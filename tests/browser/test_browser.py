@@ -193,9 +193,11 @@ def test_a_failed_job_says_why(service, airflow, page):
     job_id = service.add_job(
         "process",
         status="PROCESSING",
-        fate={"end": "FAILED", "error": "Evalscript broken", "processing_seconds": 0},
+        fate={"end": "FAILED", "error": "Evalscript broken", "processing_seconds": 3600},
     )
     run_id = airflow.trigger(DAG, {"request_id": job_id})
+    airflow.wait_until_deferred(DAG, run_id, "wait_for_analysis")
+    service.advance(3600)
     airflow.wait_for_run(DAG, run_id, "failed")
     task = Task(page, run_id, "wait_for_analysis")
     task.log()

@@ -25,7 +25,7 @@ from airflow_sentinelhub.jobs import (
 )
 from airflow_sentinelhub.jobs.assessment import may_be_missing_until
 from airflow_sentinelhub.jobs.lock import moment_of
-from airflow_sentinelhub.watching import look_at
+from airflow_sentinelhub.watching.look import look_at
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.batch import BatchClient

@@ -23,7 +23,7 @@ from airflow_sentinelhub.operators.asking import Asker
 from airflow_sentinelhub.operators.final import for_good
 from airflow_sentinelhub.operators.ledger import Ledger
 from airflow_sentinelhub.operators.superseding import end_superseded
-from airflow_sentinelhub.watching import look_at
+from airflow_sentinelhub.watching.look import look_at
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.batch import BatchClient

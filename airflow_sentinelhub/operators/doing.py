@@ -27,7 +27,7 @@ from airflow_sentinelhub.jobs import (
 )
 from airflow_sentinelhub.jobs import action_words as words
 from airflow_sentinelhub.operators.asking import CONFIRMATION_PAUSES, Asker
-from airflow_sentinelhub.watching import look_elsewhere
+from airflow_sentinelhub.watching.look import look_elsewhere
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.batch import BatchClient

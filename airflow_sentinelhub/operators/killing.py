@@ -11,7 +11,7 @@ from airflow_sentinelhub.jobs import action_words as words
 from airflow_sentinelhub.jobs.kill_rules import KillAction, was_killed
 from airflow_sentinelhub.operators.own_state import fetch_own_state
 from airflow_sentinelhub.triggers.task_state import state_of
-from airflow_sentinelhub.watching import Ending, end_job
+from airflow_sentinelhub.watching.ending import Ending, end_job
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.config import ClientConfig

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import BatchTimeout
 from airflow_sentinelhub.jobs import Action, BatchApi
+from airflow_sentinelhub.jobs.moments import format_time
 from airflow_sentinelhub.triggers.pause import SentinelHubPauseTrigger
-from airflow_sentinelhub.watching import format_time
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger

@@ -60,7 +60,8 @@ from airflow_sentinelhub.sensors.on_worker import WorkerWait
 from airflow_sentinelhub.sensors.patience import TEMPLATED_LIMITS, Patient
 from airflow_sentinelhub.triggers.run import SentinelHubBatchRunPauseTrigger, SentinelHubBatchRunTrigger
 from airflow_sentinelhub.triggers.waiting import SETTLING_TIME, stored_terms
-from airflow_sentinelhub.watching import Terms, verdict_line
+from airflow_sentinelhub.watching.story import verdict_line
+from airflow_sentinelhub.watching.wait import Terms
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -31,7 +31,9 @@ from airflow_sentinelhub.sensors.patience import TEMPLATED_LIMITS, ResultUnavail
 from airflow_sentinelhub.triggers.group import SentinelHubBatchGroupTrigger
 from airflow_sentinelhub.triggers.pause import SentinelHubPauseTrigger
 from airflow_sentinelhub.triggers.waiting import SETTLING_TIME, stored_terms
-from airflow_sentinelhub.watching import GroupTerms, GroupWait, group_line, look_at_many
+from airflow_sentinelhub.watching.group import GroupTerms, GroupWait
+from airflow_sentinelhub.watching.group_story import group_line
+from airflow_sentinelhub.watching.look_at_many import look_at_many
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -9,15 +9,10 @@ from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import GroupVerdict, job_error
-from airflow_sentinelhub.watching import (
-    GroupTerms,
-    GroupWait,
-    Look,
-    NextLook,
-    Whereabouts,
-    look_at_many,
-    look_elsewhere,
-)
+from airflow_sentinelhub.watching.group import GroupTerms, GroupWait
+from airflow_sentinelhub.watching.look import Look, NextLook, look_elsewhere
+from airflow_sentinelhub.watching.look_at_many import look_at_many
+from airflow_sentinelhub.watching.search import Whereabouts
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseSensorOperator

@@ -12,7 +12,9 @@ from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import Deadlines, Verdict
 from airflow_sentinelhub.jobs.trouble import UNREADABLE_READINGS
-from airflow_sentinelhub.watching import Look, Terms, Wait, look_at, look_elsewhere, whose
+from airflow_sentinelhub.watching.look import Look, look_at, look_elsewhere
+from airflow_sentinelhub.watching.look_at_many import whose
+from airflow_sentinelhub.watching.wait import Terms, Wait
 
 try:
     from airflow.sdk.exceptions import AirflowRescheduleException

@@ -18,8 +18,8 @@ from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import Deadlines, GroupVerdict, Outcome, Policy, Verdict
 from airflow_sentinelhub.jobs.durations import SHORTEST_INTERVAL, in_words, seconds, some_seconds
 from airflow_sentinelhub.jobs.limit import Limit
+from airflow_sentinelhub.jobs.moments import format_time
 from airflow_sentinelhub.links.batch import note_resumed
-from airflow_sentinelhub.watching import format_time
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -29,7 +29,8 @@ from airflow_sentinelhub.sensors.patience import (
 )
 from airflow_sentinelhub.triggers.batch import SentinelHubBatchTrigger
 from airflow_sentinelhub.triggers.waiting import SETTLING_TIME, stored_terms
-from airflow_sentinelhub.watching import Terms, verdict_line
+from airflow_sentinelhub.watching.story import verdict_line
+from airflow_sentinelhub.watching.wait import Terms
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

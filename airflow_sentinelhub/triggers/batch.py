@@ -13,7 +13,7 @@ from airflow_sentinelhub.jobs import Goal, Outcome, Verdict
 from airflow_sentinelhub.triggers.result import push_result
 from airflow_sentinelhub.triggers.waiting import LAST_LOOK, SentinelHubWaitTrigger, safe_event
 from airflow_sentinelhub.triggers.watch import crashed, log_crash, remembered, watch
-from airflow_sentinelhub.watching import Terms, Wait
+from airflow_sentinelhub.watching.wait import Terms, Wait
 
 
 class SentinelHubBatchTrigger(SentinelHubWaitTrigger):

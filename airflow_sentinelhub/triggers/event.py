@@ -21,8 +21,7 @@ from airflow_sentinelhub.triggers.asset_notebook import AssetNotebook
 from airflow_sentinelhub.triggers.follow import follow
 from airflow_sentinelhub.triggers.waiting import safe_event
 from airflow_sentinelhub.triggers.watch import log_crash
-from airflow_sentinelhub.watching import EndsWatch, EventTerms, MemoryNotebook, Notebook
-from airflow_sentinelhub.watching.ends import Tell
+from airflow_sentinelhub.watching.ends import EndsWatch, EventTerms, MemoryNotebook, Notebook, Tell
 
 if TYPE_CHECKING:
     from airflow.triggers.shared_stream import SharedStreamProducer

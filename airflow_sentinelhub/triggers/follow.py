@@ -10,7 +10,9 @@ from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import InvalidCredentials, SentinelHubError
 from airflow_sentinelhub.jobs.durations import SHORTEST_INTERVAL
 from airflow_sentinelhub.triggers.watch import join_account, leave_account, was_changed
-from airflow_sentinelhub.watching import EndsWatch, Sight, follow_list
+from airflow_sentinelhub.watching.ends import EndsWatch
+from airflow_sentinelhub.watching.list_cycle import Sight
+from airflow_sentinelhub.watching.pollers import follow_list
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.config import ClientConfig

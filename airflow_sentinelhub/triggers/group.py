@@ -19,7 +19,7 @@ from airflow_sentinelhub.jobs import (
 )
 from airflow_sentinelhub.triggers.waiting import LAST_LOOK, SentinelHubWaitTrigger, safe_event
 from airflow_sentinelhub.triggers.watch import crashed, in_brief, log_crash, remembered, watch
-from airflow_sentinelhub.watching import GroupTerms, GroupWait
+from airflow_sentinelhub.watching.group import GroupTerms, GroupWait
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.config import ClientConfig

@@ -20,7 +20,8 @@ from airflow_sentinelhub.jobs.durations import in_words
 from airflow_sentinelhub.jobs.kill_rules import REMOVED, KillAction, was_killed
 from airflow_sentinelhub.triggers.task_state import state_of
 from airflow_sentinelhub.triggers.triggerer_log import log_in_triggerer
-from airflow_sentinelhub.watching import Ending, end_job, look_at
+from airflow_sentinelhub.watching.ending import Ending, end_job
+from airflow_sentinelhub.watching.look import look_at
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.config import ClientConfig

@@ -16,15 +16,10 @@ from airflow_sentinelhub.hooks.clients import make_client
 from airflow_sentinelhub.jobs import BatchApi, Verdict, job_error
 from airflow_sentinelhub.jobs.plain_text import encodable
 from airflow_sentinelhub.jobs.redaction import REDACT
-from airflow_sentinelhub.watching import (
-    Account,
-    NextLook,
-    Subscription,
-    Wait,
-    found_elsewhere,
-    may_be_elsewhere,
-    subscribe,
-)
+from airflow_sentinelhub.watching.look import NextLook, found_elsewhere, may_be_elsewhere
+from airflow_sentinelhub.watching.pollers import Account, subscribe
+from airflow_sentinelhub.watching.subscription import Subscription
+from airflow_sentinelhub.watching.wait import Wait
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.batch import BatchClient

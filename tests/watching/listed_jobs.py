@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from airflow_sentinelhub.jobs import BatchApi, read_filter
-from airflow_sentinelhub.watching import EndsWatch, EventTerms, MemoryNotebook
 from airflow_sentinelhub.watching.asking import Lane
+from airflow_sentinelhub.watching.ends import EndsWatch, EventTerms, MemoryNotebook
 from airflow_sentinelhub.watching.list_cycle import ListCycles
 from airflow_sentinelhub.watching.poller import GATHERING, Poller
 from tests.watching.scripted_account import NEVER, Job, VirtualAsker

@@ -8,7 +8,8 @@ import pytest
 
 from airflow_sentinelhub.exceptions import Forbidden, InvalidCredentials, ServiceUnavailable
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, Deadlines, MissingJob, Outcome, Policy, Quorum
-from airflow_sentinelhub.watching import GroupTerms, GroupWait, group_story
+from airflow_sentinelhub.watching import group_story
+from airflow_sentinelhub.watching.group import GroupTerms, GroupWait
 
 API = BatchApi.PROCESS
 POLICY = Policy(poll_interval=120.0, analysis_poll_interval=10.0)

@@ -17,8 +17,8 @@ from airflow_sentinelhub.exceptions import (
     Unauthorized,
 )
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, MissingJob, Outcome
-from airflow_sentinelhub.watching import NextLook
 from airflow_sentinelhub.watching.asking import Lane
+from airflow_sentinelhub.watching.look import NextLook
 from airflow_sentinelhub.watching.poller import GATHERING
 from tests.harness.virtual_time import run
 from tests.watching.scripted_account import OUTAGE, ScriptedAccount

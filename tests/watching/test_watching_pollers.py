@@ -10,8 +10,10 @@ import time
 import pytest
 
 from airflow_sentinelhub.jobs import BatchApi, BatchJob
-from airflow_sentinelhub.watching import Account, NextLook, pollers, subscribe
+from airflow_sentinelhub.watching import pollers
 from airflow_sentinelhub.watching.asking import THREADS
+from airflow_sentinelhub.watching.look import NextLook
+from airflow_sentinelhub.watching.pollers import Account, subscribe
 
 ACCOUNT = Account("https://sh.example", "client")
 AT_ONCE = NextLook(0.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_sentinelhub.watching import NextLook
+from airflow_sentinelhub.watching.look import NextLook
 from airflow_sentinelhub.watching.turns import LEEWAY, next_turn
 
 

@@ -12,10 +12,11 @@ from typing import ClassVar
 from unittest import mock
 
 from airflow_sentinelhub.jobs import BatchApi, Deadlines, Goal, Policy
-from airflow_sentinelhub.watching import NextLook, Terms, Wait
 from airflow_sentinelhub.watching.asking import Lane
 from airflow_sentinelhub.watching.cycle import Cycle, _read_page
+from airflow_sentinelhub.watching.look import NextLook
 from airflow_sentinelhub.watching.poller import Poller
+from airflow_sentinelhub.watching.wait import Terms, Wait
 from tests.watching.scripted_account import VirtualAsker
 
 

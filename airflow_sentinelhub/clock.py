@@ -3,7 +3,7 @@ The clock of sensors, operators and triggers.
 
 Airflow makes these objects itself, from a DAG file or from what it stored, so a clock cannot be passed to them.
 They ask this module instead, and a test replaces the clock of all of them here, with :func:`replaced_by`. The
-layers below (``jobs``, ``client``, ``watching``) take the time, or a clock, as an argument.
+layers below (``jobs``, ``client``, ``waits``, ``polling``) take the time, or a clock, as an argument.
 """
 
 from __future__ import annotations

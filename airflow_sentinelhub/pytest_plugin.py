@@ -45,11 +45,11 @@ def sentinelhub_connection(sentinelhub_emulator: ScriptedEmulator, sentinelhub_c
 
     Meanwhile the sensors look ten times a second, whatever their ``poke_interval``.
     """
-    from airflow_sentinelhub.client.tokens import PROCESS_TOKENS
-    from airflow_sentinelhub.sensors import patience
+    from airflow_sentinelhub.client.token_cache import PROCESS_TOKENS
+    from airflow_sentinelhub.tasks import wait_options
 
     PROCESS_TOKENS.reset()  # an emulator of another test may have had this address
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(f"AIRFLOW_CONN_{sentinelhub_conn_id.upper()}", sentinelhub_emulator.airflow_connection)
-        patch.setattr(patience, "LONGEST_INTERVAL", _INTERVAL)
+        patch.setattr(wait_options, "LONGEST_INTERVAL", _INTERVAL)
         yield sentinelhub_conn_id

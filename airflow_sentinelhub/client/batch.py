@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
-from airflow_sentinelhub.client.call import Call, Expects
+from airflow_sentinelhub.client.api_request import Call, Expects
 from airflow_sentinelhub.client.config import ClientConfig
 from airflow_sentinelhub.client.errors import Subject, about
-from airflow_sentinelhub.client.gate import PROCESS_GATE, Gate
-from airflow_sentinelhub.client.pages import (
+from airflow_sentinelhub.client.pagination import (
     JOBS,
     TILES,
     EndlessList,
@@ -23,12 +22,13 @@ from airflow_sentinelhub.client.pages import (
     Payload,
     pages,
 )
-from airflow_sentinelhub.client.tokens import PROCESS_TOKENS, TokenCache
+from airflow_sentinelhub.client.rate_limiter import PROCESS_GATE, Gate
+from airflow_sentinelhub.client.token_cache import PROCESS_TOKENS, TokenCache
 from airflow_sentinelhub.client.transport import Transport
 from airflow_sentinelhub.exceptions import BadRequest, InvalidPayload, InvalidRequestId, UnsupportedOperation
 from airflow_sentinelhub.jobs.api import BatchApi
-from airflow_sentinelhub.jobs.hidden import Hidden
 from airflow_sentinelhub.jobs.redaction import Redactor, secrets_in
+from airflow_sentinelhub.jobs.secret import Hidden
 from airflow_sentinelhub.jobs.statuses import TileStatus
 
 

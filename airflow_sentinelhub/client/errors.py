@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
-from airflow_sentinelhub.client.answer import Answer
-from airflow_sentinelhub.client.words import ServiceWords
+from airflow_sentinelhub.client.error_body import ServiceWords
+from airflow_sentinelhub.client.http_response import Answer
 from airflow_sentinelhub.exceptions import (
     BadRequest,
     Conflict,

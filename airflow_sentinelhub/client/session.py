@@ -17,20 +17,20 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
 
 from airflow_sentinelhub import __version__
-from airflow_sentinelhub.client.answer import Answer, NoAnswer, explain
-from airflow_sentinelhub.client.body import (
+from airflow_sentinelhub.client.config import ClientConfig, is_loopback
+from airflow_sentinelhub.client.exchange import DEADLINE, SLOWEST_UPLOAD, BoundedAdapter, Exchange
+from airflow_sentinelhub.client.http_response import Answer, NoAnswer, explain
+from airflow_sentinelhub.client.response_body import (
     ACCEPTED_ENCODING,
     LARGEST_ANSWER,
     LARGEST_REFUSAL,
     UnreadableBody,
     read_body,
 )
-from airflow_sentinelhub.client.config import ClientConfig, is_loopback
-from airflow_sentinelhub.client.exchange import DEADLINE, SLOWEST_UPLOAD, BoundedAdapter, Exchange
-from airflow_sentinelhub.client.tokens import Token
+from airflow_sentinelhub.client.token_cache import Token
 from airflow_sentinelhub.client.web_address import UnreadableAddress, WebAddress, read_address
 from airflow_sentinelhub.exceptions import InvalidConnection
-from airflow_sentinelhub.jobs.hidden import Hidden
+from airflow_sentinelhub.jobs.secret import Hidden
 
 USER_AGENT = f"airflow-provider-sentinelhub/{__version__}"
 CONNECT_TIMEOUT = 10.0

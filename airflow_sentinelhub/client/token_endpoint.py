@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 
-from airflow_sentinelhub.client.answer import Answer, NoAnswer
 from airflow_sentinelhub.client.config import ClientConfig
+from airflow_sentinelhub.client.error_body import ServiceWords, read_words
 from airflow_sentinelhub.client.errors import (
     Subject,
     held_back,
@@ -23,14 +23,14 @@ from airflow_sentinelhub.client.errors import (
     redirected,
     unavailable,
 )
-from airflow_sentinelhub.client.gate import Gate, GateKey
+from airflow_sentinelhub.client.http_response import Answer, NoAnswer
+from airflow_sentinelhub.client.rate_limiter import Gate, GateKey
 from airflow_sentinelhub.client.retry import FIRST_PAUSE, retry_after
 from airflow_sentinelhub.client.session import SentinelHubSession
-from airflow_sentinelhub.client.tokens import Token
-from airflow_sentinelhub.client.words import ServiceWords, read_words
+from airflow_sentinelhub.client.token_cache import Token
 from airflow_sentinelhub.exceptions import InvalidCredentials, RequestRefused, ServiceError
-from airflow_sentinelhub.jobs.hidden import Hidden
 from airflow_sentinelhub.jobs.redaction import Redactor
+from airflow_sentinelhub.jobs.secret import Hidden
 from airflow_sentinelhub.jobs.untrusted_json import InvalidJson, clean, parse_json
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}

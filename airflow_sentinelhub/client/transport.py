@@ -10,9 +10,9 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_sentinelhub.client.answer import Answer, NoAnswer
-from airflow_sentinelhub.client.call import Call, Unusable, decode
+from airflow_sentinelhub.client.api_request import Call, Unusable, decode
 from airflow_sentinelhub.client.config import ClientConfig
+from airflow_sentinelhub.client.error_body import read_words
 from airflow_sentinelhub.client.errors import (
     held_back,
     is_passing,
@@ -23,16 +23,16 @@ from airflow_sentinelhub.client.errors import (
     refused,
     unavailable,
 )
-from airflow_sentinelhub.client.gate import Gate, GateKey
-from airflow_sentinelhub.client.pages import FetchedPage
+from airflow_sentinelhub.client.http_response import Answer, NoAnswer
+from airflow_sentinelhub.client.pagination import FetchedPage
+from airflow_sentinelhub.client.rate_limiter import Gate, GateKey
 from airflow_sentinelhub.client.retry import FIRST_PAUSE, Patience, retry_after
 from airflow_sentinelhub.client.session import BearerAuth, SentinelHubSession
+from airflow_sentinelhub.client.token_cache import Token, TokenCache
 from airflow_sentinelhub.client.token_endpoint import TokenEndpoint
-from airflow_sentinelhub.client.tokens import Token, TokenCache
-from airflow_sentinelhub.client.words import read_words
 from airflow_sentinelhub.exceptions import ServiceError, ServiceUnavailable
-from airflow_sentinelhub.jobs.hidden import Hidden
 from airflow_sentinelhub.jobs.redaction import Redactor
+from airflow_sentinelhub.jobs.secret import Hidden
 
 log = logging.getLogger(__name__)
 

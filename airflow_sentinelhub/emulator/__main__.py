@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 
 from airflow_sentinelhub.emulator import access
-from airflow_sentinelhub.emulator.buckets import Folder
-from airflow_sentinelhub.emulator.clock import ServiceClock
-from airflow_sentinelhub.emulator.local import MissingExtraError
+from airflow_sentinelhub.emulator.embedded import MissingExtraError
+from airflow_sentinelhub.emulator.oauth import Realm
+from airflow_sentinelhub.emulator.object_store import Folder
 from airflow_sentinelhub.emulator.service import Service
-from airflow_sentinelhub.emulator.tokens import Realm
+from airflow_sentinelhub.emulator.service_clock import ServiceClock
 
 _BANNER = """\
 Sentinel Hub emulator: {url}

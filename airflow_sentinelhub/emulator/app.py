@@ -14,16 +14,16 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from airflow_sentinelhub.emulator import limits
-from airflow_sentinelhub.emulator.bodies import read_json
-from airflow_sentinelhub.emulator.errors import ServiceError, error_object, wrapped
-from airflow_sentinelhub.emulator.json_answer import JsonAnswer
-from airflow_sentinelhub.emulator.observing import SCRIPTED_FIELDS
-from airflow_sentinelhub.emulator.pages import page, sort_of
-from airflow_sentinelhub.emulator.payloads import Payload
-from airflow_sentinelhub.emulator.places import layouts, tiling_grid_paths
+from airflow_sentinelhub.emulator.json_response import JsonAnswer
+from airflow_sentinelhub.emulator.list_pages import page, sort_of
+from airflow_sentinelhub.emulator.oauth import Realm, TokenRefused
+from airflow_sentinelhub.emulator.refusals import ServiceError, error_object, wrapped
+from airflow_sentinelhub.emulator.request_validation import read_json
+from airflow_sentinelhub.emulator.response_recorder import SCRIPTED_FIELDS
+from airflow_sentinelhub.emulator.routing import layouts, tiling_grid_paths
+from airflow_sentinelhub.emulator.serializers import Payload
 from airflow_sentinelhub.emulator.service import Service
 from airflow_sentinelhub.emulator.tilinggrids import TILING_GRIDS
-from airflow_sentinelhub.emulator.tokens import Realm, TokenRefused
 from airflow_sentinelhub.jobs import BatchApi, UrlLayout
 
 

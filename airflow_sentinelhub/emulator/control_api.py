@@ -8,12 +8,12 @@ from typing import Any
 from urllib.parse import unquote
 
 from airflow_sentinelhub.emulator import limits
-from airflow_sentinelhub.emulator.clock import checked_jump, checked_speed, wire
-from airflow_sentinelhub.emulator.fates import Fate
 from airflow_sentinelhub.emulator.faults import Fault
-from airflow_sentinelhub.emulator.placing import MOST_AT_ONCE
+from airflow_sentinelhub.emulator.oauth import Realm
+from airflow_sentinelhub.emulator.scenario import Fate
+from airflow_sentinelhub.emulator.seeding import MOST_AT_ONCE
 from airflow_sentinelhub.emulator.service import Service
-from airflow_sentinelhub.emulator.tokens import Realm
+from airflow_sentinelhub.emulator.service_clock import checked_jump, checked_speed, wire
 from airflow_sentinelhub.jobs import BatchApi, UserAction
 
 CONTROL = "/_emulator"

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_sentinelhub.emulator import limits
-from airflow_sentinelhub.emulator.places import TILING_GRIDS, TOKEN, Place
+from airflow_sentinelhub.emulator.routing import TILING_GRIDS, TOKEN, Place
 from airflow_sentinelhub.jobs import BatchApi
 
 

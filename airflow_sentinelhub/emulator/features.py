@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from airflow_sentinelhub.emulator.job import Job
-from airflow_sentinelhub.emulator.tiles import tile_statuses
+from airflow_sentinelhub.emulator.emulated_job import Job
+from airflow_sentinelhub.emulator.tiling import tile_statuses
 from airflow_sentinelhub.jobs import JobStatus, TileStatus
 
 NO_DATA = "No data"

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, overload
 
 from airflow_sentinelhub.emulator import limits
-from airflow_sentinelhub.emulator.buckets import Folder
 from airflow_sentinelhub.emulator.control import Control
-from airflow_sentinelhub.emulator.fates import ENDS, Fate
-from airflow_sentinelhub.emulator.local import Emulator
+from airflow_sentinelhub.emulator.embedded import Emulator
+from airflow_sentinelhub.emulator.object_store import Folder
 from airflow_sentinelhub.emulator.samples import sample_request
-from airflow_sentinelhub.emulator.steps import Step
+from airflow_sentinelhub.emulator.scenario import ENDS, Fate
+from airflow_sentinelhub.emulator.timeline import Step
 from airflow_sentinelhub.jobs import BatchApi, JobStatus, StopReason, UserAction
 
 SECONDS_PER_ANSWER = 60.0

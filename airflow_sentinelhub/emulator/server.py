@@ -11,8 +11,8 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from airflow_sentinelhub.emulator import access
-from airflow_sentinelhub.emulator.faulty_answers import TRANSPORT
-from airflow_sentinelhub.emulator.gate import Gate
+from airflow_sentinelhub.emulator.asgi import Gate
+from airflow_sentinelhub.emulator.fault_responses import TRANSPORT
 from airflow_sentinelhub.emulator.service import Service
 
 _KEEP_ALIVE = 75

@@ -9,24 +9,24 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from airflow_sentinelhub.emulator import bodies
-from airflow_sentinelhub.emulator.account import Account
-from airflow_sentinelhub.emulator.actions import perform
-from airflow_sentinelhub.emulator.buckets import Buckets, Writer
-from airflow_sentinelhub.emulator.clock import ServiceClock
-from airflow_sentinelhub.emulator.errors import ServiceError
-from airflow_sentinelhub.emulator.fates import Fate
+from airflow_sentinelhub.emulator import request_validation
+from airflow_sentinelhub.emulator.emulated_job import Job
 from airflow_sentinelhub.emulator.faults import FaultSwitches
-from airflow_sentinelhub.emulator.job import Job
-from airflow_sentinelhub.emulator.kept_jobs import KeptJobs
-from airflow_sentinelhub.emulator.life import ON_THE_WAY
-from airflow_sentinelhub.emulator.payloads import Payload, light_status, payload, request_payload
-from airflow_sentinelhub.emulator.placing import place, place_foreign
+from airflow_sentinelhub.emulator.job_store import KeptJobs
+from airflow_sentinelhub.emulator.lifecycle import ON_THE_WAY
+from airflow_sentinelhub.emulator.oauth import Tokens
+from airflow_sentinelhub.emulator.object_store import Buckets, Writer
+from airflow_sentinelhub.emulator.quota import Account
 from airflow_sentinelhub.emulator.rate_limit import RateLimit
+from airflow_sentinelhub.emulator.refusals import ServiceError
+from airflow_sentinelhub.emulator.request_log import Traffic
+from airflow_sentinelhub.emulator.scenario import Fate
+from airflow_sentinelhub.emulator.seeding import place, place_foreign
+from airflow_sentinelhub.emulator.serializers import Payload, light_status, payload, request_payload
+from airflow_sentinelhub.emulator.service_clock import ServiceClock
 from airflow_sentinelhub.emulator.settings import Settings
-from airflow_sentinelhub.emulator.tiles import tiles
-from airflow_sentinelhub.emulator.tokens import Tokens
-from airflow_sentinelhub.emulator.traffic import Traffic
+from airflow_sentinelhub.emulator.tiling import tiles
+from airflow_sentinelhub.emulator.transitions import perform
 from airflow_sentinelhub.jobs import BatchApi, JobStatus, UserAction
 
 _logger = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ class Service:
 
         :raises ServiceError: 400 if the request is no good, otherwise if the account has too few processing units.
         """
-        request, now = bodies.accept(api, body, self.buckets.schemes), self.now()
+        request, now = request_validation.accept(api, body, self.buckets.schemes), self.now()
         try:
             self.buckets.check(api, request)
         except ValueError as error:
@@ -205,7 +205,7 @@ class Service:
         job, now = self.find(api, job_id), self.clock.now()
         if _busy(job, now):
             raise ServiceError(409, f"Request {job_id} is being processed or waits for it, and cannot be updated.")
-        if (description := bodies.description(body)) is not None:
+        if (description := request_validation.description(body)) is not None:
             job.remember(now)
             job.request = {**job.request, "description": description}
         return payload(job, now, self.settings) if api is BatchApi.PROCESS_V1 else request_payload(job)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from airflow_sentinelhub.emulator import limits
-from airflow_sentinelhub.emulator.pages import SORTS
+from airflow_sentinelhub.emulator.list_pages import SORTS
 from airflow_sentinelhub.jobs import BatchApi, UrlLayout
 
 CLIENT_ID = "emulator-client"

@@ -10,11 +10,11 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.client.config import ClientConfig
 from airflow_sentinelhub.exceptions import InvalidConnection, SentinelHubError, ServiceUnavailable
-from airflow_sentinelhub.hooks.checking import check, refusal
-from airflow_sentinelhub.hooks.clients import make_client
-from airflow_sentinelhub.hooks.connection import ConnectionFields, read_connection
+from airflow_sentinelhub.hooks.client_factory import make_client
+from airflow_sentinelhub.hooks.connection_fields import ConnectionFields, read_connection
+from airflow_sentinelhub.hooks.connection_test import check, refusal
 from airflow_sentinelhub.jobs import BatchApi
-from airflow_sentinelhub.jobs.hidden import Hidden
+from airflow_sentinelhub.jobs.secret import Hidden
 
 if TYPE_CHECKING:
     from sentinelhub.config import SHConfig  # noqa: TID251 - for annotations only
@@ -107,7 +107,7 @@ class SentinelHubHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Fetch a new token and list jobs; the message names the field to look at, and never a credential."""
-        from airflow_sentinelhub.client.tokens import TokenCache
+        from airflow_sentinelhub.client.token_cache import TokenCache
 
         try:
             config = self.get_config()

@@ -1,14 +1,25 @@
 """What a batch job is and when it is over: pure rules, without I/O and without a clock."""
 
-from airflow_sentinelhub.jobs import advice
-from airflow_sentinelhub.jobs.actions import Action, Already, Do, Impossible, ServiceCall, WaitUntil, plan, taken
+from airflow_sentinelhub.jobs import wait_messages
+from airflow_sentinelhub.jobs.action_retry_rules import ActionMemory, decide
+from airflow_sentinelhub.jobs.action_rules import (
+    Action,
+    Already,
+    Do,
+    Impossible,
+    ServiceCall,
+    WaitUntil,
+    plan,
+    taken,
+)
 from airflow_sentinelhub.jobs.api import BatchApi, UrlLayout
-from airflow_sentinelhub.jobs.assessment import assess
-from airflow_sentinelhub.jobs.bookmark import Bookmark, News, Reading
+from airflow_sentinelhub.jobs.completion import End, end_of
+from airflow_sentinelhub.jobs.completion_cursor import Bookmark, News, Reading
+from airflow_sentinelhub.jobs.completion_filter import EventFilter, read_filter
 from airflow_sentinelhub.jobs.deadlines import Deadlines
-from airflow_sentinelhub.jobs.ends import End, end_of
-from airflow_sentinelhub.jobs.event_filter import EventFilter, read_filter
-from airflow_sentinelhub.jobs.group import (
+from airflow_sentinelhub.jobs.error_rules import assess_trouble, pause_after
+from airflow_sentinelhub.jobs.feature_counts import Tally, known_statuses
+from airflow_sentinelhub.jobs.group_rules import (
     GroupVerdict,
     Members,
     Quorum,
@@ -18,10 +29,7 @@ from airflow_sentinelhub.jobs.group import (
     group_error,
 )
 from airflow_sentinelhub.jobs.job import BatchJob, MissingJob
-from airflow_sentinelhub.jobs.listed import ListedJob
-from airflow_sentinelhub.jobs.memory import Memory
-from airflow_sentinelhub.jobs.policy import Goal, Policy
-from airflow_sentinelhub.jobs.refusals import ActionMemory, decide
+from airflow_sentinelhub.jobs.listed_job import ListedJob
 from airflow_sentinelhub.jobs.request_id import (
     Reduced,
     parse_request_id,
@@ -37,10 +45,11 @@ from airflow_sentinelhub.jobs.statuses import (
     TileStatus,
     UserAction,
 )
-from airflow_sentinelhub.jobs.tally import Tally, known_statuses
 from airflow_sentinelhub.jobs.tiles import tiles_by_status
-from airflow_sentinelhub.jobs.trouble import assess_trouble, pause_after
 from airflow_sentinelhub.jobs.verdict import Outcome, Verdict, job_error
+from airflow_sentinelhub.jobs.wait_policy import Goal, Policy
+from airflow_sentinelhub.jobs.wait_rules import assess
+from airflow_sentinelhub.jobs.wait_state import Memory
 
 __all__ = [
     "read_filter",
@@ -85,7 +94,7 @@ __all__ = [
     "UserAction",
     "Verdict",
     "WaitUntil",
-    "advice",
+    "wait_messages",
     "assess",
     "assess_trouble",
     "decide",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from airflow_sentinelhub.jobs.api import BatchApi
-from airflow_sentinelhub.jobs.durations import in_words
+from airflow_sentinelhub.jobs.intervals import in_words
 from airflow_sentinelhub.jobs.job import BatchJob
 from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
 

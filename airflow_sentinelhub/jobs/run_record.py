@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from airflow_sentinelhub.jobs.actions import Action
+from airflow_sentinelhub.jobs.action_rules import Action
 from airflow_sentinelhub.jobs.job import BatchJob
 from airflow_sentinelhub.jobs.statuses import JobStatus, UserAction
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import XCom
 from airflow.sdk import BaseOperatorLink
 
-from airflow_sentinelhub.jobs.pages import folder_page, job_page, jobs_page
+from airflow_sentinelhub.jobs.web_urls import folder_page, job_page, jobs_page
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.config import ClientConfig

@@ -8,7 +8,7 @@ it: that is what the sensors are for.
 from __future__ import annotations
 
 from airflow_sentinelhub.jobs import Action
-from airflow_sentinelhub.operators.acting import SentinelHubBatchActionOperator
+from airflow_sentinelhub.operators.action import SentinelHubBatchActionOperator
 from airflow_sentinelhub.operators.create import SentinelHubBatchCreateOperator
 from airflow_sentinelhub.operators.run import SentinelHubBatchRunOperator
 from airflow_sentinelhub.operators.tiles import SentinelHubBatchTilesOperator
@@ -31,7 +31,7 @@ class SentinelHubBatchAnalyseOperator(SentinelHubBatchActionOperator):
     Returns the job as soon as the service shows that it took it. A job that is analysed, started or over already
     is handed back as it is. Fails with :class:`~airflow_sentinelhub.exceptions.BatchFailed` or
     :class:`~airflow_sentinelhub.exceptions.BatchCanceled` on a job at such an end. All arguments are those of
-    :class:`~airflow_sentinelhub.operators.acting.SentinelHubBatchActionOperator`.
+    :class:`~airflow_sentinelhub.operators.action.SentinelHubBatchActionOperator`.
     """
 
     action = Action.ANALYSE
@@ -45,7 +45,7 @@ class SentinelHubBatchStartOperator(SentinelHubBatchActionOperator):
     already is handed back as it is; an analysis that was asked for is waited for, since a job cannot be started
     in it. A STOPPED job is *not* started again, as somebody or something stopped it:
     :class:`~airflow_sentinelhub.exceptions.BatchStopped`, see :class:`SentinelHubBatchRestartOperator`. All
-    arguments are those of :class:`~airflow_sentinelhub.operators.acting.SentinelHubBatchActionOperator`.
+    arguments are those of :class:`~airflow_sentinelhub.operators.action.SentinelHubBatchActionOperator`.
     """
 
     action = Action.START
@@ -60,7 +60,7 @@ class SentinelHubBatchStopOperator(SentinelHubBatchActionOperator):
     STOPPED, DONE, PARTIAL, FAILED or CANCELED already is handed back as it is: what was wanted, that it spends
     nothing more, is so. ``status`` in the returned job tells a job that was DONE first. A job that is queued can
     only be stopped from its analysis on, which is waited for. All arguments are those of
-    :class:`~airflow_sentinelhub.operators.acting.SentinelHubBatchActionOperator`.
+    :class:`~airflow_sentinelhub.operators.action.SentinelHubBatchActionOperator`.
     """
 
     action = Action.STOP
@@ -76,7 +76,7 @@ class SentinelHubBatchRestartOperator(SentinelHubBatchActionOperator):
     :class:`~airflow_sentinelhub.exceptions.BatchNotRestartable`: FAILED and CANCELED are ends, one that was never
     started is for :class:`SentinelHubBatchStartOperator`, and one that is stopped again during the wait is left
     as somebody wants it. All arguments are those of
-    :class:`~airflow_sentinelhub.operators.acting.SentinelHubBatchActionOperator`.
+    :class:`~airflow_sentinelhub.operators.action.SentinelHubBatchActionOperator`.
     """
 
     action = Action.RESTART

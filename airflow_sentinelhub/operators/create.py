@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_sentinelhub.links.batch import link_to
-from airflow_sentinelhub.operators.creating import JobCreation
-from airflow_sentinelhub.operators.ledger import Ledger
-from airflow_sentinelhub.operators.requesting import SentinelHubBatchRequestOperator
+from airflow_sentinelhub.operators.job_creation import JobCreation
+from airflow_sentinelhub.operators.request_operator import SentinelHubBatchRequestOperator
+from airflow_sentinelhub.tasks.state_store import Ledger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -26,7 +26,7 @@ class SentinelHubBatchCreateOperator(SentinelHubBatchRequestOperator):
     Airflow 3.3, which cannot tell that, a job that is not over is gone on with. If the request has changed since,
     a job from the old one is stopped first. If the worker is killed, nothing more is asked of the service, and the
     next attempt finds the job. All arguments are those of
-    :class:`~airflow_sentinelhub.operators.requesting.SentinelHubBatchRequestOperator`.
+    :class:`~airflow_sentinelhub.operators.request_operator.SentinelHubBatchRequestOperator`.
     """
 
     def execute(self, context: Context) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from airflow.sdk.definitions.mappedoperator import OperatorPartial
 from airflow_sentinelhub.jobs.coordinates import is_coordinates
 from airflow_sentinelhub.jobs.limit import is_template
 from airflow_sentinelhub.jobs.redaction import is_secret_name
-from airflow_sentinelhub.operators.hidden_keys import literal_fields, read_request
+from airflow_sentinelhub.operators.request_secrets import literal_fields, read_request
 
 _REQUEST = "request"
 

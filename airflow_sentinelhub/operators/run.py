@@ -27,26 +27,20 @@ from airflow_sentinelhub.jobs import (
     Outcome,
     Policy,
     Verdict,
-    advice,
+    wait_messages,
 )
-from airflow_sentinelhub.jobs import action_words as words
-from airflow_sentinelhub.jobs.assessment import is_too_dear
-from airflow_sentinelhub.jobs.completeness import Allowance
+from airflow_sentinelhub.jobs import action_messages as words
 from airflow_sentinelhub.jobs.delivery import delivery_folder
-from airflow_sentinelhub.jobs.durations import some_seconds
+from airflow_sentinelhub.jobs.failure_threshold import Allowance
+from airflow_sentinelhub.jobs.intervals import some_seconds
 from airflow_sentinelhub.jobs.limit import Limit
 from airflow_sentinelhub.jobs.run_record import RunRecord, is_stopped
+from airflow_sentinelhub.jobs.wait_rules import is_too_dear
 from airflow_sentinelhub.links.batch import link_to, note_resumed
-from airflow_sentinelhub.operators import last_deferral
-from airflow_sentinelhub.operators.course import Course
-from airflow_sentinelhub.operators.creating import JobCreation
-from airflow_sentinelhub.operators.doing import Doing, Helpers
-from airflow_sentinelhub.operators.final import OVER_FOR_GOOD, for_good
-from airflow_sentinelhub.operators.kill_check import KillCheck
-from airflow_sentinelhub.operators.killing import Killing
-from airflow_sentinelhub.operators.ledger import Ledger
-from airflow_sentinelhub.operators.pausing import Pausing, TimeLimit
-from airflow_sentinelhub.operators.requesting import SentinelHubBatchRequestOperator
+from airflow_sentinelhub.operators.action_runner import Doing, Helpers
+from airflow_sentinelhub.operators.final_failure import OVER_FOR_GOOD, for_good
+from airflow_sentinelhub.operators.job_creation import JobCreation
+from airflow_sentinelhub.operators.request_operator import SentinelHubBatchRequestOperator
 from airflow_sentinelhub.operators.run_arguments import (
     recreations,
     resumes,
@@ -55,13 +49,19 @@ from airflow_sentinelhub.operators.run_arguments import (
     some_kill_action,
     to_be_stopped,
 )
-from airflow_sentinelhub.operators.verifying import verify
-from airflow_sentinelhub.sensors.on_worker import WorkerWait
-from airflow_sentinelhub.sensors.patience import TEMPLATED_LIMITS, Patient
+from airflow_sentinelhub.operators.run_state import Course
+from airflow_sentinelhub.operators.verification import verify
+from airflow_sentinelhub.tasks import last_deferral
+from airflow_sentinelhub.tasks.deferral import Pausing, TimeLimit
+from airflow_sentinelhub.tasks.kill_check import KillCheck
+from airflow_sentinelhub.tasks.kill_handler import Killing
+from airflow_sentinelhub.tasks.state_store import Ledger
+from airflow_sentinelhub.tasks.wait_options import TEMPLATED_LIMITS, Patient
+from airflow_sentinelhub.tasks.worker_wait import WorkerWait
 from airflow_sentinelhub.triggers.run import SentinelHubBatchRunPauseTrigger, SentinelHubBatchRunTrigger
-from airflow_sentinelhub.triggers.waiting import SETTLING_TIME, stored_terms
-from airflow_sentinelhub.watching.story import verdict_line
-from airflow_sentinelhub.watching.wait import Terms
+from airflow_sentinelhub.triggers.wait import SETTLING_TIME, stored_terms
+from airflow_sentinelhub.waits.progress_log import verdict_line
+from airflow_sentinelhub.waits.wait import Terms
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -144,7 +144,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
     :param outage_tolerance: for how long the service may give no usable answer before
         :class:`~airflow_sentinelhub.exceptions.ServiceUnavailable` (default: 6 hours; templated). The job is left
         alone then.
-    :param kwargs: see :class:`~airflow_sentinelhub.operators.requesting.SentinelHubBatchRequestOperator`.
+    :param kwargs: see :class:`~airflow_sentinelhub.operators.request_operator.SentinelHubBatchRequestOperator`.
     :raises ValueError: an argument makes no sense.
     """
 
@@ -238,9 +238,9 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         link_to(self, config=client.config, job_id=job.id)
         self._keep_job(context, job)
         if job.status is JobStatus.FAILED:
-            self._fail(context, Verdict(Outcome.FAILED, self.api, job.id, advice.failed(job), job))
+            self._fail(context, Verdict(Outcome.FAILED, self.api, job.id, wait_messages.failed(job), job))
         if job.status is JobStatus.CANCELED:
-            self._fail(context, Verdict(Outcome.CANCELED, self.api, job.id, advice.canceled(job), job))
+            self._fail(context, Verdict(Outcome.CANCELED, self.api, job.id, wait_messages.canceled(job), job))
         self._fail_if_nothing_is_left(context, job)
         record = ledger.read_run().begun(job.id, ledger.max_tries)
         course = Course(job.id, deadlines, record, record.first_action(job))
@@ -249,7 +249,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         if course.action is Action.START and record.may_resume(job, self.resume):
             course = self._resuming(job, course)
         if course.action is Action.START and job.status is JobStatus.STOPPED:
-            self._fail(context, Verdict(Outcome.STOPPED, self.api, job.id, advice.stopped(job), job))
+            self._fail(context, Verdict(Outcome.STOPPED, self.api, job.id, wait_messages.stopped(job), job))
         ledger.keep_run(course.record)
         return self._act(context, course)
 
@@ -412,14 +412,14 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         """Leave a job stopped that would be stopped again as soon as it runs."""
         limit, others = self._cost_limit(context, job.id)
         if limit is not None and is_too_dear(job, limit):
-            message = advice.too_dear(job, limit, others)
+            message = wait_messages.too_dear(job, limit, others)
             self._fail(context, Verdict(Outcome.COST_EXCEEDED, self.api, job.id, message, job))
 
     def _fail_if_nothing_is_left(self, context: Context, job: BatchJob) -> None:
         """Start no job for which earlier ones have left nothing to spend."""
         limit, others = self._cost_limit(context, job.id)
         if limit is not None and limit <= 0 and self.max_cost_pu is not None:
-            message = advice.nothing_left(job.label, self.max_cost_pu, others)
+            message = wait_messages.nothing_left(job.label, self.max_cost_pu, others)
             self._fail(context, Verdict(Outcome.COST_EXCEEDED, self.api, job.id, message, job))
 
     def _cost_limit(self, context: Context, job_id: str) -> tuple[float | None, float]:
@@ -451,7 +451,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         """Say how it ended with the job as it is after its stop: it went on until then."""
         limit, others = self._cost_limit(context, job.id)
         if ending.outcome is Outcome.COST_EXCEEDED and limit is not None:
-            return replace(ending, job=job, message=advice.too_dear(job, limit, others))
+            return replace(ending, job=job, message=wait_messages.too_dear(job, limit, others))
         return replace(ending, job=job, message=f"{ending.message} {words.now_is(job)}")
 
     @staticmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from airflow_sentinelhub.jobs import BatchApi, StopReason
-from airflow_sentinelhub.jobs.completeness import Allowance
+from airflow_sentinelhub.jobs.failure_threshold import Allowance
 from airflow_sentinelhub.jobs.kill_rules import KillAction
 
 

@@ -7,9 +7,9 @@ import logging
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import BatchActionImpossible, SentinelHubError
 from airflow_sentinelhub.jobs import Action, Already, BatchJob, MissingJob, ServiceCall, plan
-from airflow_sentinelhub.jobs import action_words as words
-from airflow_sentinelhub.jobs.creation import costs_nothing
-from airflow_sentinelhub.operators.asking import Asker
+from airflow_sentinelhub.jobs import action_messages as words
+from airflow_sentinelhub.jobs.creation_record import costs_nothing
+from airflow_sentinelhub.operators.job_action_client import Asker
 
 
 def end_superseded(job: BatchJob, asker: Asker, log: logging.Logger) -> None:

@@ -18,7 +18,7 @@ from airflow_sentinelhub.jobs import (
     reduce_to_id,
 )
 from airflow_sentinelhub.links.batch import link_to
-from airflow_sentinelhub.operators.batch_api import SentinelHubBatchOperator
+from airflow_sentinelhub.operators.api_operator import SentinelHubBatchOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -58,7 +58,7 @@ class SentinelHubBatchTilesOperator(SentinelHubBatchOperator):
         another connection). The task then returns ``{"path": output_path, "counts": counts}`` instead of the
         tiles.
     :param include_geometry: v1: keep ``geometry`` and ``origin`` of each tile (default: no).
-    :param kwargs: see :class:`~airflow_sentinelhub.operators.batch_api.SentinelHubBatchOperator`.
+    :param kwargs: see :class:`~airflow_sentinelhub.operators.api_operator.SentinelHubBatchOperator`.
     :raises ValueError: for a status that the API does not have, a limit below 1, or a limit with ``output_path``.
     """
 
@@ -121,7 +121,7 @@ class SentinelHubBatchTilesOperator(SentinelHubBatchOperator):
     def _read(self, client: Any, job: BatchJob, payload: dict[str, Any]) -> Tally:
         # Imported here, as it is not needed when a DAG file is parsed.
         from airflow_sentinelhub.results.json_lines import json_lines
-        from airflow_sentinelhub.results.reading import read_tiles
+        from airflow_sentinelhub.results.reader import read_tiles
         from airflow_sentinelhub.results.storage import Storage
 
         storage = Storage(self.storage_conn_id, job.label, job_id=job.id, api=job.api.value, status=job.word)

@@ -14,7 +14,7 @@ from pluggy import HookimplMarker
 
 hookimpl = HookimplMarker("airflow")
 
-_LAST_DEFERRAL = "airflow_sentinelhub.operators.last_deferral"
+_LAST_DEFERRAL = "airflow_sentinelhub.tasks.last_deferral"
 
 
 @hookimpl

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from airflow_sentinelhub.exceptions import SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi, Goal, Outcome, Policy, Verdict, tiles_by_status
-from airflow_sentinelhub.jobs.durations import some_seconds
-from airflow_sentinelhub.sensors.patience import ResultUnavailable
-from airflow_sentinelhub.sensors.waiting import SentinelHubBatchWaitSensor
+from airflow_sentinelhub.jobs.intervals import some_seconds
+from airflow_sentinelhub.sensors.job_wait import SentinelHubBatchWaitSensor
+from airflow_sentinelhub.tasks.wait_options import ResultUnavailable
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -28,7 +28,7 @@ class SentinelHubBatchAnalysisSensor(SentinelHubBatchWaitSensor):
     Waits until a Batch Process v1 job is analysed (``monitor_batch_analysis``).
 
     Returns the job as the service describes it, without its request. Looks every 10 seconds by default. All
-    arguments are those of :class:`~airflow_sentinelhub.sensors.waiting.SentinelHubBatchWaitSensor`.
+    arguments are those of :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchWaitSensor`.
     """
 
     api = BatchApi.PROCESS_V1
@@ -41,7 +41,7 @@ class SentinelHubBatchProcessAnalysisSensor(SentinelHubBatchWaitSensor):
     Waits until a Batch Process job is analysed (``monitor_batch_process_analysis``).
 
     Returns the job as the service describes it, without its request. Looks every 10 seconds by default. All
-    arguments are those of :class:`~airflow_sentinelhub.sensors.waiting.SentinelHubBatchWaitSensor`.
+    arguments are those of :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchWaitSensor`.
     """
 
     api = BatchApi.PROCESS
@@ -54,7 +54,7 @@ class SentinelHubBatchStatisticalAnalysisSensor(SentinelHubBatchWaitSensor):
     Waits until a Batch Statistical job is analysed (``monitor_batch_statistical_analysis``).
 
     Returns the job as the service describes it, without its request. Looks every 10 seconds by default. All
-    arguments are those of :class:`~airflow_sentinelhub.sensors.waiting.SentinelHubBatchWaitSensor`.
+    arguments are those of :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchWaitSensor`.
     """
 
     api = BatchApi.STATISTICAL
@@ -69,7 +69,7 @@ class _JobSensor(SentinelHubBatchWaitSensor):
     :param analysis_poke_interval: between two looks at the job during its analysis, in seconds or as a
         ``timedelta``.
     :param allow_partial: take a PARTIAL job for done.
-    :param kwargs: see :class:`~airflow_sentinelhub.sensors.waiting.SentinelHubBatchWaitSensor`.
+    :param kwargs: see :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchWaitSensor`.
     """
 
     goal = Goal.COMPLETION
@@ -99,7 +99,7 @@ class SentinelHubBatchProcessJobSensor(_JobSensor):
     :param analysis_poke_interval: between two looks at the job during its analysis, in seconds or as a
         ``timedelta`` (default: 10).
     :param allow_partial: take a PARTIAL job for done (default: no).
-    :param kwargs: see :class:`~airflow_sentinelhub.sensors.waiting.SentinelHubBatchWaitSensor`.
+    :param kwargs: see :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchWaitSensor`.
     """
 
     api = BatchApi.PROCESS
@@ -116,7 +116,7 @@ class SentinelHubBatchStatisticalJobSensor(_JobSensor):
     :param analysis_poke_interval: between two looks at the job during its analysis, in seconds or as a
         ``timedelta`` (default: 10).
     :param allow_partial: take a PARTIAL job for done (default: no).
-    :param kwargs: see :class:`~airflow_sentinelhub.sensors.waiting.SentinelHubBatchWaitSensor`.
+    :param kwargs: see :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchWaitSensor`.
     """
 
     api = BatchApi.STATISTICAL
@@ -136,7 +136,7 @@ class SentinelHubBatchJobSensor(_JobSensor):
     :param include_geometry: keep ``geometry`` and ``origin`` of each tile (default: no).
     :param kwargs: ``analysis_poke_interval`` and ``allow_partial`` as in
         :class:`SentinelHubBatchProcessJobSensor`, and all of
-        :class:`~airflow_sentinelhub.sensors.waiting.SentinelHubBatchWaitSensor`.
+        :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchWaitSensor`.
     """
 
     api = BatchApi.PROCESS_V1

@@ -24,16 +24,16 @@ from airflow_sentinelhub.jobs import (
     parse_request_ids,
     reduce_to_ids,
 )
-from airflow_sentinelhub.jobs.durations import some_seconds
+from airflow_sentinelhub.jobs.intervals import some_seconds
 from airflow_sentinelhub.links.batch import SentinelHubJobLink, link_to
-from airflow_sentinelhub.sensors.group_on_worker import WorkerGroupWait
-from airflow_sentinelhub.sensors.patience import TEMPLATED_LIMITS, ResultUnavailable, SentinelHubPatientSensor
+from airflow_sentinelhub.polling.fetch_many import look_at_many
+from airflow_sentinelhub.sensors.group_worker_wait import WorkerGroupWait
+from airflow_sentinelhub.tasks.wait_options import TEMPLATED_LIMITS, ResultUnavailable, SentinelHubPatientSensor
 from airflow_sentinelhub.triggers.group import SentinelHubBatchGroupTrigger
 from airflow_sentinelhub.triggers.pause import SentinelHubPauseTrigger
-from airflow_sentinelhub.triggers.waiting import SETTLING_TIME, stored_terms
-from airflow_sentinelhub.watching.group import GroupTerms, GroupWait
-from airflow_sentinelhub.watching.group_story import group_line
-from airflow_sentinelhub.watching.look_at_many import look_at_many
+from airflow_sentinelhub.triggers.wait import SETTLING_TIME, stored_terms
+from airflow_sentinelhub.waits.group_progress_log import group_line
+from airflow_sentinelhub.waits.group_wait import GroupTerms, GroupWait
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -76,7 +76,7 @@ class SentinelHubBatchGroupSensor(SentinelHubPatientSensor):
     :param analysis_poke_interval: between two looks at a job during its analysis, in seconds or as a
         ``timedelta`` (default: 10).
     :param allow_partial: take a PARTIAL job for done (default: no).
-    :param kwargs: see :class:`~airflow_sentinelhub.sensors.patience.SentinelHubPatientSensor`.
+    :param kwargs: see :class:`~airflow_sentinelhub.tasks.wait_options.SentinelHubPatientSensor`.
         ``deferrable=False`` waits on the worker and needs ``mode="poke"``.
     :raises ValueError: there is no such ``api``; ``until`` is none of these; or ``mode="reschedule"`` with
         ``deferrable=False``.

@@ -10,10 +10,10 @@ from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.jobs import Goal, Outcome, Verdict
-from airflow_sentinelhub.triggers.result import push_result
-from airflow_sentinelhub.triggers.waiting import LAST_LOOK, SentinelHubWaitTrigger, safe_event
+from airflow_sentinelhub.triggers.wait import LAST_LOOK, SentinelHubWaitTrigger, safe_event
 from airflow_sentinelhub.triggers.watch import crashed, log_crash, remembered, watch
-from airflow_sentinelhub.watching.wait import Terms, Wait
+from airflow_sentinelhub.triggers.xcom import push_result
+from airflow_sentinelhub.waits.wait import Terms, Wait
 
 
 class SentinelHubBatchTrigger(SentinelHubWaitTrigger):
@@ -27,7 +27,7 @@ class SentinelHubBatchTrigger(SentinelHubWaitTrigger):
     :param first_look_after: when to look for the first time.
     :param end_from_trigger: when the job is done, end the task at once, without another start of a worker.
     :param do_xcom_push: whether the job is then pushed as what the task returns.
-    :param terms: see :class:`~airflow_sentinelhub.triggers.waiting.SentinelHubWaitTrigger`.
+    :param terms: see :class:`~airflow_sentinelhub.triggers.wait.SentinelHubWaitTrigger`.
     """
 
     def __init__(

@@ -15,13 +15,13 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi, read_filter
-from airflow_sentinelhub.jobs.durations import in_words, some_seconds
-from airflow_sentinelhub.jobs.lock import moment_of
-from airflow_sentinelhub.triggers.asset_notebook import AssetNotebook
+from airflow_sentinelhub.jobs.intervals import in_words, some_seconds
+from airflow_sentinelhub.jobs.restart_lock import moment_of
+from airflow_sentinelhub.triggers.asset_store import AssetNotebook
 from airflow_sentinelhub.triggers.follow import follow
-from airflow_sentinelhub.triggers.waiting import safe_event
+from airflow_sentinelhub.triggers.wait import safe_event
 from airflow_sentinelhub.triggers.watch import log_crash
-from airflow_sentinelhub.watching.ends import EndsWatch, EventTerms, MemoryNotebook, Notebook, Tell
+from airflow_sentinelhub.waits.completion_watch import EndsWatch, EventTerms, MemoryNotebook, Notebook, Tell
 
 if TYPE_CHECKING:
     from airflow.triggers.shared_stream import SharedStreamProducer
@@ -126,7 +126,7 @@ class SentinelHubBatchEventTrigger(BaseEventTrigger):
     @classmethod
     def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> SharedStreamProducer:  # noqa: ARG003
         """Make what hands events over; which they are does not matter to it."""
-        from airflow_sentinelhub.triggers.receipts import Receipts  # Airflow 3.3
+        from airflow_sentinelhub.triggers.event_ack import Receipts  # Airflow 3.3
 
         return Receipts()
 

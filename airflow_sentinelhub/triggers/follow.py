@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, cast
 
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import InvalidCredentials, SentinelHubError
-from airflow_sentinelhub.jobs.durations import SHORTEST_INTERVAL
+from airflow_sentinelhub.jobs.intervals import SHORTEST_INTERVAL
+from airflow_sentinelhub.polling.list_cycle import Sight
+from airflow_sentinelhub.polling.registry import follow_list
 from airflow_sentinelhub.triggers.watch import join_account, leave_account, was_changed
-from airflow_sentinelhub.watching.ends import EndsWatch
-from airflow_sentinelhub.watching.list_cycle import Sight
-from airflow_sentinelhub.watching.pollers import follow_list
+from airflow_sentinelhub.waits.completion_watch import EndsWatch
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.config import ClientConfig

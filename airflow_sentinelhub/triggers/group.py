@@ -17,9 +17,9 @@ from airflow_sentinelhub.jobs import (
     Until,
     group_error,
 )
-from airflow_sentinelhub.triggers.waiting import LAST_LOOK, SentinelHubWaitTrigger, safe_event
+from airflow_sentinelhub.triggers.wait import LAST_LOOK, SentinelHubWaitTrigger, safe_event
 from airflow_sentinelhub.triggers.watch import crashed, in_brief, log_crash, remembered, watch
-from airflow_sentinelhub.watching.group import GroupTerms, GroupWait
+from airflow_sentinelhub.waits.group_wait import GroupTerms, GroupWait
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.config import ClientConfig
@@ -42,7 +42,7 @@ class SentinelHubBatchGroupTrigger(SentinelHubWaitTrigger):
     :param request_ids: ids of the jobs, each once.
     :param until: ``all``, ``any``, or how many have to be done.
     :param fail_fast: with ``all``, give up with the first job that ends badly.
-    :param terms: see :class:`~airflow_sentinelhub.triggers.waiting.SentinelHubWaitTrigger`.
+    :param terms: see :class:`~airflow_sentinelhub.triggers.wait.SentinelHubWaitTrigger`.
     """
 
     def __init__(

@@ -7,7 +7,7 @@ from typing import Any
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.jobs.kill_rules import KillAction
 from airflow_sentinelhub.triggers.batch import SentinelHubBatchTrigger
-from airflow_sentinelhub.triggers.owning import OwningTrigger
+from airflow_sentinelhub.triggers.kill import OwningTrigger
 from airflow_sentinelhub.triggers.pause import SentinelHubPauseTrigger
 
 

@@ -10,16 +10,16 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_sentinelhub import clock
-from airflow_sentinelhub.client.gate import PROCESS_GATE, GateKey
+from airflow_sentinelhub.client.rate_limiter import PROCESS_GATE, GateKey
 from airflow_sentinelhub.exceptions import InvalidCredentials, SentinelHubError
-from airflow_sentinelhub.hooks.clients import make_client
+from airflow_sentinelhub.hooks.client_factory import make_client
 from airflow_sentinelhub.jobs import BatchApi, Verdict, job_error
 from airflow_sentinelhub.jobs.plain_text import encodable
 from airflow_sentinelhub.jobs.redaction import REDACT
-from airflow_sentinelhub.watching.look import NextLook, found_elsewhere, may_be_elsewhere
-from airflow_sentinelhub.watching.pollers import Account, subscribe
-from airflow_sentinelhub.watching.subscription import Subscription
-from airflow_sentinelhub.watching.wait import Wait
+from airflow_sentinelhub.polling.registry import Account, subscribe
+from airflow_sentinelhub.polling.subscription import Subscription
+from airflow_sentinelhub.waits.fetch import NextLook, found_elsewhere, may_be_elsewhere
+from airflow_sentinelhub.waits.wait import Wait
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.batch import BatchClient

@@ -11,8 +11,8 @@ from client_scripted_service import AUTH_URL, BASE_URL, Clock, MakeClient, Servi
 
 from airflow_sentinelhub.client.batch import BatchClient
 from airflow_sentinelhub.client.config import ClientConfig
-from airflow_sentinelhub.client.gate import Gate
-from airflow_sentinelhub.client.tokens import TokenCache
+from airflow_sentinelhub.client.rate_limiter import Gate
+from airflow_sentinelhub.client.token_cache import TokenCache
 from airflow_sentinelhub.jobs.api import BatchApi
 
 

@@ -16,7 +16,7 @@ from client_scripted_service import Clock, MakeClient, Service, reply
 from airflow_sentinelhub.client import batch as batch_module
 from airflow_sentinelhub.client.batch import BatchClient
 from airflow_sentinelhub.client.config import ClientConfig
-from airflow_sentinelhub.client.pages import JOBS, TILES, ListBounds
+from airflow_sentinelhub.client.pagination import JOBS, TILES, ListBounds
 from airflow_sentinelhub.exceptions import (
     BadRequest,
     InvalidPayload,
@@ -280,8 +280,8 @@ def test_context_manager_closes(make_client: MakeClient, service: Service) -> No
 
 
 def test_defaults_are_those_of_the_process(config: ClientConfig, service: Service) -> None:
-    from airflow_sentinelhub.client.gate import PROCESS_GATE
-    from airflow_sentinelhub.client.tokens import PROCESS_TOKENS
+    from airflow_sentinelhub.client.rate_limiter import PROCESS_GATE
+    from airflow_sentinelhub.client.token_cache import PROCESS_TOKENS
 
     try:
         service.script = [reply({}), reply({}), reply(status=429, Retry_After="30")]

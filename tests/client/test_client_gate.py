@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from airflow_sentinelhub.client.gate import Gate, GateKey
+from airflow_sentinelhub.client.rate_limiter import Gate, GateKey
 
 ACCOUNT = GateKey("id", "https://id.example/token")
 OTHER = GateKey("other", "https://id.example/token")

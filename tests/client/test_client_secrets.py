@@ -23,7 +23,7 @@ from airflow_sentinelhub.client import session as session_module
 from airflow_sentinelhub.client.batch import BatchClient
 from airflow_sentinelhub.client.config import ClientConfig
 from airflow_sentinelhub.client.session import BearerAuth
-from airflow_sentinelhub.client.tokens import Token, TokenCache
+from airflow_sentinelhub.client.token_cache import Token, TokenCache
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs.api import BatchApi
 

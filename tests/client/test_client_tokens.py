@@ -9,7 +9,7 @@ import pytest
 from client_local_server import LONG
 from client_scripted_service import Clock
 
-from airflow_sentinelhub.client.tokens import Token, TokenCache
+from airflow_sentinelhub.client.token_cache import Token, TokenCache
 from airflow_sentinelhub.exceptions import InvalidCredentials, ServiceUnavailable
 
 ACCOUNT = ("id", "digest", "https://id.example/token")

@@ -12,7 +12,7 @@ from client_scripted_service import Clock, MakeClient, Reply, Service, reply
 
 from airflow_sentinelhub.client.batch import BatchClient
 from airflow_sentinelhub.client.config import ClientConfig
-from airflow_sentinelhub.client.gate import Gate
+from airflow_sentinelhub.client.rate_limiter import Gate
 from airflow_sentinelhub.exceptions import (
     BadRequest,
     Conflict,

@@ -9,12 +9,12 @@ from client_scripted_service import MakeClient, Service, reply
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_sentinelhub.client import call
-from airflow_sentinelhub.client.answer import Answer
+from airflow_sentinelhub.client import api_request
+from airflow_sentinelhub.client.api_request import Expects, Unusable, decode
 from airflow_sentinelhub.client.batch import BatchClient
-from airflow_sentinelhub.client.body import LARGEST_ANSWER
-from airflow_sentinelhub.client.call import Expects, Unusable, decode
 from airflow_sentinelhub.client.config import ClientConfig
+from airflow_sentinelhub.client.http_response import Answer
+from airflow_sentinelhub.client.response_body import LARGEST_ANSWER
 from airflow_sentinelhub.exceptions import InvalidCredentials
 from airflow_sentinelhub.jobs import BatchApi, BatchJob
 from tests.jobs.anything import all_encoders_take
@@ -112,8 +112,8 @@ def test_what_the_token_endpoint_says_is_one_line(client: BatchClient, service: 
 def test_an_answer_of_more_values_than_any_real_one_is_not_decoded(
     monkeypatch: pytest.MonkeyPatch, value: bytes
 ) -> None:
-    monkeypatch.setattr(call, "parse_json", lambda body: pytest.fail("it was decoded"))
-    found = decoded(b'{"data": [' + b",".join([value] * (call.MOST_MARKS + 1)) + b"]}")
+    monkeypatch.setattr(api_request, "parse_json", lambda body: pytest.fail("it was decoded"))
+    found = decoded(b'{"data": [' + b",".join([value] * (api_request.MOST_MARKS + 1)) + b"]}")
     assert isinstance(found, Unusable)
     assert found.unreadable
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from airflow_sentinelhub.client.answer import Answer
-from airflow_sentinelhub.client.words import ServiceWords, read_words
+from airflow_sentinelhub.client.error_body import ServiceWords, read_words
+from airflow_sentinelhub.client.http_response import Answer
 from airflow_sentinelhub.jobs.redaction import Redactor
 from tests.harness.cost import growth
 

@@ -56,7 +56,7 @@ def test_another_error_is_raised():
         ({"logger": "airflow_sentinelhub.triggers.batch.SentinelHubBatchTrigger"}, True),
         ({"logger": "airflow.task.operators.airflow_sentinelhub.sensors.batch.SentinelHubBatchJobSensor"}, True),
         ({"logger": "airflow.stats", "filename": "wait.py"}, False),
-        ({"logger": None, "filename": "story.py"}, True),
+        ({"logger": None, "filename": "progress_log.py"}, True),
         ({"logger": None, "filename": "triggerer_job_runner.py"}, False),
         ({"logger": None, "filename": "__init__.py"}, False),
         ({"logger": None}, False),

@@ -12,8 +12,8 @@ from airflow.secrets.local_filesystem import LocalFilesystemBackend
 
 from airflow_sentinelhub.client.deployments import CUSTOM, DEPLOYMENTS
 from airflow_sentinelhub.get_provider_info import get_provider_info
-from airflow_sentinelhub.hooks import checking
-from airflow_sentinelhub.hooks.connection import read_connection
+from airflow_sentinelhub.hooks import connection_test
+from airflow_sentinelhub.hooks.connection_fields import read_connection
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.links.batch import SentinelHubDeliveryLink, SentinelHubJobLink
 
@@ -63,7 +63,7 @@ def test_the_table_of_fields_is_that_of_the_form():
 
 
 def test_the_table_of_what_test_says():
-    source = Path(checking.__file__).read_text(encoding="utf-8")
+    source = Path(connection_test.__file__).read_text(encoding="utf-8")
     table = CONNECTION.partition("| it says: look at | because |\n|---|---|\n")[2].partition("\n\n")[0]
     for said in re.findall(r"^\| (.+?) \| ", table, re.MULTILINE):
         for field in re.split(r", | and ", said):

@@ -10,12 +10,12 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_sentinelhub.jobs import BatchApi, ListedJob, read_filter
-from airflow_sentinelhub.jobs.bookmark import LATE, MOST_OPEN
-from airflow_sentinelhub.jobs.durations import SHORTEST_INTERVAL
-from airflow_sentinelhub.jobs.ends import ENDS, LINGERS
-from airflow_sentinelhub.jobs.tag import Tag
+from airflow_sentinelhub.jobs.completion import ENDS, LINGERS
+from airflow_sentinelhub.jobs.completion_cursor import LATE, MOST_OPEN
+from airflow_sentinelhub.jobs.creation_tag import Tag
+from airflow_sentinelhub.jobs.intervals import SHORTEST_INTERVAL
 from airflow_sentinelhub.triggers.event import APART, SentinelHubBatchEventTrigger
-from airflow_sentinelhub.watching.ends import RESTING_INTERVAL
+from airflow_sentinelhub.waits.completion_watch import RESTING_INTERVAL
 from tests.docs.test_docs_examples import load
 
 ROOT = Path(__file__).parents[2]

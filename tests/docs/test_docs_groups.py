@@ -11,7 +11,7 @@ import pytest
 from airflow_sentinelhub import exceptions
 from airflow_sentinelhub.jobs import BatchApi, Deadlines, Outcome, Quorum, Verdict, assess_group
 from airflow_sentinelhub.sensors.group import SentinelHubBatchGroupSensor
-from airflow_sentinelhub.watching import group_story
+from airflow_sentinelhub.waits import group_progress_log
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "groups.md").read_text(encoding="utf-8")
@@ -60,10 +60,10 @@ def test_the_table(row):
 
 
 def test_its_numbers():
-    assert f"({group_story.ENDS_APART:.0f} seconds apart)" in PAGE
-    assert group_story.WARNINGS_AT_ONCE == 5
+    assert f"({group_progress_log.ENDS_APART:.0f} seconds apart)" in PAGE
+    assert group_progress_log.WARNINGS_AT_ONCE == 5
     assert "at most five warnings" in PAGE
-    assert f"up to {group_story.TABLE_ROWS} jobs" in PAGE
+    assert f"up to {group_progress_log.TABLE_ROWS} jobs" in PAGE
 
 
 def test_the_exceptions_that_it_names_exist():

@@ -9,9 +9,19 @@ import pytest
 from airflow.sdk import DAG
 
 from airflow_sentinelhub import exceptions
-from airflow_sentinelhub.jobs import Action, Already, BatchApi, BatchJob, Do, Impossible, WaitUntil, creation, plan
-from airflow_sentinelhub.jobs.tag import tag_of
-from airflow_sentinelhub.operators import asking, batch, creating
+from airflow_sentinelhub.jobs import (
+    Action,
+    Already,
+    BatchApi,
+    BatchJob,
+    Do,
+    Impossible,
+    WaitUntil,
+    creation_record,
+    plan,
+)
+from airflow_sentinelhub.jobs.creation_tag import tag_of
+from airflow_sentinelhub.operators import batch, job_action_client, job_creation
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "operators.md").read_text(encoding="utf-8")
@@ -93,20 +103,21 @@ def test_it_names_what_exists():
 
 
 def test_its_numbers():
-    assert f"up to {len(asking.CONFIRMATION_PAUSES)} looks more, within a minute" in PAGE
-    assert sum(asking.CONFIRMATION_PAUSES) == 60
-    assert f"a look every {asking.NOT_FOUND_PAUSE:g} s" in PAGE
+    assert f"up to {len(job_action_client.CONFIRMATION_PAUSES)} looks more, within a minute" in PAGE
+    assert sum(job_action_client.CONFIRMATION_PAUSES) == 60
+    assert f"a look every {job_action_client.NOT_FOUND_PAUSE:g} s" in PAGE
 
 
 def test_the_numbers_of_a_creation():
-    assert f"{creation.CLOCK_SLACK / 60:g} minutes are added" in PAGE
+    assert f"{creation_record.CLOCK_SLACK / 60:g} minutes are added" in PAGE
     assert (
-        f"for {creation.NOT_FOUND_GRACE / 60:g} minutes; if it does not appear it is asked for once more" in PAGE
+        f"for {creation_record.NOT_FOUND_GRACE / 60:g} minutes; if it does not appear it is asked for once more"
+        in PAGE
     )
-    assert creating.ATTEMPTS == 2
-    looks, waited, pause = 0, 0.0, creating.FIRST_PAUSE
-    while waited < creation.NOT_FOUND_GRACE:
-        looks, waited, pause = looks + 1, waited + pause, min(2 * pause, creating.LONGEST_PAUSE)
+    assert job_creation.ATTEMPTS == 2
+    looks, waited, pause = 0, 0.0, job_creation.FIRST_PAUSE
+    while waited < creation_record.NOT_FOUND_GRACE:
+        looks, waited, pause = looks + 1, waited + pause, min(2 * pause, job_creation.LONGEST_PAUSE)
     assert f"up to {looks} times more" in PAGE
 
 

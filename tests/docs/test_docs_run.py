@@ -8,9 +8,9 @@ from pathlib import Path
 
 from airflow_sentinelhub import exceptions
 from airflow_sentinelhub.operators.batch import SentinelHubBatchRunOperator
-from airflow_sentinelhub.operators.killing import _HELD_FOR
-from airflow_sentinelhub.operators.requesting import SentinelHubBatchRequestOperator
-from airflow_sentinelhub.triggers.owning import _ASKED_AGAIN_FOR
+from airflow_sentinelhub.operators.request_operator import SentinelHubBatchRequestOperator
+from airflow_sentinelhub.tasks.kill_handler import _HELD_FOR
+from airflow_sentinelhub.triggers.kill import _ASKED_AGAIN_FOR
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "run.md").read_text(encoding="utf-8")
 

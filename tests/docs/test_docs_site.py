@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from airflow_sentinelhub.operators import batch as operators
+from airflow_sentinelhub.polling import requester
 from airflow_sentinelhub.sensors import batch, group
-from airflow_sentinelhub.watching import asking
 from tests.harness import requirements
 
 ROOT = Path(__file__).parents[2]
@@ -41,8 +41,8 @@ def test_every_function_has_its_chapter():
 
 def test_the_numbers_of_performance():
     assert "eight threads" in PERFORMANCE
-    assert asking.THREADS == 8
-    assert f"it asks for {asking.THREADS / 0.2:g} jobs" in PERFORMANCE
+    assert requester.THREADS == 8
+    assert f"it asks for {requester.THREADS / 0.2:g} jobs" in PERFORMANCE
 
 
 @pytest.fixture(scope="module")

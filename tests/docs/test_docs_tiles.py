@@ -11,7 +11,7 @@ import pytest
 from airflow_sentinelhub import exceptions
 from airflow_sentinelhub.jobs import BatchApi, known_statuses
 from airflow_sentinelhub.operators.tiles import SentinelHubBatchTilesOperator
-from airflow_sentinelhub.results import execution_database, report, statistics
+from airflow_sentinelhub.results import execution_database, report, statistics_files
 
 ROOT = Path(__file__).parents[2]
 TILES = (ROOT / "docs" / "tiles.md").read_text(encoding="utf-8")
@@ -44,7 +44,7 @@ def test_the_exceptions_that_it_names_exist():
 
 def test_the_numbers():
     assert f"{report.MANY:,}" in TILES
-    assert f"{statistics.READERS} at a time" in TILES
+    assert f"{statistics_files.READERS} at a time" in TILES
     *pauses, last = (f"{pause:g}" for pause in execution_database.PAUSES)
     assert f"after {', '.join(pauses)} and {last} s" in TILES
 

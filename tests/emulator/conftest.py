@@ -9,8 +9,8 @@ import pytest
 import requests
 
 from airflow_sentinelhub.emulator import Emulator
-from airflow_sentinelhub.emulator.clock import ServiceClock
 from airflow_sentinelhub.emulator.service import Service
+from airflow_sentinelhub.emulator.service_clock import ServiceClock
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def test_listening_elsewhere_is_logged_as_a_warning(caplog: pytest.LogCaptureFix
     emulator = Emulator(host="0.0.0.0", allow_remote=True, allowed_hosts=["emulator"])
     with caplog.at_level(logging.WARNING), emulator:
         assert EmulatorControl(emulator.url).jobs() == []
-    [said] = [each.getMessage() for each in caplog.records if each.name == "airflow_sentinelhub.emulator.local"]
+    [said] = [each.getMessage() for each in caplog.records if each.name == "airflow_sentinelhub.emulator.embedded"]
     assert said.startswith("The emulator listens at 0.0.0.0")
     assert "localhost, emulator;" in said
 

@@ -9,10 +9,10 @@ import pytest
 import requests
 
 from airflow_sentinelhub.emulator import Emulator
-from airflow_sentinelhub.emulator.errors import ServiceError
-from airflow_sentinelhub.emulator.fates import Fate
 from airflow_sentinelhub.emulator.rate_limit import RateLimit
+from airflow_sentinelhub.emulator.refusals import ServiceError
 from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.emulator.scenario import Fate
 from airflow_sentinelhub.emulator.service import Service
 from airflow_sentinelhub.jobs import BatchApi
 

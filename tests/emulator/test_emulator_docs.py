@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from airflow_sentinelhub.emulator import CLIENT_ID, CLIENT_SECRET, Control, Emulator
-from airflow_sentinelhub.emulator.fates import Fate
 from airflow_sentinelhub.emulator.faults import ErrorShape, Fault, FaultKind
+from airflow_sentinelhub.emulator.scenario import Fate
 from airflow_sentinelhub.emulator.settings import Settings
-from airflow_sentinelhub.emulator.steps import _OWN_KEYS
+from airflow_sentinelhub.emulator.timeline import _OWN_KEYS
 
 DOCS = (Path(__file__).parents[2] / "docs" / "emulator.md").read_text(encoding="utf-8")
 CHAPTERS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", DOCS, re.DOTALL | re.MULTILINE))

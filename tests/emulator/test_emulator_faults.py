@@ -171,8 +171,8 @@ class Pauses:
         self.seconds: list[float] = []
         self.over = threading.Event()
         self._together = together
-        monkeypatch.setattr("airflow_sentinelhub.emulator.gate.pause", self._pause)
-        monkeypatch.setattr("airflow_sentinelhub.emulator.faulty_answers.pause", self._pause)
+        monkeypatch.setattr("airflow_sentinelhub.emulator.asgi.pause", self._pause)
+        monkeypatch.setattr("airflow_sentinelhub.emulator.fault_responses.pause", self._pause)
 
     async def _pause(self, seconds: float, closing: asyncio.Event) -> None:
         self.seconds.append(seconds)

@@ -14,10 +14,10 @@ import pytest
 import requests
 
 from airflow_sentinelhub.emulator import Emulator, EmulatorControl, ServiceClock, limits
-from airflow_sentinelhub.emulator.buckets import Folder
-from airflow_sentinelhub.emulator.fates import Fate
-from airflow_sentinelhub.emulator.job import Job
+from airflow_sentinelhub.emulator.emulated_job import Job
+from airflow_sentinelhub.emulator.object_store import Folder
 from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.emulator.scenario import Fate
 from airflow_sentinelhub.emulator.service import Service
 from airflow_sentinelhub.jobs import BatchApi
 from tests.harness.answer_recorder import Recorder
@@ -457,8 +457,8 @@ def test_an_unforeseen_exception_anywhere_is_an_error_object(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with monkeypatch.context() as patch, caplog.at_level(logging.ERROR):
-        patch.setattr("airflow_sentinelhub.emulator.gate.place_of", broken)
-        patch.setattr("airflow_sentinelhub.emulator.gate.control", broken)
+        patch.setattr("airflow_sentinelhub.emulator.asgi.place_of", broken)
+        patch.setattr("airflow_sentinelhub.emulator.asgi.control", broken)
         assert refused(user.get(emulator.url + "/batch/v2/process", timeout=60), 500)
         answer = requests.get(emulator.url + "/_emulator/jobs", timeout=60)
     assert (answer.status_code, answer.json()) == (500, {"error": "The emulator failed"})
@@ -466,7 +466,7 @@ def test_an_unforeseen_exception_anywhere_is_an_error_object(
         patch.setattr(Service, "in_order", broken)
         assert refused(user.get(emulator.url + "/batch/v2/process", timeout=60), 500)
     with monkeypatch.context() as patch:
-        patch.setattr("airflow_sentinelhub.emulator.tokens._jwt", broken)
+        patch.setattr("airflow_sentinelhub.emulator.oauth._jwt", broken)
         form = {
             "grant_type": "client_credentials",
             "client_id": emulator.client_id,

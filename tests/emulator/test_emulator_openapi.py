@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from airflow_sentinelhub.emulator import Emulator
-from airflow_sentinelhub.emulator.observing import Answer, observe
+from airflow_sentinelhub.emulator.response_recorder import Answer, observe
 from airflow_sentinelhub.emulator.samples import sample_request
 from airflow_sentinelhub.jobs import BatchApi
 from tests.harness.answer_recorder import Recorder, checks

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from airflow_sentinelhub.emulator import Emulator, Folder
-from airflow_sentinelhub.emulator.clock import ServiceClock
-from airflow_sentinelhub.emulator.errors import ServiceError
-from airflow_sentinelhub.emulator.fates import Fate
+from airflow_sentinelhub.emulator.refusals import ServiceError
 from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.emulator.scenario import Fate
 from airflow_sentinelhub.emulator.service import Service
+from airflow_sentinelhub.emulator.service_clock import ServiceClock
 from airflow_sentinelhub.jobs import BatchApi
 
 ID = "0a1b2c3d-0000-4000-8000-000000000000"

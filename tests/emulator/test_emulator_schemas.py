@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from airflow_sentinelhub.emulator.places import layouts, tiling_grid_paths
+from airflow_sentinelhub.emulator.routing import layouts, tiling_grid_paths
 from airflow_sentinelhub.emulator.samples import sample_request
 from airflow_sentinelhub.emulator.schemas import load_document
 from airflow_sentinelhub.jobs import BatchApi, UrlLayout

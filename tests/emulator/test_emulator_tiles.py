@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_sentinelhub.emulator.fates import Fate
+from airflow_sentinelhub.emulator.scenario import Fate
 from airflow_sentinelhub.emulator.service import Service
 from airflow_sentinelhub.jobs import BatchApi, TileStatus
 

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from airflow_sentinelhub.emulator import CLIENT_ID, CLIENT_SECRET, Emulator
+from airflow_sentinelhub.emulator.oauth import Realm, Tokens
 from airflow_sentinelhub.emulator.settings import Settings
-from airflow_sentinelhub.emulator.tokens import Realm, Tokens
 
 FORM = {"grant_type": "client_credentials", "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
 INVALID_CLIENT = {"error": "invalid_client", "error_description": "Invalid client or Invalid client credentials"}

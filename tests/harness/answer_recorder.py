@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from airflow_sentinelhub.emulator.observing import Answer, observe
+from airflow_sentinelhub.emulator.response_recorder import Answer, observe
 from tests.harness.openapi_check import OpenApiCheck, own_check
 from tests.harness.openapi_official import is_at_hand, official_check
 

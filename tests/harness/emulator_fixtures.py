@@ -11,16 +11,16 @@ import pytest
 
 from airflow_sentinelhub.clock import replaced_by
 from airflow_sentinelhub.emulator import Emulator
-from airflow_sentinelhub.emulator.clock import ServiceClock
 from airflow_sentinelhub.emulator.service import Service
+from airflow_sentinelhub.emulator.service_clock import ServiceClock
 from tests.harness.virtual_time import VirtualTime
 
 
 @pytest.fixture(autouse=True)
 def _nothing_of_the_test_before() -> None:
     """Forget what the process keeps for all: tokens (those of another emulator) and limits (on another clock)."""
-    from airflow_sentinelhub.client.gate import PROCESS_GATE
-    from airflow_sentinelhub.client.tokens import PROCESS_TOKENS
+    from airflow_sentinelhub.client.rate_limiter import PROCESS_GATE
+    from airflow_sentinelhub.client.token_cache import PROCESS_TOKENS
 
     PROCESS_TOKENS.reset()
     PROCESS_GATE.reset()

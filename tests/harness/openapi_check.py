@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from airflow_sentinelhub.emulator.observing import Answer
+from airflow_sentinelhub.emulator.response_recorder import Answer
 
 BASE = "urn:openapi"
 LEGACY = [

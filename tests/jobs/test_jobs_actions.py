@@ -22,8 +22,8 @@ from airflow_sentinelhub.jobs import (
     plan,
     taken,
 )
-from airflow_sentinelhub.jobs.lock import LOCK_MARGIN, lock_ends, was_restarted
-from airflow_sentinelhub.jobs.refusals import NOT_YET_AT_MOST, REFUSED_AT_MOST, REFUSED_PAUSE
+from airflow_sentinelhub.jobs.action_retry_rules import NOT_YET_AT_MOST, REFUSED_AT_MOST, REFUSED_PAUSE
+from airflow_sentinelhub.jobs.restart_lock import LOCK_MARGIN, lock_ends, was_restarted
 
 JOB_ID = "6aa8765a-0000-4000-8000-000000000000"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_sentinelhub.jobs import BatchApi, BatchJob, advice
+from airflow_sentinelhub.jobs import BatchApi, BatchJob, wait_messages
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from airflow_sentinelhub.jobs import BatchApi, BatchJob, advice
 )
 def test_the_reason_of_a_failure(error, said):
     job = BatchJob.from_payload(BatchApi.PROCESS, {"id": "ID", "status": "FAILED", "error": error})
-    assert said in advice.failed(job)
+    assert said in wait_messages.failed(job)

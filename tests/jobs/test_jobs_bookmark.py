@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import pytest
 
 from airflow_sentinelhub.jobs import BatchApi, Bookmark, End, ListedJob, Reading
-from airflow_sentinelhub.jobs.bookmark import LATE, MOST_CLOSED, MOST_OPEN, short
-from airflow_sentinelhub.jobs.ends import LINGERS
+from airflow_sentinelhub.jobs.completion import LINGERS
+from airflow_sentinelhub.jobs.completion_cursor import LATE, MOST_CLOSED, MOST_OPEN, short
 
 NOW = 1_700_000_000.0
 DONE, FAILED = End("DONE", final=True), End("FAILED", final=True)

@@ -6,7 +6,7 @@ import pytest
 
 from airflow_sentinelhub.exceptions import BatchIncomplete
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, known_statuses
-from airflow_sentinelhub.jobs.completeness import Allowance, Completeness
+from airflow_sentinelhub.jobs.failure_threshold import Allowance, Completeness
 
 ID = "0a1b2c3d-0000-4000-8000-000000000000"
 GOOD = {BatchApi.PROCESS: "DONE", BatchApi.STATISTICAL: "DONE", BatchApi.PROCESS_V1: "PROCESSED"}

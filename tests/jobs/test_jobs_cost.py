@@ -6,7 +6,7 @@ import pytest
 
 from airflow_sentinelhub.exceptions import BatchCostExceeded
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, Goal, Memory, Outcome, Policy, assess
-from airflow_sentinelhub.jobs.assessment import is_too_dear
+from airflow_sentinelhub.jobs.wait_rules import is_too_dear
 from tests.jobs.test_jobs_assess import COMPLETION, EVERY, GONE, STAT, V2, WAITING, job, judge, outcomes
 
 DEAR = Outcome.COST_EXCEEDED

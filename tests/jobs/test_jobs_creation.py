@@ -7,8 +7,8 @@ import json
 import pytest
 
 from airflow_sentinelhub.jobs import BatchApi, BatchJob
-from airflow_sentinelhub.jobs.creation import CreationRecord, adoptable, choose, costs_nothing
-from airflow_sentinelhub.jobs.tag import Tag
+from airflow_sentinelhub.jobs.creation_record import CreationRecord, adoptable, choose, costs_nothing
+from airflow_sentinelhub.jobs.creation_tag import Tag
 
 TAG = Tag("d", "r", "t", -1, "-", "a" * 12)
 OTHER_REQUEST = Tag("d", "r", "t", -1, "-", "b" * 12)

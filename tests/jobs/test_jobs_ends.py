@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, JobStatus, Memory, Policy
-from airflow_sentinelhub.jobs.ends import ENDS, LINGERS, End, end_of, is_lingering
+from airflow_sentinelhub.jobs.completion import ENDS, LINGERS, End, end_of, is_lingering
 
 NOW = 1_700_000_000.0
 POLICY = Policy(poll_interval=60, analysis_poll_interval=60, start_grace=None)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from airflow_sentinelhub.jobs.durations import seconds
+from airflow_sentinelhub.jobs.intervals import seconds
 from airflow_sentinelhub.jobs.limit import Limit, is_template
 
 TEMPLATE = "{{ params.x }}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_sentinelhub.jobs import BatchApi, BatchJob
-from airflow_sentinelhub.jobs.pages import folder_page, job_page, jobs_page
+from airflow_sentinelhub.jobs.web_urls import folder_page, job_page, jobs_page
 
 S3 = "https://s3.console.aws.amazon.com/s3/buckets"
 GS = "https://console.cloud.google.com/storage/browser"

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from airflow_sentinelhub.jobs.statistics import read_statistics, unreadable
+from airflow_sentinelhub.jobs.feature_statistics import read_statistics, unreadable
 
 INTERVALS = [
     {"from": f"2020-0{month}-01T00:00:00Z", "to": f"2020-0{month + 1}-01T00:00:00Z"} for month in (1, 2, 3)

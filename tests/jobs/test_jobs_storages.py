@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from airflow_sentinelhub.jobs import BatchApi
-from airflow_sentinelhub.jobs.storages import StorageKeys, open_storages
+from airflow_sentinelhub.jobs.request_buckets import StorageKeys, open_storages
 
 KEYS = {"accessKey": "the-key", "secretAccessKey": "the-secret"}
 S3 = StorageKeys("s3", KEYS, "eu-central-1")

@@ -7,7 +7,7 @@ import pytest
 from airflow_sentinelhub.emulator.samples import sample_request
 from airflow_sentinelhub.exceptions import InvalidRequest
 from airflow_sentinelhub.jobs import BatchApi
-from airflow_sentinelhub.jobs.tag import LONGEST_EVALSCRIPT, Tag, digest_of, site_of, tag_of, with_tag
+from airflow_sentinelhub.jobs.creation_tag import LONGEST_EVALSCRIPT, Tag, digest_of, site_of, tag_of, with_tag
 
 TAG = Tag("a_dag", "manual__2026-01-01T00:00:00+00:00", "create", 3, "ab12cd", "0123456789ab")
 TEXT = "[airflow dag=a_dag run=manual__2026-01-01T00:00:00+00:00 task=create map=3 at=ab12cd request=0123456789ab]"

@@ -20,17 +20,17 @@ from airflow_sentinelhub.jobs import (
     Policy,
     Tally,
     Verdict,
-    advice,
     assess,
     tiles_by_status,
+    wait_messages,
 )
-from airflow_sentinelhub.jobs.action_words import now_is
+from airflow_sentinelhub.jobs.action_messages import now_is
+from airflow_sentinelhub.jobs.creation_tag import tag_of
 from airflow_sentinelhub.jobs.delivery import delivery_folder, delivery_of, result_files
-from airflow_sentinelhub.jobs.pages import folder_page, job_page
+from airflow_sentinelhub.jobs.feature_statistics import read_statistics
 from airflow_sentinelhub.jobs.plain_text import LONGEST_LINE
-from airflow_sentinelhub.jobs.statistics import read_statistics
-from airflow_sentinelhub.jobs.tag import tag_of
 from airflow_sentinelhub.jobs.tiles import read_tile
+from airflow_sentinelhub.jobs.web_urls import folder_page, job_page
 from tests.harness.cost import growth
 from tests.jobs.anything import all_encoders_take, anything, is_one_line, objects, texts
 
@@ -81,15 +81,21 @@ def test_a_job_is_read_or_refused(api, payload):
     is_one_line(job.delivery or "", 3000)
     job_page("https://x/{id}", job.id).encode()
     folder_page(job.delivery or "").encode()
-    for text in (job.label, advice.failed(job), advice.stopped(job), advice.unknown_status(job), now_is(job)):
+    for text in (
+        job.label,
+        wait_messages.failed(job),
+        wait_messages.stopped(job),
+        wait_messages.unknown_status(job),
+        now_is(job),
+    ):
         is_one_line(text, 5000)
     verdict, _ = assess(job, Goal.COMPLETION, POLICY, 0.0, Memory())
-    event = Verdict(Outcome.FAILED, api, job.id, advice.failed(job), job, job.error).to_json()
+    event = Verdict(Outcome.FAILED, api, job.id, wait_messages.failed(job), job, job.error).to_json()
     all_encoders_take([event, verdict.to_json()])
     again = Verdict.from_json(json.loads(json.dumps(event)))
     assert again.job is not None
     assert again.job.to_json() == job.to_json()
-    assert str(again.exception()) == advice.failed(job)
+    assert str(again.exception()) == wait_messages.failed(job)
 
 
 @given(objects("id", "status", "geometry", "error", "failed_intervals", "name"), st.booleans())
@@ -219,7 +225,7 @@ SECRETS = [
 @pytest.mark.parametrize("nest", [lambda text: text, lambda text: {"message": text}, lambda text: [[{"a": text}]]])
 def test_no_secret_in_what_a_job_says(secret, field, nest):
     job = BatchJob.from_payload(BatchApi.PROCESS_V1, {"id": JOB_ID, "status": "FAILED", field: nest(secret)})
-    shown = f"{job!r} {job.to_json()} {advice.failed(job)} {advice.stopped(job)} {now_is(job)}"
+    shown = f"{job!r} {job.to_json()} {wait_messages.failed(job)} {wait_messages.stopped(job)} {now_is(job)}"
     assert "hush" not in shown
 
 
@@ -242,7 +248,7 @@ def test_texts_are_bounded():
     assert len(json.dumps(job.to_json())) < 1_200_000
     assert len(repr(job)) < 2000
     assert len(now_is(job)) < 400
-    assert len(advice.failed(job)) < 1300
+    assert len(wait_messages.failed(job)) < 1300
     assert job.to_json()["id"] == JOB_ID, "what the event is read by is there, wherever it was"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.operators import batch
-from airflow_sentinelhub.operators.ledger import Ledger
+from airflow_sentinelhub.tasks.state_store import Ledger
 from tests.harness.task_runner import Ended, ExecutionApi, deferred_to, run
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from airflow_sentinelhub.emulator.samples import sample_request
 from airflow_sentinelhub.jobs import BatchApi
-from airflow_sentinelhub.jobs.tag import tag_of
+from airflow_sentinelhub.jobs.creation_tag import tag_of
 from tests.harness.task_runner import ExecutionApi, run
 from tests.harness.versions import needs_airflow
 from tests.operators.conftest import operator
@@ -91,5 +91,5 @@ def died_before_the_end(monkeypatch, task):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("airflow_sentinelhub.operators.creating.JobCreation.finish", dies)
+        patch.setattr("airflow_sentinelhub.operators.job_creation.JobCreation.finish", dies)
         assert task.attempt().state != "success"

@@ -9,8 +9,8 @@ from airflow_sentinelhub.emulator.samples import sample_request
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.triggers.run import SentinelHubBatchRunTrigger
-from airflow_sentinelhub.watching.look import look_at
-from airflow_sentinelhub.watching.wait import Terms, Wait
+from airflow_sentinelhub.waits.fetch import look_at
+from airflow_sentinelhub.waits.wait import Terms, Wait
 from tests.harness.task_runner import Ended, ExecutionApi, deferred_to, run
 from tests.operators.conftest import operator
 from tests.operators.creations import posts

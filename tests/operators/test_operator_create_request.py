@@ -16,8 +16,8 @@ from airflow_sentinelhub import exceptions
 from airflow_sentinelhub.client.batch import BatchClient
 from airflow_sentinelhub.emulator.samples import sample_request
 from airflow_sentinelhub.jobs import BatchApi
-from airflow_sentinelhub.jobs.tag import digest_of
-from airflow_sentinelhub.operators.hidden_keys import HiddenKeys
+from airflow_sentinelhub.jobs.creation_tag import digest_of
+from airflow_sentinelhub.operators.request_secrets import HiddenKeys
 from tests.harness.task_runner import ExecutionApi, run
 from tests.harness.versions import through_the_database
 from tests.operators.conftest import operator

@@ -16,13 +16,13 @@ from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.jobs.kill_rules import KillAction
-from airflow_sentinelhub.operators import killing
-from airflow_sentinelhub.operators.killing import Killing
+from airflow_sentinelhub.tasks import kill_handler
+from airflow_sentinelhub.tasks.kill_handler import Killing
 from tests.operators.runs import RunTask
 from tests.operators.test_operator_actions import asked
 
 LONG = 60.0
-HELD_FOR, TIMEOUT = killing._HELD_FOR, killing._TIMEOUT
+HELD_FOR, TIMEOUT = kill_handler._HELD_FOR, kill_handler._TIMEOUT
 """Seconds that nothing here takes, however busy the machine is."""
 
 
@@ -33,8 +33,8 @@ class Died(BaseException):
 @pytest.fixture(autouse=True)
 def _enough_time(monkeypatch):
     """Give a busy machine the time to do what it does at the end; a test may set other times."""
-    monkeypatch.setattr(killing, "_HELD_FOR", LONG)
-    monkeypatch.setattr(killing, "_TIMEOUT", (LONG, LONG))
+    monkeypatch.setattr(kill_handler, "_HELD_FOR", LONG)
+    monkeypatch.setattr(kill_handler, "_TIMEOUT", (LONG, LONG))
 
 
 @pytest.fixture
@@ -177,14 +177,14 @@ def kill(emulator, monkeypatch):
 
 def test_the_signal_comes_in_the_middle_of_a_call_to_airflow(emulator, kill, monkeypatch):
     """Such a call holds a lock that is given back only after the signal handler has returned."""
-    monkeypatch.setattr(killing, "_HELD_FOR", 0.2)
+    monkeypatch.setattr(kill_handler, "_HELD_FOR", 0.2)
     job_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
     guard, airflow = kill("failed", job_id)
     with structlog.testing.capture_logs() as lines:
         with airflow.lock:
             guard.happened()
             assert emulator.job(job_id)["userAction"] == "START"
-        monkeypatch.setattr(killing, "_HELD_FOR", LONG)
+        monkeypatch.setattr(kill_handler, "_HELD_FOR", LONG)
         assert killed(guard)
     assert emulator.job(job_id)["userAction"] == "STOP"
     told = [line["event"] for line in lines]
@@ -194,7 +194,7 @@ def test_the_signal_comes_in_the_middle_of_a_call_to_airflow(emulator, kill, mon
 
 
 def test_airflow_does_not_tell_the_state_in_time(emulator, kill, monkeypatch):
-    monkeypatch.setattr(killing, "_HELD_FOR", 0.2)
+    monkeypatch.setattr(kill_handler, "_HELD_FOR", 0.2)
     job_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
     guard, airflow = kill("running", job_id)
     with structlog.testing.capture_logs() as lines, airflow.lock:
@@ -216,7 +216,7 @@ def test_airflow_is_away(emulator, kill):
 
 def test_the_service_hangs(emulator, kill, monkeypatch):
     """The task is held up for a while only, and Airflow ends it a moment later."""
-    monkeypatch.setattr(killing, "_HELD_FOR", 0.2)
+    monkeypatch.setattr(kill_handler, "_HELD_FOR", 0.2)
     job_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
     emulator.fault("hang", method="POST", path="/stop$")
     guard, _ = kill("failed", job_id)
@@ -234,9 +234,11 @@ def test_a_request_ends_before_airflow_ends_the_process(emulator, kill, monkeypa
     """Airflow sends SIGKILL 5 seconds after SIGTERM."""
     assert HELD_FOR < 5
     assert sum(TIMEOUT) < 5
-    monkeypatch.setattr(killing, "_TIMEOUT", TIMEOUT)
-    made, make_client = [], killing.make_client
-    monkeypatch.setattr(killing, "make_client", lambda *a, **given: made.append(given) or make_client(*a, **given))
+    monkeypatch.setattr(kill_handler, "_TIMEOUT", TIMEOUT)
+    made, make_client = [], kill_handler.make_client
+    monkeypatch.setattr(
+        kill_handler, "make_client", lambda *a, **given: made.append(given) or make_client(*a, **given)
+    )
     guard, _ = kill("failed", emulator.add_job("process", steps=[{"status": "PROCESSING"}]))
     with structlog.testing.capture_logs():
         guard.happened()

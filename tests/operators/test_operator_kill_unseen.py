@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_sentinelhub.client.batch import BatchClient
 from airflow_sentinelhub.exceptions import SentinelHubError
-from airflow_sentinelhub.operators import last_deferral, own_state
+from airflow_sentinelhub.tasks import last_deferral, own_state
 from airflow_sentinelhub.triggers.run import SentinelHubBatchRunPauseTrigger, SentinelHubBatchRunTrigger
 from tests.harness.versions import needs_airflow
 from tests.operators.runs import RunTask

@@ -8,7 +8,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_sentinelhub import exceptions
-from airflow_sentinelhub.operators.final import for_good
+from airflow_sentinelhub.operators.final_failure import for_good
 from tests.operators.creations import with_store
 from tests.operators.runs import RunTask
 from tests.operators.test_operator_actions import asked

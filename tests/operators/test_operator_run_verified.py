@@ -13,7 +13,7 @@ from airflow_sentinelhub.emulator import Folder
 from airflow_sentinelhub.emulator.samples import sample_request
 from airflow_sentinelhub.jobs import BatchApi, known_statuses
 from airflow_sentinelhub.operators.run import SentinelHubBatchRunOperator
-from airflow_sentinelhub.operators.verifying import verify
+from airflow_sentinelhub.operators.verification import verify
 from tests.harness.emulator_fixtures import emulator_on
 from tests.harness.s3 import BUCKET, KEY_ID, SECRET
 from tests.harness.task_runner import deferred_to, run

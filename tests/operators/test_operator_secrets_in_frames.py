@@ -20,11 +20,11 @@ from airflow_sentinelhub.client.batch import BatchClient
 from airflow_sentinelhub.client.config import ClientConfig
 from airflow_sentinelhub.emulator.samples import sample_request
 from airflow_sentinelhub.exceptions import SentinelHubError
-from airflow_sentinelhub.hooks.connection import read_connection
-from airflow_sentinelhub.hooks.delivery import read_delivery
+from airflow_sentinelhub.hooks.bucket_credentials import read_delivery
+from airflow_sentinelhub.hooks.connection_fields import read_connection
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi
-from airflow_sentinelhub.jobs.hidden import Hidden
+from airflow_sentinelhub.jobs.secret import Hidden
 from tests.harness.task_runner import run
 from tests.operators.conftest import operator
 

@@ -12,11 +12,11 @@ import pytest
 import requests
 
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
-from airflow_sentinelhub.sensors import patience
 from airflow_sentinelhub.sensors.batch import (
     SentinelHubBatchProcessJobSensor,
     SentinelHubBatchStatisticalJobSensor,
 )
+from airflow_sentinelhub.tasks import wait_options
 from tests.harness.task_runner import run
 
 pytest_plugins = ["pytester"]
@@ -87,14 +87,14 @@ def test_it_leaves_nothing(pytester):
     pytester.makepyfile(
         """
         import os
-        from airflow_sentinelhub.sensors import patience
+        from airflow_sentinelhub.tasks import wait_options
 
         def test_it(sentinelhub_connection):
-            assert patience.LONGEST_INTERVAL == 0.1
+            assert wait_options.LONGEST_INTERVAL == 0.1
 
         def test_after_it():
             assert "AIRFLOW_CONN_SENTINELHUB_DEFAULT" not in os.environ
-            assert patience.LONGEST_INTERVAL == float("inf")
+            assert wait_options.LONGEST_INTERVAL == float("inf")
         """
     )
     pytester.runpytest_subprocess("-p", "no:randomly").assert_outcomes(passed=2)
@@ -127,7 +127,7 @@ def test_a_sensor_with_its_usual_interval_looks_more_often(sentinelhub_emulator,
 def test_it_takes_the_longer_of_no_two_intervals(sentinelhub_connection, monkeypatch):
     sensor = SentinelHubBatchProcessJobSensor(task_id="wait", request_id="x", poke_interval=0.01)
     assert sensor._limits(True, 0.0)[0].poll_interval == 0.01
-    monkeypatch.setattr(patience, "LONGEST_INTERVAL", 0.005)
+    monkeypatch.setattr(wait_options, "LONGEST_INTERVAL", 0.005)
     assert sensor._limits(True, 0.0)[0].poll_interval == 0.005
 
 

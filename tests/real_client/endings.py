@@ -9,8 +9,8 @@ import warnings
 from collections import Counter
 from dataclasses import dataclass
 
-from airflow_sentinelhub.client.gate import PROCESS_GATE
-from airflow_sentinelhub.client.tokens import PROCESS_TOKENS
+from airflow_sentinelhub.client.rate_limiter import PROCESS_GATE
+from airflow_sentinelhub.client.token_cache import PROCESS_TOKENS
 from airflow_sentinelhub.clock import replaced_by
 from airflow_sentinelhub.emulator import Emulator
 from airflow_sentinelhub.jobs import BatchApi, Goal

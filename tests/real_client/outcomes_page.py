@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from airflow_sentinelhub.jobs import BatchApi, Goal, assessment
-from airflow_sentinelhub.jobs.durations import in_words
-from airflow_sentinelhub.sensors.patience import SentinelHubPatientSensor
+from airflow_sentinelhub.jobs import BatchApi, Goal, wait_rules
+from airflow_sentinelhub.jobs.intervals import in_words
+from airflow_sentinelhub.tasks.wait_options import SentinelHubPatientSensor
 from tests.real_client.endings import SENSORS, Ending
 from tests.real_client.library import MONITORS, VERSION
 from tests.real_client.situations import HANGS, RETURNS, SUCCESS, Situation
@@ -71,8 +71,8 @@ def page(monitor: Run, sensor: Run) -> str:
         _INTRODUCTION.format(
             version=VERSION,
             regenerate=REGENERATE,
-            not_found=in_words(assessment.NOT_FOUND_GRACE),
-            unknown=in_words(assessment.UNKNOWN_STATUS_GRACE),
+            not_found=in_words(wait_rules.NOT_FOUND_GRACE),
+            unknown=in_words(wait_rules.UNKNOWN_STATUS_GRACE),
             start_grace=in_words(arguments["start_grace"].default),
             outage=in_words(arguments["outage_tolerance"].default),
         )

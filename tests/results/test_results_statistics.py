@@ -14,10 +14,10 @@ import pytest
 from airflow_sentinelhub.exceptions import ResultsUnavailable
 from airflow_sentinelhub.jobs import BatchApi, BatchJob
 from airflow_sentinelhub.jobs.delivery import Delivery, result_files
-from airflow_sentinelhub.jobs.statistics import LONGEST_TEXT
-from airflow_sentinelhub.results import statistics, statistics_content
+from airflow_sentinelhub.jobs.feature_statistics import LONGEST_TEXT
+from airflow_sentinelhub.results import statistics_files, statistics_json
 from airflow_sentinelhub.results.byte_budget import ByteBudget
-from airflow_sentinelhub.results.statistics import MOST_IN_FLIGHT, PAUSES, SIZES, in_parallel, read_features
+from airflow_sentinelhub.results.statistics_files import MOST_IN_FLIGHT, PAUSES, SIZES, in_parallel, read_features
 from airflow_sentinelhub.results.storage import FileTooLarge, Storage
 
 ID = "0a1b2c3d-0000-4000-8000-000000000000"
@@ -211,7 +211,7 @@ def test_a_small_file_is_asked_for_once_and_a_larger_one_as_far_as_it_is_needed(
 
 
 def test_a_file_that_is_too_large_is_named_and_harms_no_other(monkeypatch):
-    monkeypatch.setattr(statistics, "SIZES", (100, 200, 1000))
+    monkeypatch.setattr(statistics_files, "SIZES", (100, 200, 1000))
     storage = Script(**{"1.json": [result(1, more="x" * 1000)], "2.json": [result(2)]})
     (status, record), other = read(storage)
     assert (status, record["id"]) == ("UNREADABLE", 1)
@@ -223,7 +223,7 @@ def test_a_file_that_is_too_large_is_named_and_harms_no_other(monkeypatch):
 
 
 def test_a_file_with_too_many_values_is_named_and_not_decoded(monkeypatch):
-    monkeypatch.setattr(statistics_content, "MOST_VALUES", 50)
+    monkeypatch.setattr(statistics_json, "MOST_VALUES", 50)
     storage = Script(**{"1.json": [json.dumps({"id": 1, "response": [[]] * 50}).encode()], "2.json": [result(2)]})
     (status, record), other = read(storage)
     assert (status, other[0]) == ("UNREADABLE", "DONE")
@@ -265,7 +265,7 @@ def test_no_more_is_read_at_once_than_is_allowed(monkeypatch):
                 held.append(number)
                 yield
 
-    monkeypatch.setattr(statistics, "ByteBudget", Watched)
+    monkeypatch.setattr(statistics_files, "ByteBudget", Watched)
     storage = Script(**{f"{number}.json": [result(number, more="x" * SIZES[1])] for number in range(5)})
     read(storage)
     assert sorted(held) == sorted(most for _, most in storage.asked)

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_sentinelhub.exceptions import ResultsUnavailable
 from airflow_sentinelhub.jobs import BatchApi, BatchJob
-from airflow_sentinelhub.jobs.statistics import LONGEST_TEXT
+from airflow_sentinelhub.jobs.feature_statistics import LONGEST_TEXT
 from airflow_sentinelhub.results import execution_database, untrusted_sqlite
 from airflow_sentinelhub.results.execution_database import read_features
 from airflow_sentinelhub.results.untrusted_sqlite import Endless, Unreadable, opened

@@ -12,7 +12,7 @@ import sqlite3
 import pytest
 
 from airflow_sentinelhub.emulator import Emulator
-from airflow_sentinelhub.jobs.tag import tag_of
+from airflow_sentinelhub.jobs.creation_tag import tag_of
 from demo.local_airflow import LocalAirflow
 from tests.harness.shared_airflow import ROOT
 

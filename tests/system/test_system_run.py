@@ -12,7 +12,7 @@ from collections import Counter
 
 import pytest
 
-from airflow_sentinelhub.jobs.tag import tag_of
+from airflow_sentinelhub.jobs.creation_tag import tag_of
 from demo.task_log import lines_of_package
 from tests.harness.shared_airflow import HELD
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_sentinelhub.emulator import Folder
-from airflow_sentinelhub.emulator.buckets import Buckets
+from airflow_sentinelhub.emulator.object_store import Buckets
 from demo.task_log import lines_of_package
 from tests.harness.shared_airflow import HELD, STAGE
 

@@ -428,7 +428,7 @@ def end(emulator, monkeypatch, xcom, **given):
     job = emulator.add_job("process", steps=[{"status": "DONE"}])
     trigger = SentinelHubBatchTrigger(**arguments(request_id=job, end_from_trigger=True, **given))
     trigger.task_instance = TASK
-    monkeypatch.setattr("airflow_sentinelhub.triggers.result.XCom", xcom)
+    monkeypatch.setattr("airflow_sentinelhub.triggers.xcom.XCom", xcom)
 
     async def first():
         return await anext(trigger.run())

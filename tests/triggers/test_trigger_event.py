@@ -14,7 +14,7 @@ from airflow.sdk import Asset, AssetWatcher
 from airflow.triggers.base import BaseEventTrigger
 
 from airflow_sentinelhub.exceptions import InvalidRequestId
-from airflow_sentinelhub.triggers.asset_notebook import AssetNotebook
+from airflow_sentinelhub.triggers.asset_store import AssetNotebook
 from airflow_sentinelhub.triggers.event import SentinelHubBatchEventTrigger
 from tests.harness.versions import deserialize, needs_airflow, serialize
 from tests.harness.virtual_time import run_on_the_clock

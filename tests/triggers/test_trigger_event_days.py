@@ -11,9 +11,9 @@ import structlog
 
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.polling import registry
 from airflow_sentinelhub.triggers import watch
 from airflow_sentinelhub.triggers.event import SentinelHubBatchEventTrigger
-from airflow_sentinelhub.watching import pollers
 from tests.harness.versions import needs_airflow
 from tests.harness.virtual_time import run
 from tests.triggers.watcher import Database, running
@@ -47,7 +47,7 @@ def account(monkeypatch):
         return Config
 
     monkeypatch.setattr(SentinelHubHook, "aget_config", config)
-    monkeypatch.setattr(pollers, "Asker", VirtualAsker)
+    monkeypatch.setattr(registry, "Asker", VirtualAsker)
     monkeypatch.setattr(watch, "_client", lambda config, api: account)
     monkeypatch.setattr(clock, "_clock", types.SimpleNamespace(now=lambda: asyncio.get_running_loop().time()))
     return account

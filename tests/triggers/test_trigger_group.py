@@ -13,9 +13,9 @@ from airflow.triggers.base import BaseTrigger
 
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.polling import registry
 from airflow_sentinelhub.triggers import group as module
 from airflow_sentinelhub.triggers.group import LAST_LOOK, SentinelHubBatchGroupTrigger
-from airflow_sentinelhub.watching import pollers
 from tests.harness.versions import deserialize, needs_airflow, serialize
 from tests.harness.virtual_time import run_on_the_clock
 
@@ -247,7 +247,7 @@ def test_cancelling_it_is_quick_and_leaves_nothing_and_hurts_nobody(emulator, ti
         event = await stays
         await asyncio.sleep(0.05)
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        assert not [key for key in pollers._POLLERS if not key.loop.is_closed()]
+        assert not [key for key in registry._POLLERS if not key.loop.is_closed()]
         return event
 
     with structlog.testing.capture_logs():
@@ -271,6 +271,6 @@ def test_a_wait_whose_end_cannot_be_told_ends_the_group_all_the_same(emulator, m
     def broken(group, verdict):
         raise OSError("disk full")
 
-    monkeypatch.setattr("airflow_sentinelhub.watching.group_story.GroupStory.job_ended", broken)
+    monkeypatch.setattr("airflow_sentinelhub.waits.group_progress_log.GroupStory.job_ended", broken)
     event, _ = fire(request_ids=[emulator.add_job("process", steps=[DONE])])
     assert event["outcome"] == "done"

@@ -16,7 +16,7 @@ from airflow.sdk.execution_time.comms import GetTaskStates, TaskStatesResult
 
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
-from airflow_sentinelhub.triggers import owning
+from airflow_sentinelhub.triggers import kill
 from airflow_sentinelhub.triggers.run import SentinelHubBatchRunPauseTrigger, SentinelHubBatchRunTrigger
 from airflow_sentinelhub.triggers.triggerer_log import log_in_triggerer
 from tests.harness.versions import deserialize, serialize
@@ -86,7 +86,7 @@ def killed(trigger, again=None):
 
     async def scene():
         killing = asyncio.create_task(trigger.on_kill())
-        while not killing.done() or owning._UNDER_WAY:
+        while not killing.done() or kill._UNDER_WAY:
             await asyncio.sleep(1)
             if again and again():
                 killing.cancel()
@@ -259,7 +259,7 @@ def test_a_job_that_is_to_be_left_is_no_warning_when_nobody_has_killed_the_task(
 def test_to_be_cancelled_again_and_again_asks_once_and_to_the_end(emulator, airflow, time, monkeypatch):
     airflow("failed")
     request_id = emulator.add_job("process", steps=PROCESSING)
-    end_job, under_way, answers, cancelled = owning.end_job, threading.Event(), threading.Event(), []
+    end_job, under_way, answers, cancelled = kill.end_job, threading.Event(), threading.Event(), []
 
     def end_slowly(*given):
         under_way.set()  # from here on, time passes meanwhile
@@ -273,7 +273,7 @@ def test_to_be_cancelled_again_and_again_asks_once_and_to_the_end(emulator, airf
             answers.set()
         return True
 
-    monkeypatch.setattr(owning, "end_job", end_slowly)
+    monkeypatch.setattr(kill, "end_job", end_slowly)
     monkeypatch.setattr(time, "hanging", lambda: int(under_way.is_set() and not answers.is_set()))
     lines = killed(waiting(request_id), again=again)
     assert sum(cancelled) >= 5
@@ -313,7 +313,7 @@ def test_after_its_pause_it_asks_for_nothing(emulator, airflow):
 def impatient(emulator, airflow, monkeypatch):
     """A trigger on whose kill Airflow does not wait at all."""
     airflow("failed")
-    monkeypatch.setattr(owning, "_TIME_TO_KILL", 0.0)
+    monkeypatch.setattr(kill, "_TIME_TO_KILL", 0.0)
     return waiting(emulator.add_job("process", steps=PROCESSING))
 
 
@@ -322,12 +322,12 @@ def test_what_takes_longer_than_airflow_waits_goes_on_without_it(emulator, impat
 
     async def scene():
         await impatient.on_kill()
-        [ending] = owning._UNDER_WAY
+        [ending] = kill._UNDER_WAY
         await ending
 
     with structlog.testing.capture_logs() as lines:
         run_on_the_clock(scene())
-    assert not owning._UNDER_WAY
+    assert not kill._UNDER_WAY
     assert emulator.job(impatient.request_id)["userAction"] == "STOP"
     assert f"What becomes of Batch Process job {impatient.request_id} is told here, or in" in told(lines[:2])
     assert "was asked to stop" in told(lines)
@@ -362,7 +362,7 @@ def test_what_is_over_is_no_error(emulator, airflow):
 
 
 def test_a_new_job_that_is_404_is_stopped_all_the_same(emulator, airflow, monkeypatch):
-    monkeypatch.setattr(owning, "_FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(kill, "_FIRST_PAUSE", 0.1)
     airflow("failed")
     request_id = emulator.add_job("process", steps=PROCESSING)
     emulator.fault(status=404, path=request_id, times=4)  # two stops, and a look after each
@@ -372,7 +372,7 @@ def test_a_new_job_that_is_404_is_stopped_all_the_same(emulator, airflow, monkey
 
 
 def test_what_is_gone_is_no_error(emulator, airflow, monkeypatch):
-    monkeypatch.setattr(owning, "_MISSING_FOR", 0.0)
+    monkeypatch.setattr(kill, "_MISSING_FOR", 0.0)
     airflow("failed")
     lines = killed(waiting("6aa8765a-0000-4000-8000-00000000dead"))
     assert {line["log_level"] for line in lines} == {"info"}

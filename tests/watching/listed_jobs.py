@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from airflow_sentinelhub.jobs import BatchApi, read_filter
-from airflow_sentinelhub.watching.asking import Lane
-from airflow_sentinelhub.watching.ends import EndsWatch, EventTerms, MemoryNotebook
-from airflow_sentinelhub.watching.list_cycle import ListCycles
-from airflow_sentinelhub.watching.poller import GATHERING, Poller
+from airflow_sentinelhub.polling.list_cycle import ListCycles
+from airflow_sentinelhub.polling.poller import GATHERING, Poller
+from airflow_sentinelhub.polling.requester import Lane
+from airflow_sentinelhub.waits.completion_watch import EndsWatch, EventTerms, MemoryNotebook
 from tests.watching.scripted_account import NEVER, Job, VirtualAsker
 
 

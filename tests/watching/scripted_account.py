@@ -8,10 +8,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from airflow_sentinelhub.client.gate import Gate
+from airflow_sentinelhub.client.rate_limiter import Gate
 from airflow_sentinelhub.exceptions import NotFound, RateLimited, SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.jobs import BatchApi
-from airflow_sentinelhub.watching.asking import Asker
+from airflow_sentinelhub.polling.requester import Asker
 
 NEVER = float("inf")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

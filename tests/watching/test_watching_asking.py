@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from airflow_sentinelhub.client.gate import Gate
-from airflow_sentinelhub.watching.asking import Lane
+from airflow_sentinelhub.client.rate_limiter import Gate
+from airflow_sentinelhub.polling.requester import Lane
 from tests.harness.virtual_time import run
 
 

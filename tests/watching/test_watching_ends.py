@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from airflow_sentinelhub.jobs import BatchApi
-from airflow_sentinelhub.watching.ends import MemoryNotebook
+from airflow_sentinelhub.waits.completion_watch import MemoryNotebook
 from tests.harness.virtual_time import run
 from tests.watching.listed_jobs import Ears, add, ends_watch, follow, follow_for, following, job_id
 from tests.watching.scripted_account import ScriptedAccount

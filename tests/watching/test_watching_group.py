@@ -8,8 +8,8 @@ import pytest
 
 from airflow_sentinelhub.exceptions import Forbidden, InvalidCredentials, ServiceUnavailable
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, Deadlines, MissingJob, Outcome, Policy, Quorum
-from airflow_sentinelhub.watching import group_story
-from airflow_sentinelhub.watching.group import GroupTerms, GroupWait
+from airflow_sentinelhub.waits import group_progress_log
+from airflow_sentinelhub.waits.group_wait import GroupTerms, GroupWait
 
 API = BatchApi.PROCESS
 POLICY = Policy(poll_interval=120.0, analysis_poll_interval=10.0)
@@ -79,7 +79,7 @@ def test_two_hundred_jobs_that_end_within_an_hour_are_a_page_of_lines():
     for job_id in group.ids:
         group.see([job_id], job("DONE"))
         group.tell(after=18)
-    assert len(group.lines) + len(group.told()) <= 200 * 18 / group_story.ENDS_APART + 1
+    assert len(group.lines) + len(group.told()) <= 200 * 18 / group_progress_log.ENDS_APART + 1
 
 
 def test_a_job_that_ends_badly_has_a_line_of_its_own():
@@ -95,7 +95,7 @@ def test_warnings_about_many_jobs_are_few_lines():
     group.see(group.ids, job("CREATED", userAction="NONE"))
     lines = group.tell()
     assert sum("000" in line or "nobody" in line for line in lines) >= 1
-    assert len(lines) == group_story.WARNINGS_AT_ONCE + 2
+    assert len(lines) == group_progress_log.WARNINGS_AT_ONCE + 2
     assert "195 more: 005, 006" in lines[-2]
     assert "and 185 others" in lines[-2]
     for _ in range(9):
@@ -104,7 +104,7 @@ def test_warnings_about_many_jobs_are_few_lines():
     group.see(group.ids, job("CREATED", userAction="NONE"))
     assert group.tell(after=60) == ["Batch Process: 0 of 200 done, 200 pending: 200 CREATED."]
     group.see(group.ids, job("CREATED", userAction="NONE"))
-    assert len(group.tell()) == group_story.WARNINGS_AT_ONCE + 1
+    assert len(group.tell()) == group_progress_log.WARNINGS_AT_ONCE + 1
 
 
 def test_a_warning_about_a_job_that_has_ended_since_is_not_told():
@@ -212,7 +212,7 @@ def test_the_table_of_many_jobs_is_cut_and_says_so():
     assert level == logging.INFO
     assert verdict == "Batch Process: 1 of 200 done, 1 failed, 198 pending: 198 not seen yet. Waited 0 s."
     rows = table.splitlines()
-    assert len(rows) == group_story.TABLE_ROWS + 2
+    assert len(rows) == group_progress_log.TABLE_ROWS + 2
     assert rows[1].startswith("150  FAILED")
     assert rows[-1] == "and 170 more"
     assert len(table) < 3000

@@ -6,7 +6,7 @@ import logging
 from unittest import mock
 
 from airflow_sentinelhub.exceptions import Forbidden, InvalidPayload, RateLimited, ServiceUnavailable
-from airflow_sentinelhub.watching import list_cycle
+from airflow_sentinelhub.polling import list_cycle
 from tests.harness.virtual_time import run
 from tests.watching.listed_jobs import Ears, add, ends_watch, follow_for, following, job_id
 from tests.watching.scripted_account import OUTAGE, ScriptedAccount

@@ -6,7 +6,7 @@ import pytest
 
 from airflow_sentinelhub.exceptions import InvalidPayload, NotFound, ServiceUnavailable
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, MissingJob, Outcome, Verdict
-from airflow_sentinelhub.watching.look import found_elsewhere, look_at, may_be_elsewhere
+from airflow_sentinelhub.waits.fetch import found_elsewhere, look_at, may_be_elsewhere
 
 JOB_ID = "6aa8765a-0000-4000-8000-000000000000"
 

@@ -13,8 +13,8 @@ from airflow_sentinelhub.exceptions import (
     ServiceUnavailable,
 )
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, MissingJob
-from airflow_sentinelhub.watching.look_at_many import look_at_many, whose
-from airflow_sentinelhub.watching.search import Whereabouts
+from airflow_sentinelhub.polling.fetch_many import look_at_many, whose
+from airflow_sentinelhub.polling.list_index import Whereabouts
 
 AWAY = ServiceUnavailable("503")
 UNREADABLE = ServiceUnavailable("truncated or broken JSON (200)")

@@ -17,9 +17,9 @@ from airflow_sentinelhub.exceptions import (
     Unauthorized,
 )
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, MissingJob, Outcome
-from airflow_sentinelhub.watching.asking import Lane
-from airflow_sentinelhub.watching.look import NextLook
-from airflow_sentinelhub.watching.poller import GATHERING
+from airflow_sentinelhub.polling.poller import GATHERING
+from airflow_sentinelhub.polling.requester import Lane
+from airflow_sentinelhub.waits.fetch import NextLook
 from tests.harness.virtual_time import run
 from tests.watching.scripted_account import OUTAGE, ScriptedAccount
 from tests.watching.waits import Log, polling, wait_for, watch_for
@@ -529,7 +529,7 @@ def test_log_lines_of_the_poller_land_in_nobodys_task_log():
         with polling(account) as poller:
             await watch_for(100, poller, ids(10))
 
-    logger = logging.getLogger("airflow_sentinelhub.watching")
+    logger = logging.getLogger("airflow_sentinelhub.polling")
     handler = Handler()
     logger.addHandler(handler)
     try:

@@ -10,10 +10,10 @@ import time
 import pytest
 
 from airflow_sentinelhub.jobs import BatchApi, BatchJob
-from airflow_sentinelhub.watching import pollers
-from airflow_sentinelhub.watching.asking import THREADS
-from airflow_sentinelhub.watching.look import NextLook
-from airflow_sentinelhub.watching.pollers import Account, subscribe
+from airflow_sentinelhub.polling import registry
+from airflow_sentinelhub.polling.registry import Account, subscribe
+from airflow_sentinelhub.polling.requester import THREADS
+from airflow_sentinelhub.waits.fetch import NextLook
 
 ACCOUNT = Account("https://sh.example", "client")
 AT_ONCE = NextLook(0.0)
@@ -57,7 +57,7 @@ def _nothing_is_left():
     while threads_of_ours() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not threads_of_ours()
-    assert not {key: poller for key, poller in pollers._POLLERS.items() if not key.loop.is_closed()}
+    assert not {key: poller for key, poller in registry._POLLERS.items() if not key.loop.is_closed()}
 
 
 def threads_of_ours():
@@ -130,7 +130,7 @@ def test_a_hung_request_hurts_nobody_who_leaves_and_keeps_no_loop_waiting():
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        assert not pollers._POLLERS
+        assert not registry._POLLERS
 
     asyncio.run(scene())
     assert threads_of_ours(), "it still hangs, and the loop did not wait for it"
@@ -147,7 +147,7 @@ def test_the_next_wait_after_the_last_one_finds_a_new_poller():
 
     asyncio.run(scene())
     deadline = time.monotonic() + 60
-    while (left := [key for key in pollers._LANES if key[1] == account.limit]) and time.monotonic() < deadline:
+    while (left := [key for key in registry._LANES if key[1] == account.limit]) and time.monotonic() < deadline:
         time.sleep(0.05)  # a thread that ends lets go of what it did last
         gc.collect()
     assert not left
@@ -167,7 +167,7 @@ def test_a_loop_that_was_closed_in_the_middle_leaves_nothing_in_the_way():
     loop.run_until_complete(asyncio.sleep(0))
     loop.close()
     assert asyncio.run(look(reader)).id == "a"
-    assert {key.loop for key in pollers._POLLERS} == set()
+    assert {key.loop for key in registry._POLLERS} == set()
     subscription.leave()
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_sentinelhub.exceptions import InvalidPayload, ServiceUnavailable
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, ListedJob
-from airflow_sentinelhub.watching.reading import (
+from airflow_sentinelhub.waits.job_reading import (
     id_of,
     is_unreadable,
     of_everybody,

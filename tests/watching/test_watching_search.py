@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from airflow_sentinelhub.watching.search import (
+from airflow_sentinelhub.polling.list_index import (
     FIRST_BAR,
     Whereabouts,
     cheapest_depth,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_sentinelhub.watching.look import NextLook
-from airflow_sentinelhub.watching.turns import LEEWAY, next_turn
+from airflow_sentinelhub.polling.schedule import LEEWAY, next_turn
+from airflow_sentinelhub.waits.fetch import NextLook
 
 
 @pytest.mark.parametrize(

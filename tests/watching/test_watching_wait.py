@@ -9,8 +9,8 @@ import pytest
 
 from airflow_sentinelhub.exceptions import Forbidden, InvalidCredentials, RateLimited, ServiceUnavailable
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, Deadlines, Goal, MissingJob, Outcome, Policy
-from airflow_sentinelhub.watching.story import verdict_line
-from airflow_sentinelhub.watching.wait import Terms, Wait
+from airflow_sentinelhub.waits.progress_log import verdict_line
+from airflow_sentinelhub.waits.wait import Terms, Wait
 
 JOB_ID = "6aa8765a-0000-4000-8000-000000000000"
 T0 = 1_800_000_000.0  # 2027-01-15 08:00 UTC

@@ -16,7 +16,7 @@ from airflow_sentinelhub.exceptions import (
     ServiceUnavailable,
     Unauthorized,
 )
-from airflow_sentinelhub.watching.weather import Weather, is_weather
+from airflow_sentinelhub.polling.circuit_breaker import Weather, is_weather
 
 AWAY = ServiceUnavailable("503")
 

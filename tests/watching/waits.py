@@ -12,11 +12,11 @@ from typing import ClassVar
 from unittest import mock
 
 from airflow_sentinelhub.jobs import BatchApi, Deadlines, Goal, Policy
-from airflow_sentinelhub.watching.asking import Lane
-from airflow_sentinelhub.watching.cycle import Cycle, _read_page
-from airflow_sentinelhub.watching.look import NextLook
-from airflow_sentinelhub.watching.poller import Poller
-from airflow_sentinelhub.watching.wait import Terms, Wait
+from airflow_sentinelhub.polling.job_cycle import Cycle, _read_page
+from airflow_sentinelhub.polling.poller import Poller
+from airflow_sentinelhub.polling.requester import Lane
+from airflow_sentinelhub.waits.fetch import NextLook
+from airflow_sentinelhub.waits.wait import Terms, Wait
 from tests.watching.scripted_account import VirtualAsker
 
 
@@ -65,7 +65,7 @@ class CountingAsker(VirtualAsker):
 def polling(account, *, lane=None, random=lambda: 1.0):
     """A poller whose cycles are counted."""
     CountedCycle.broken.clear()
-    with mock.patch("airflow_sentinelhub.watching.poller.Cycle", CountedCycle):
+    with mock.patch("airflow_sentinelhub.polling.poller.Cycle", CountedCycle):
         poller = Poller(CountingAsker(lambda: account, lane or Lane()), random=random)
         try:
             yield poller

@@ -1,0 +1,107 @@
+"""How long an action is tried that is too early or refused: pure rules with a memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from airflow_sentinelhub.exceptions import BatchActionImpossible, BatchNotRestartable, SentinelHubError
+from airflow_sentinelhub.jobs import action_messages as words
+from airflow_sentinelhub.jobs.action_rules import Action, Do, Impossible, ServiceCall, Step, WaitUntil, plan
+from airflow_sentinelhub.jobs.job import BatchJob
+from airflow_sentinelhub.jobs.json_record import StoredRecord
+from airflow_sentinelhub.jobs.restart_lock import stop_of
+from airflow_sentinelhub.jobs.wait_rules import NOT_FOUND_GRACE
+
+NOT_YET_AT_MOST = 3600.0
+"""Seconds for which a job may be in a state that will soon allow the action."""
+
+REFUSED_PAUSE = {Action.ANALYSE: 10.0, Action.START: 10.0, Action.STOP: 60.0, Action.RESTART: 300.0}
+"""Seconds until the service is asked again for what it refused, though the job's state should allow it."""
+
+REFUSED_AT_MOST = {
+    # A new job may be 404 for actions as well (section 4.7), and what is read of it may lag behind.
+    Action.ANALYSE: NOT_FOUND_GRACE,
+    Action.START: NOT_FOUND_GRACE,
+    # A queued job shows CREATED for minutes, and stops are documented from ANALYSING on (section 5.4).
+    Action.STOP: 3600.0,
+    # The lock may be longer than is documented, or the service does not tell when it began.
+    Action.RESTART: 3600.0,
+}
+"""Seconds for which that goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionMemory(StoredRecord):
+    """
+    What is remembered between two looks at a job on which an action is due; times are seconds since 1970.
+
+    :param seen: whether the job was ever seen.
+    :param waited_for: the stop whose lock is (or was) waited out; empty: none.
+    :param locked_until: when that lock ends.
+    :param not_yet_since: since when the job's state has been one that will soon allow the action.
+    :param refused_since: since when the service has refused what the job's state should allow.
+    """
+
+    seen: bool = False
+    waited_for: str = ""
+    locked_until: float = 0.0
+    not_yet_since: float | None = None
+    refused_since: float | None = None
+
+
+def decide(
+    action: Action, job: BatchJob, now: float, memory: ActionMemory, refusal: SentinelHubError | None = None
+) -> tuple[Step, ActionMemory]:
+    """
+    Decide what an action takes, and for how long it is tried.
+
+    :param action: what the user asks for.
+    :param job: the job as just read.
+    :param now: seconds since 1970.
+    :param memory: what the previous call returned; ``ActionMemory()`` for the first.
+    :param refusal: why the service did not do it a moment ago, before ``job`` was read.
+    :return: the next step, and what to hand in next time.
+    """
+    memory = replace(memory, seen=True)
+    step = plan(action, job, now)
+    if isinstance(step, WaitUntil) and step.locked:
+        return _locked(step, job, now, memory, refusal)
+    if memory.waited_for and isinstance(step, Do) and stop_of(job) != memory.waited_for:
+        return Impossible(words.stopped_again(job), BatchNotRestartable), memory
+    return _bounded(action, step, job, now, memory, refusal)
+
+
+def _locked(
+    step: WaitUntil, job: BatchJob, now: float, memory: ActionMemory, refusal: SentinelHubError | None
+) -> tuple[Step, ActionMemory]:
+    if not memory.waited_for:
+        return step, replace(memory, waited_for=stop_of(job), locked_until=step.until)
+    if memory.waited_for != stop_of(job):
+        return Impossible(words.stopped_again(job), BatchNotRestartable), memory
+    if now < memory.locked_until:
+        return replace(step, until=memory.locked_until), memory
+    # Its time stamp has moved (it is billed later, for example), but this stop's lock was waited out.
+    again = Do(ServiceCall.START, words.doing(job, "start it again"))
+    return _bounded(Action.RESTART, again, job, now, memory, refusal)
+
+
+def _bounded(
+    action: Action, step: Step, job: BatchJob, now: float, memory: ActionMemory, refusal: SentinelHubError | None
+) -> tuple[Step, ActionMemory]:
+    """Wait on, or for long enough."""
+    kind = BatchNotRestartable if action is Action.RESTART else BatchActionImpossible
+    if isinstance(step, WaitUntil):
+        since = now if memory.not_yet_since is None else memory.not_yet_since
+        memory = replace(memory, not_yet_since=since)
+        if now - since < NOT_YET_AT_MOST:
+            return step, memory
+        return Impossible(words.not_yet_for_too_long(job, action.value, now - since), kind), memory
+    if isinstance(step, Do) and refusal is not None:
+        since = now if memory.refused_since is None else memory.refused_since
+        memory = replace(memory, refused_since=since)
+        if now - since < REFUSED_AT_MOST[action]:
+            pause = REFUSED_PAUSE[action]
+            message = words.refused(job, action.value, refusal, pause)
+            return WaitUntil(now + pause, message, warn=True), memory
+        return Impossible(words.refused_for_too_long(job, action.value, refusal, now - since), kind), memory
+    return step, memory

@@ -1,0 +1,233 @@
+"""
+Which ends of jobs are new: the rule behind everything that starts when a job ends.
+
+The service tells what is, and nothing of what was. What has been told already is therefore remembered, and as it
+has to survive restarts in little space, it is the jobs that may still end that are remembered, and not those that
+have ended. A job that is not among them has ended before, unless it is too new to have been seen.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import uuid
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from airflow_sentinelhub.jobs.completion import End, is_lingering
+from airflow_sentinelhub.jobs.listed_job import ListedJob
+
+LATE = 600.0
+"""Seconds by which a job may come onto the list later than one that was created after it."""
+
+MOST_OPEN = 1200
+"""Jobs that may still end, that are remembered at most. They take 46 KB then; Airflow warns above 64 KB."""
+
+MOST_CLOSED = 500
+"""Jobs that were created a moment ago and have ended, that are remembered at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """
+    A job as one look shows it.
+
+    :param listed: the job.
+    :param end: the end that it has come to; ``None``: none yet.
+    """
+
+    listed: ListedJob
+    end: End | None
+
+
+class News(NamedTuple):
+    """
+    An end that was not told yet.
+
+    :param listed: the job.
+    :param end: its end.
+    """
+
+    listed: ListedJob
+    end: End
+
+    @property
+    def key(self) -> str:
+        """Names the end among all ends of all jobs, so that whoever is told twice can see it."""
+        return f"{self.listed.key} {self.end.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """
+    What is remembered between two looks.
+
+    :param since: jobs created from then on are new unless ``closed`` has them; ``None``: nothing was seen yet.
+        Seconds since 1970, by the service's clock.
+    :param open: the jobs that may end (again), by id, with the end that was told last, in short; empty: none.
+    :param closed: jobs created after ``since`` of which nothing is expected any more, in short, with the time of
+        their creation.
+    :param telling: ends that somebody began to tell, in short. Whether he came to tell them is not known.
+    :param writer: who wrote it.
+    """
+
+    since: float | None = None
+    open: Mapping[str, str] = field(default_factory=dict)
+    closed: Mapping[str, int] = field(default_factory=dict)
+    telling: frozenset[str] = frozenset()
+    writer: str = ""
+
+    def review(
+        self, readings: Iterable[Reading], now: float, told_from: float | None = None
+    ) -> tuple[Bookmark, list[News]]:
+        """
+        Find what is new.
+
+        :param readings: all jobs of the list that were created from ``since`` on, and those of ``open`` that were
+            looked at. When nothing was seen yet, all jobs.
+        :param now: seconds since 1970.
+        :param told_from: when nothing was seen yet, ended jobs created from then on are news, too; ``None``: none.
+        :return: the bookmark as it is before the news are told, and the news, oldest job first.
+        """
+        readings = list({reading.listed.key: reading for reading in reversed(list(readings))}.values())
+        begun = now if self.since is None else self.since + LATE
+        newest = max((each.listed.created for each in readings if each.listed.created is not None), default=begun)
+        since = newest - LATE if self.since is None else max(self.since, newest - LATE)
+        open_, closed = dict(self.open), dict(self.closed)
+        news: list[News] = []
+        for reading in readings:
+            listed, end = reading.listed, reading.end
+            key = listed.key
+            if key not in open_ and self._is_settled(listed):
+                continue  # also when it seems to be under way: a list may lag behind
+            if end is None:
+                open_.setdefault(key, "")
+            elif self._is_new(listed, end, now, told_from):
+                open_.setdefault(key, "")
+                news.append(News(listed, end))
+            elif end.final:
+                open_.pop(key, None)
+                _close(closed, listed)
+            else:
+                open_.setdefault(key, short(end.name))
+        news.sort(key=lambda each: each.listed.created or 0.0)
+        return replace(self, since=since, open=open_, closed=closed)._trimmed(), news
+
+    def told(self, news: Iterable[News]) -> Bookmark:
+        """Take note that ends were told, or that nobody wants to hear of them."""
+        open_, closed, telling = dict(self.open), dict(self.closed), set(self.telling)
+        for each in news:
+            telling.discard(short(each.key))
+            if each.end.final:
+                open_.pop(each.listed.key, None)
+                _close(closed, each.listed)
+            else:
+                open_[each.listed.key] = short(each.end.name)
+        return replace(self, open=open_, closed=closed, telling=frozenset(telling))._trimmed()
+
+    def about_to_tell(self, news: Iterable[News]) -> Bookmark:
+        """Take note that ends are about to be told."""
+        return replace(self, telling=self.telling | {short(each.key) for each in news})
+
+    def without(self, ids: Collection[str]) -> Bookmark:
+        """Forget jobs that the service does not know any more."""
+        return replace(self, open={key: told for key, told in self.open.items() if key not in ids})
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the bookmark as plain JSON; of too many jobs, those seen last are left out."""
+        kept = list(self.open.items())[:MOST_OPEN]
+        return {
+            "version": 1,
+            "writer": self.writer,
+            "since": self.since,
+            "open": [_packed(key) for key, told in kept if not told],
+            "ended": {_packed(key): told for key, told in kept if told},
+            "closed": dict(self.closed),
+            "telling": sorted(self.telling),
+        }
+
+    @classmethod
+    def from_json(cls, stored: object) -> Bookmark:
+        """
+        Read what :meth:`to_json` wrote; ``None`` gives that of the beginning.
+
+        :raises ValueError: it is nothing of the kind.
+        """
+        if stored is None:
+            return cls()
+        try:
+            if stored["version"] != 1:  # type: ignore[index]
+                raise ValueError(f"it is of version {stored['version']!r}")  # type: ignore[index]
+            fields: Mapping[str, Any] = stored  # type: ignore[assignment]
+            return cls(
+                since=None if fields["since"] is None else float(fields["since"]),
+                open={_unpacked(key): "" for key in fields["open"]}
+                | {_unpacked(key): str(told) for key, told in fields["ended"].items()},
+                closed={str(key): int(created) for key, created in fields["closed"].items()},
+                telling=frozenset(map(str, fields["telling"])),
+                writer=str(fields["writer"]),
+            )
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from None
+
+    def is_new(self, key: str, created: float) -> bool:
+        """
+        Tell whether a job may end that no look has shown readable yet.
+
+        :param key: its id, in lower case.
+        :param created: when it was created, in seconds since 1970.
+        """
+        return self.since is not None and created >= self.since and short(key) not in self.closed
+
+    def _is_settled(self, listed: ListedJob) -> bool:
+        """Tell whether a job that is not open was seen before, so that it must have ended."""
+        if self.since is None or listed.created is None:
+            return False
+        return listed.created < self.since or short(listed.key) in self.closed
+
+    def _is_new(self, listed: ListedJob, end: End, now: float, told_from: float | None) -> bool:
+        """Tell whether the end of a job that is open, or was never seen, was not told yet."""
+        told = self.open.get(listed.key)
+        if told is not None:
+            return short(end.name) != told and not (told and not end.final and is_lingering(listed.job, now))
+        if listed.created is None:
+            return False  # whether it had ended before anybody looked cannot be known
+        return self.since is not None or (told_from is not None and listed.created >= told_from)
+
+    def _trimmed(self) -> Bookmark:
+        since = self.since or 0.0
+        newest = sorted(self.closed.items(), key=lambda item: -item[1])
+        if len(newest) > MOST_CLOSED:
+            # What is created at the same second as the first that is left out has to be left out, too.
+            since = max(since, newest[MOST_CLOSED][1] + 1.0)
+        closed = {key: created for key, created in newest if created + 1.0 > since}
+        return replace(self, since=None if self.since is None else since, closed=closed)
+
+
+def short(text: str) -> str:
+    """Give a text in twelve characters that hardly any other text has."""
+    return hashlib.blake2s(text.encode(), digest_size=6).hexdigest()
+
+
+def _close(closed: dict[str, int], listed: ListedJob) -> None:
+    if listed.created is not None:
+        closed[short(listed.key)] = int(listed.created)
+
+
+def _packed(key: str) -> str:
+    """Write an id in 22 characters instead of 36."""
+    try:
+        packed = base64.urlsafe_b64encode(uuid.UUID(key).bytes).rstrip(b"=").decode()
+    except ValueError:
+        return f"={key}"
+    return packed if str(uuid.UUID(key)) == key else f"={key}"
+
+
+def _unpacked(packed: str) -> str:
+    if packed.startswith("="):
+        return packed[1:]
+    try:
+        return str(uuid.UUID(bytes=base64.urlsafe_b64decode(packed + "==")))
+    except ValueError as error:
+        raise ValueError(f"{packed!r} is no id: {error}") from None

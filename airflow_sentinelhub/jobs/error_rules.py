@@ -1,0 +1,157 @@
+"""
+The rule for looks at a job that failed: what is only weather, and what ends a wait.
+
+Losing sight of a job is not the job's failure. Nothing here says anything about the job, and nothing that
+follows from it may stop the job.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from airflow_sentinelhub.exceptions import (
+    Forbidden,
+    InvalidConnection,
+    InvalidCredentials,
+    InvalidPayload,
+    NotFound,
+    RequestRefused,
+    SentinelHubError,
+    ServiceError,
+    Unauthorized,
+)
+from airflow_sentinelhub.jobs import wait_messages
+from airflow_sentinelhub.jobs.api import BatchApi
+from airflow_sentinelhub.jobs.intervals import in_words
+from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
+from airflow_sentinelhub.jobs.wait_policy import Policy
+from airflow_sentinelhub.jobs.wait_rules import confirm
+from airflow_sentinelhub.jobs.wait_state import Memory
+
+CREDENTIALS_PAUSE = 60.0
+"""Seconds between the two refusals that end a wait whose credentials worked before."""
+
+UNREADABLE_READINGS = 3
+"""Readings of an answer about a job that cannot be read, at least an interval apart, that end its wait."""
+
+LEAST_FAILURES = 3
+"""Failed looks without which no outage ends a wait, however long they took."""
+
+_SHORTEST_GAP = 120.0
+
+
+def assess_trouble(
+    error: SentinelHubError, api: BatchApi, job_id: str, policy: Policy, now: float, memory: Memory
+) -> tuple[Verdict, Memory]:
+    """
+    Decide what a failed look means for the wait.
+
+    :param error: what the client raised; a 404 is no trouble but an answer, see :func:`assess`.
+    :param api: the API that was asked.
+    :param job_id: the job that was asked for.
+    :param policy: how patient the wait is.
+    :param now: seconds since 1970, when the look failed.
+    :param memory: what is remembered of the job.
+    :return: the verdict, and what to hand in next time.
+    """
+    label = f"{api.display_name} job {job_id}"
+
+    worked = memory.began is not None or memory.worked
+
+    def verdict(outcome: Outcome, message: str) -> Verdict:
+        return Verdict(outcome, api, job_id, message, service_message=error.service_message)
+
+    match error:
+        case InvalidCredentials() | InvalidConnection():
+            invalid = isinstance(error, InvalidConnection)
+            refused = verdict(
+                Outcome.INVALID_CONNECTION if invalid else Outcome.INVALID_CREDENTIALS,
+                f"{label} cannot be watched any longer: {error}",
+            )
+            if not worked:
+                # They never worked, so waiting will not mend them.
+                return refused, memory
+            meanwhile = f"{error} They worked before, so the connection is read and tried again."
+            return confirm(refused, meanwhile, pause=CREDENTIALS_PAUSE, now=now, memory=memory)
+        case InvalidPayload():
+            # Whether it is the job's own or everybody's trouble is for the caller to find out.
+            return confirm(
+                verdict(
+                    Outcome.UNREADABLE, wait_messages.unreadable(label, _sentence(error), UNREADABLE_READINGS)
+                ),
+                f"{_sentence(error)} It is asked for {UNREADABLE_READINGS} times before this counts.",
+                pause=policy.confirmation_pause(None),
+                now=now,
+                memory=memory,
+                readings=UNREADABLE_READINGS,
+            )
+        case RequestRefused() if not (_may_be_a_roll_out(error) and worked):
+            outcome = Outcome.FORBIDDEN if isinstance(error, Forbidden) else Outcome.REFUSED
+            return confirm(
+                verdict(outcome, f"{label} cannot be watched: {error}"),
+                f"{error} It is asked once more before this counts.",
+                pause=policy.confirmation_pause(None),
+                now=now,
+                memory=memory,
+            )
+        case _:
+            memory = _failed(now, policy, memory)
+            if memory.outage_failures >= LEAST_FAILURES and memory.outage_seconds >= policy.outage_tolerance:
+                message = (
+                    f"{label} could not be seen for {in_words(memory.outage_seconds)} (outage_tolerance): "
+                    f"{error} The job was left alone and may be running or done. When the service is back, "
+                    "clear this task to wait for it again."
+                )
+                return verdict(Outcome.UNAVAILABLE, message), memory
+            return verdict(Outcome.WAITING, str(error)), memory
+
+
+def pause_after(error: SentinelHubError, policy: Policy, memory: Memory, jitter: float) -> float:
+    """
+    Seconds to wait after a failed look.
+
+    A blip is over at once, so the first repetition comes soon; the pause doubles with each failure up to a
+    minute (or the poll interval, where that is longer).
+
+    :param error: what the client raised.
+    :param policy: how often to look when all is well.
+    :param memory: what :func:`assess_trouble` returned.
+    :param jitter: a random number from 0 to 1, which keeps many waits from coming back together.
+    """
+    if isinstance(error, InvalidCredentials | InvalidConnection):
+        return CREDENTIALS_PAUSE + jitter
+    if isinstance(error, RequestRefused | InvalidPayload):
+        return policy.confirmation_pause(None)
+    longest = max(60.0, policy.poll_interval)
+    pause = min(longest, 2.0 ** min(memory.outage_failures, 30)) * (0.5 + jitter / 2)
+    if isinstance(error, ServiceError) and error.retry_after is not None:
+        # A service that goes on refusing is asked less and less often, whatever it says.
+        return max(error.retry_after * (1 + jitter / 10), pause)
+    return pause
+
+
+def _sentence(error: SentinelHubError) -> str:
+    text = str(error).strip()
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _may_be_a_roll_out(error: RequestRefused) -> bool:
+    """
+    Tell refusals that do not come from the service itself.
+
+    A 401 on a fresh token, while the token endpoint is content, and a 404 without the service's error object (a
+    gateway's page) say nothing of a job that could be seen before.
+    """
+    return isinstance(error, Unauthorized) or (isinstance(error, NotFound) and error.code is None)
+
+
+def _failed(now: float, policy: Policy, memory: Memory) -> Memory:
+    gap = now - memory.outage_last if memory.outage_failures else 0.0
+    # A process that was frozen or restarted asked nobody meanwhile: that time is no outage.
+    counted = min(max(gap, 0.0), max(_SHORTEST_GAP, 2 * policy.poll_interval))
+    return replace(
+        memory,
+        outage_failures=memory.outage_failures + 1,
+        outage_last=now,
+        outage_seconds=memory.outage_seconds + counted,
+    )

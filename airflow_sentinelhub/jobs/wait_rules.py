@@ -1,0 +1,314 @@
+"""
+The one rule that decides what a job's state means for a wait.
+
+Sensors in every mode, triggers and operators all call :func:`assess`, so that they cannot disagree. It does no
+I/O and reads no clock; what it has to remember is handed in and out. The comments name the fact of the service
+that a branch rests on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import assert_never
+
+from airflow_sentinelhub.jobs import wait_messages
+from airflow_sentinelhub.jobs.job import BatchJob, MissingJob
+from airflow_sentinelhub.jobs.restart_lock import moment_of
+from airflow_sentinelhub.jobs.statuses import JobStatus, UserAction
+from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
+from airflow_sentinelhub.jobs.wait_policy import Goal, Policy
+from airflow_sentinelhub.jobs.wait_state import Memory
+
+NOT_FOUND_GRACE = 300.0
+"""
+Seconds after its creation for which a job may be 404, also when it was seen before.
+
+The service's read and write databases get out of step: its makers' own client (eo-grow) waits for up to 230 s.
+"""
+
+UNKNOWN_STATUS_GRACE = 3600.0
+"""Seconds for which a job may keep an unknown status with nothing else changing."""
+
+REMINDER_INTERVAL = 600.0
+"""Seconds between two warnings about a job that nobody started."""
+
+_NOBODY_STARTED = (UserAction.NONE, UserAction.ANALYSE)
+
+
+def assess(
+    job: BatchJob | MissingJob, goal: Goal, policy: Policy, now: float, memory: Memory
+) -> tuple[Verdict, Memory]:
+    """
+    Decide what a look at a job means.
+
+    :param job: what the service said; :class:`MissingJob` for a 404.
+    :param goal: what is waited for.
+    :param policy: how patient the wait is.
+    :param now: seconds since 1970, at the moment of the look.
+    :param memory: what the previous call returned; ``Memory()`` for the first.
+    :return: the verdict, and what to hand in next time.
+    """
+    began = now if memory.began is None else memory.began
+    # The service answered: an outage, if there was one, is over.
+    memory = _with(memory, began=began, outage_failures=0, outage_last=0.0, outage_seconds=0.0)
+    if isinstance(job, MissingJob):
+        return _assess_missing(job, policy, now, memory)
+    memory = _seen(job, now, memory)
+    over = _after_analysis if goal is Goal.ANALYSIS else _after_processing
+    outcome = None if job.status is None else over(job.status)
+    if outcome is None and policy.max_cost_pu is not None and is_too_dear(job, policy.max_cost_pu):
+        # What is over costs nothing more. A cost is charged for good, so it is read only once.
+        message = wait_messages.too_dear(job, policy.max_cost_pu)
+        return _verdict(Outcome.COST_EXCEEDED, job, message), _unconfirmed(_not_resting(memory))
+    if job.status is None:
+        return _assess_unknown_status(job, now, _unconfirmed(_not_resting(memory)))
+    if outcome is None and rests(job, goal):
+        return _assess_resting(job, goal, policy, now, memory)
+    memory = _not_resting(memory)
+    match outcome:
+        case None:
+            return _assess_moving(job, policy, now, memory)
+        case Outcome.DONE:
+            return _verdict(Outcome.DONE, job), _unconfirmed(memory)
+        case Outcome.FAILED:
+            return _verdict(outcome, job, wait_messages.failed(job)), _unconfirmed(memory)
+        case Outcome.CANCELED:
+            return _verdict(outcome, job, wait_messages.canceled(job)), _unconfirmed(memory)
+        case Outcome.STOPPED:
+            # A job stopped as UNHEALTHY may be started again by the service's staff.
+            return _confirm(outcome, job, wait_messages.stopped(job), policy, now, memory)
+        case Outcome.PARTIAL:
+            # PARTIAL was seen to turn into DONE by itself, and lingers after a restart.
+            if policy.allow_partial:
+                verdict, memory = _confirm(outcome, job, wait_messages.accepted_partial(job), policy, now, memory)
+                return (replace(verdict, outcome=Outcome.DONE) if verdict.is_final else verdict), memory
+            return _confirm(outcome, job, wait_messages.partial(job), policy, now, memory)
+        case _:
+            raise AssertionError(f"no status means {outcome}")
+
+
+def is_too_dear(job: BatchJob, max_cost_pu: float) -> bool:
+    """Tell whether a job has cost more processing units than it may."""
+    return job.cost_pu is not None and job.cost_pu > max_cost_pu
+
+
+def _after_processing(status: JobStatus) -> Outcome | None:
+    """
+    Give the outcome of a status when completion is awaited; ``None``: not over.
+
+    Neither percentage nor tile counts matter: DONE comes at 97 % too (and straight after the analysis when all
+    outputs exist), and at 100 % the job may still be PROCESSING.
+    """
+    match status:
+        case JobStatus.CREATED | JobStatus.ANALYSING | JobStatus.ANALYSIS_DONE | JobStatus.PROCESSING:
+            return None
+        case JobStatus.DONE:
+            return Outcome.DONE
+        case JobStatus.FAILED:
+            return Outcome.FAILED
+        case JobStatus.CANCELED:
+            return Outcome.CANCELED
+        case JobStatus.STOPPED:
+            return Outcome.STOPPED
+        case JobStatus.PARTIAL:
+            return Outcome.PARTIAL
+        case _:
+            assert_never(status)
+
+
+def _after_analysis(status: JobStatus) -> Outcome | None:
+    """Give the outcome of a status when the analysis is awaited: anything later than it is success."""
+    match status:
+        case JobStatus.CREATED | JobStatus.ANALYSING:
+            return None
+        case JobStatus.ANALYSIS_DONE | JobStatus.PROCESSING | JobStatus.DONE | JobStatus.PARTIAL:
+            return Outcome.DONE
+        case JobStatus.FAILED:
+            return Outcome.FAILED
+        case JobStatus.CANCELED:
+            return Outcome.CANCELED
+        case JobStatus.STOPPED:
+            return Outcome.STOPPED
+        case _:
+            assert_never(status)
+
+
+def rests(job: BatchJob, goal: Goal) -> bool:
+    """
+    Tell whether the job waits for somebody to start it.
+
+    The status alone cannot tell: it stays CREATED for minutes after a START. An answer without a user action
+    (statistical ``/status``, or an unknown word) proves nothing, and a pending STOP or CANCEL will end the job.
+    """
+    if job.user_action is None:
+        return False
+    if job.status is JobStatus.CREATED:
+        return job.user_action is UserAction.NONE
+    return goal is Goal.COMPLETION and job.status is JobStatus.ANALYSIS_DONE and job.user_action in _NOBODY_STARTED
+
+
+def _assess_resting(
+    job: BatchJob, goal: Goal, policy: Policy, now: float, memory: Memory
+) -> tuple[Verdict, Memory]:
+    action = f"{job.user_action}@{job.user_action_updated}"
+    if memory.resting != action:
+        memory = replace(_unconfirmed(memory), resting=action, resting_since=_since(now, memory))
+    rested = now - memory.resting_since
+    if policy.start_grace is not None and rested >= policy.start_grace:
+        message = wait_messages.not_started(job, goal, rested)
+        return _confirm(Outcome.NOT_STARTED, job, message, policy, now, memory)
+    message = wait_messages.resting(job, goal)
+    if policy.start_grace is not None:
+        message += " It is waited for a while; then this task fails."
+    return _warning(job, f"resting {action}", message, now, memory, again=REMINDER_INTERVAL)
+
+
+def _assess_unknown_status(job: BatchJob, now: float, memory: Memory) -> tuple[Verdict, Memory]:
+    unchanged = now - memory.state_since
+    if unchanged >= UNKNOWN_STATUS_GRACE:
+        return _verdict(
+            Outcome.UNKNOWN_STATUS, job, wait_messages.unknown_status_for_too_long(job, unchanged)
+        ), memory
+    message = wait_messages.unknown_status(job) + " It is waited for, for an hour at most if nothing changes."
+    return _warning(job, f"status {job.word}", message, now, memory)
+
+
+def _assess_moving(job: BatchJob, policy: Policy, now: float, memory: Memory) -> tuple[Verdict, Memory]:
+    unchanged = now - memory.state_since
+    if policy.stall_timeout is not None and unchanged >= policy.stall_timeout:
+        return _confirm(Outcome.STALLED, job, wait_messages.stalled(job, unchanged), policy, now, memory)
+    return _verdict(Outcome.WAITING, job), _unconfirmed(memory)
+
+
+def _assess_missing(job: MissingJob, policy: Policy, now: float, memory: Memory) -> tuple[Verdict, Memory]:
+    verdict, memory = _assess_404(job, policy, now, _not_resting(memory))
+    return replace(verdict, missing=True), memory
+
+
+def may_be_missing_until(created: float | None, first_look: float) -> float:
+    """
+    Return the time until which a 404 says nothing of a job, in seconds since 1970.
+
+    :param created: when the job was created; ``None``: not known.
+    :param first_look: when it was first asked for.
+    """
+    # A clock of the service that runs ahead of this one must not prolong the grace.
+    return (first_look if created is None else min(created, first_look)) + NOT_FOUND_GRACE
+
+
+def _assess_404(job: MissingJob, policy: Policy, now: float, memory: Memory) -> tuple[Verdict, Memory]:
+    began = now if memory.began is None else memory.began
+    if now < may_be_missing_until(memory.created, began):
+        message = (
+            wait_messages.vanished_in_its_first_minutes(job) if memory.seen else wait_messages.not_yet_found(job)
+        )
+        return _warning(job, "not found", message, now, memory)
+    if memory.seen:
+        return _confirm(
+            Outcome.NOT_FOUND, job, wait_messages.gone(job), policy, now, memory, wait_messages.vanished(job)
+        )
+    if memory.assumed_since is not None:
+        # Nothing is remembered: it may have been there a moment ago.
+        return _confirm(Outcome.NOT_FOUND, job, wait_messages.never_found(job), policy, now, memory)
+    return _verdict(Outcome.NOT_FOUND, job, wait_messages.never_found(job)), memory
+
+
+def _confirm(
+    outcome: Outcome,
+    job: BatchJob | MissingJob,
+    message: str,
+    policy: Policy,
+    now: float,
+    memory: Memory,
+    meanwhile: str | None = None,
+) -> tuple[Verdict, Memory]:
+    """Give the outcome only if it is read a second time, a pause after the first."""
+    pause = policy.confirmation_pause(job if isinstance(job, BatchJob) else None)
+    return confirm(
+        _verdict(outcome, job, message),
+        meanwhile or f"{message} It is looked at once more before this counts.",
+        pause=pause,
+        now=now,
+        memory=memory,
+    )
+
+
+def confirm(
+    verdict: Verdict, meanwhile: str, *, pause: float, now: float, memory: Memory, readings: int = 2
+) -> tuple[Verdict, Memory]:
+    """
+    Give a verdict only if it is reached again.
+
+    :param verdict: what was read.
+    :param meanwhile: what to say when it is read for the first time.
+    :param pause: seconds that have to lie between the two readings.
+    :param now: seconds since 1970.
+    :param memory: what is remembered of the job.
+    :param readings: how often it has to be reached.
+    """
+    waiting = replace(verdict, outcome=Outcome.WAITING, message=meanwhile)
+    if memory.candidate != verdict.outcome.value:
+        memory = replace(memory, candidate=verdict.outcome.value, candidate_since=now, candidate_readings=1)
+        return replace(waiting, warn=True), memory
+    if now - memory.candidate_since < pause:
+        return waiting, memory
+    reached = max(1, memory.candidate_readings) + 1
+    if reached < readings:
+        return waiting, replace(memory, candidate_since=now, candidate_readings=reached)
+    return verdict, memory
+
+
+def _warning(
+    job: BatchJob | MissingJob,
+    topic: str,
+    message: str,
+    now: float,
+    memory: Memory,
+    again: float | None = None,
+) -> tuple[Verdict, Memory]:
+    """Keep waiting; say why once, and repeatedly if ``again`` seconds are given."""
+    memory = _unconfirmed(memory)
+    due = memory.warned_of != topic or (again is not None and now - memory.warned_at >= again)
+    if due:
+        memory = replace(memory, warned_of=topic, warned_at=now)
+    return replace(_verdict(Outcome.WAITING, job, message), warn=due), memory
+
+
+def _seen(job: BatchJob, now: float, memory: Memory) -> Memory:
+    # The user action is left out of a light answer, which must not look like a change.
+    state = f"{job.word} {job.completion_percentage} {job.cost_pu} {job.last_updated}"
+    created = moment_of(job.payload.get("created"))
+    memory = _with(memory, seen=True, created=memory.created if created is None else created)
+    if memory.state == state:
+        return memory
+    return _with(memory, state=state, state_since=_since(now, memory))
+
+
+def _since(now: float, memory: Memory) -> float:
+    return now if memory.assumed_since is None else memory.assumed_since
+
+
+def _unconfirmed(memory: Memory) -> Memory:
+    return _with(memory, candidate="", candidate_since=0.0, candidate_readings=0)
+
+
+def _not_resting(memory: Memory) -> Memory:
+    return _with(memory, resting="", resting_since=0.0)
+
+
+def _with(memory: Memory, **values: object) -> Memory:
+    # Most looks change nothing, and a triggerer takes thousands a minute: a copy costs more than all else here.
+    if all(getattr(memory, name) == value for name, value in values.items()):
+        return memory
+    return replace(memory, **values)  # type: ignore[arg-type]
+
+
+def _verdict(outcome: Outcome, job: BatchJob | MissingJob, message: str = "") -> Verdict:
+    return Verdict(
+        outcome=outcome,
+        api=job.api,
+        job_id=job.id,
+        message=message,
+        job=job if isinstance(job, BatchJob) else None,
+        service_message=job.error if isinstance(job, BatchJob) else None,
+    )

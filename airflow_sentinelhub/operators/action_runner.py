@@ -1,0 +1,145 @@
+"""Doing something to a job: from the first look at it until it shows what was asked for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, assert_never
+
+from airflow_sentinelhub import clock
+from airflow_sentinelhub.exceptions import BatchActionIgnored, SentinelHubError, ServiceUnavailable
+from airflow_sentinelhub.jobs import (
+    Action,
+    ActionMemory,
+    Already,
+    BatchApi,
+    BatchJob,
+    Do,
+    Impossible,
+    MissingJob,
+    Outcome,
+    ServiceCall,
+    Verdict,
+    WaitUntil,
+    decide,
+    wait_messages,
+)
+from airflow_sentinelhub.jobs import action_messages as words
+from airflow_sentinelhub.operators.job_action_client import CONFIRMATION_PAUSES, Asker
+from airflow_sentinelhub.waits.fetch import look_elsewhere
+
+if TYPE_CHECKING:
+    from airflow_sentinelhub.client.batch import BatchClient
+
+
+@dataclass(frozen=True, slots=True)
+class Helpers:
+    """
+    What a task lends to what it does to a job.
+
+    :param log: the task's log.
+    :param connect: gives a client of another API of the same account.
+    :param wait: lets time pass until a moment (in seconds since 1970), on the worker or by ending this attempt's
+        stay on it; takes what has to be remembered.
+    :param sleep: lets so many seconds pass on the worker.
+    :param keep: keeps what is known of the job, as an exception follows.
+    :param seen: takes each look at the job.
+    :param before_asking: raises if the service must not be asked for this (any more).
+    """
+
+    log: Any
+    connect: Callable[[BatchApi], BatchClient]
+    wait: Callable[[float, ActionMemory], None]
+    sleep: Callable[[float], None]
+    keep: Callable[[BatchJob], None]
+    seen: Callable[[BatchJob], None] = lambda _: None
+    before_asking: Callable[[], None] = lambda: None
+
+
+class Doing:
+    """
+    Does one thing to a job, once.
+
+    :param client: asks the service.
+    :param action: what is to be done.
+    :param job_id: to which job.
+    :param memory: what is remembered of it from before a wait.
+    :param helpers: what the task lends.
+    """
+
+    def __init__(
+        self, client: BatchClient, action: Action, job_id: str, memory: ActionMemory, helpers: Helpers
+    ) -> None:
+        self._action = action
+        self._api = client.api
+        self._memory = memory
+        self._helpers = helpers
+        self._asker = Asker(client, job_id, helpers.sleep, helpers.log.warning, self._is_elsewhere)
+
+    def job(self) -> BatchJob:
+        """
+        Do it.
+
+        :return: the job, which shows it.
+        :raises BatchError: a subclass of it, when the job's state does not allow it.
+        :raises ServiceError: a subclass of it, when the service refuses it or gives no answer.
+        """
+        log, refusal = self._helpers.log, None
+        while True:
+            job = self._found(self._asker.look(seen=self._memory.seen))
+            step, self._memory = decide(self._action, job, clock.now(), self._memory, refusal)
+            match step:
+                case Already():
+                    log.info("%s", step.message)
+                    return job
+                case Impossible():
+                    self._helpers.keep(job)
+                    if isinstance(refusal, ServiceUnavailable):
+                        raise refusal  # an outage is no verdict on the job
+                    raise step.exception(job) from refusal
+                case WaitUntil():
+                    log.log(logging.WARNING if step.warn else logging.INFO, "%s", step.message)
+                    refusal = None
+                    self._helpers.wait(step.until, self._memory)
+                case Do():
+                    self._helpers.before_asking()
+                    log.info("%s", step.message)
+                    refusal = self._asker.ask(step.call)
+                    if refusal is None:
+                        return self._confirmed(step.call, job)
+                case _:
+                    assert_never(step)
+
+    def _found(self, look: BatchJob | MissingJob) -> BatchJob:
+        if isinstance(look, BatchJob):
+            self._helpers.seen(look)
+            return look
+        message = wait_messages.gone(look) if self._memory.seen else wait_messages.never_found(look)
+        verdict = Verdict(Outcome.NOT_FOUND, self._api, look.id, message)
+        raise look_elsewhere(verdict, self._helpers.connect).exception()
+
+    def _is_elsewhere(self, look: MissingJob) -> bool:
+        verdict = Verdict(Outcome.NOT_FOUND, self._api, look.id)
+        return bool(look_elsewhere(verdict, self._helpers.connect).message)
+
+    def _confirmed(self, call: ServiceCall, before: BatchJob) -> BatchJob:
+        """Look that the service took what it accepted."""
+        shows, look = self._asker.confirm(self._action, before)
+        job = self._found(look)
+        if isinstance(shows, Already):
+            self._helpers.log.info("%s", words.took_it(job))
+        elif shows is None and call is ServiceCall.RESTART_PARTIAL:
+            self._helpers.log.warning("%s", words.lingers(job))
+        else:
+            self._helpers.keep(job)
+            raise self._ignored(job) if shows is None else shows.exception(job)
+        return job
+
+    def _ignored(self, job: BatchJob) -> SentinelHubError:
+        return BatchActionIgnored(
+            words.ignored(job, self._action.value, sum(CONFIRMATION_PAUSES)),
+            job_id=job.id,
+            api=job.api.value,
+            status=job.word or None,
+        )

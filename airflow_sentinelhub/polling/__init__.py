@@ -1,0 +1,1 @@
+"""One poller per account and API, shared by all waits of an event loop. No Airflow."""

@@ -1,0 +1,129 @@
+"""One look at many jobs, by who may block: the list where it pays, and a request for each of the others."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Iterator, Sequence
+
+from airflow_sentinelhub.exceptions import InvalidPayload, RequestRefused, SentinelHubError
+from airflow_sentinelhub.jobs import BatchJob
+from airflow_sentinelhub.polling.circuit_breaker import Weather, is_of_account, is_weather
+from airflow_sentinelhub.polling.list_index import Whereabouts
+from airflow_sentinelhub.waits.fetch import ListReader, Look, look_at
+from airflow_sentinelhub.waits.job_reading import (
+    id_of,
+    is_unreadable,
+    of_everybody,
+    of_the_job,
+    read_job,
+    unexpected,
+)
+
+log = logging.getLogger(__name__)
+
+
+def look_at_many(
+    reader: ListReader,
+    job_ids: Sequence[str],
+    *,
+    certain: Sequence[str] = (),
+    budget: float | None = 0,
+    places: Whereabouts | None = None,
+    now: float = 0.0,
+) -> dict[str, Look]:
+    """
+    Ask for jobs.
+
+    The list is read while it tells of them, and in vain no further than a tenth of them. A list that fails is not
+    the service that fails: then each job is asked for. When the service turns out to be away, no further job is
+    asked for: what is left is in the same trouble.
+
+    :param reader: the client.
+    :param job_ids: the jobs, each once.
+    :param certain: those among them for which a list will not do, since it may lag.
+    :param budget: the seconds in which the client may begin to ask again; ``None``: its own default.
+    :param places: remembers from look to look for how long the list is done without.
+    :param now: seconds, on the clock of ``places``.
+    :return: a look at each.
+    """
+    looks: dict[str, Look] = {}
+    wanted = {job_id.lower(): job_id for job_id in job_ids if job_id not in set(certain)}
+    weather = Weather(lambda: 1.0)
+    heard, list_trouble = False, None
+    unreadable: dict[str, SentinelHubError] = {}
+
+    def rest(error: SentinelHubError) -> dict[str, Look]:
+        return looks | dict.fromkeys((job_id for job_id in job_ids if job_id not in looks), of_everybody(error))
+
+    if len(wanted) > 1 and not (places and places.is_barred(now)):
+        try:
+            for key, found in _from_the_list(reader, wanted, budget):
+                looks[wanted.pop(key)] = found
+                heard = True
+        except Exception as error:
+            list_trouble = error if isinstance(error, SentinelHubError) else unexpected(error)
+            if is_of_account(list_trouble):
+                return rest(list_trouble)
+            heard = heard or not (is_weather(list_trouble) or is_unreadable(list_trouble))
+    left = [job_id for job_id in job_ids if job_id not in looks]
+    if list_trouble and not heard:
+        # The first one tells whether the service is away; not always the same one, which may have its own trouble.
+        random.shuffle(left)
+    for job_id in left:
+        look = look_at(reader, job_id, budget=budget)
+        if isinstance(look, SentinelHubError) and is_unreadable(look):
+            unreadable[job_id] = look
+            continue
+        looks[job_id] = look
+        if not isinstance(look, SentinelHubError) or not is_weather(look):
+            heard = True
+            weather.answered()
+        elif weather.failed(job_id, look, len(job_ids)) or (list_trouble and not heard):
+            return rest(look)
+    if places and list_trouble and heard:
+        bar = places.bar(now)
+        log.warning("For %.0f s, each job is asked for by itself, as they cannot be listed: %s", bar, list_trouble)
+    elif places and not places.is_barred(now):
+        places.lift_bar()
+    for job_id, trouble in unreadable.items():
+        heard = heard or (list_trouble is None and answers(reader))
+        looks[job_id] = of_the_job(trouble) if heard else of_everybody(trouble)
+    return looks
+
+
+def answers(reader: ListReader) -> bool:
+    """Whether the service gives an answer that can be read, to a request that is for no single job."""
+    try:
+        next(reader.list(budget=0), None)
+    except RequestRefused as error:
+        return error.code is not None and not error.of_account
+    except Exception:
+        return False
+    return True
+
+
+def whose(reader: ListReader, look: Look) -> Look:
+    """
+    Tell for an answer that cannot be read whether that is the job's own trouble.
+
+    :param reader: the client.
+    :param look: a look at one job.
+    """
+    if not isinstance(look, SentinelHubError) or not is_unreadable(look):
+        return look
+    return of_the_job(look) if answers(reader) else of_everybody(look)
+
+
+def _from_the_list(
+    reader: ListReader, wanted: dict[str, str], budget: float | None
+) -> Iterator[tuple[str, BatchJob | InvalidPayload]]:
+    """Read the list while it pays; who calls takes out of ``wanted`` what is found."""
+    in_vain, allowed = 0, max(1, len(wanted) // 10)
+    for page in reader.list(budget=budget):
+        found = {job: read_job(reader.api, payload) for payload in page if (job := id_of(payload)) in wanted}
+        yield from found.items()
+        # A page that tells of one job costs what asking for that one does.
+        in_vain += len(found) <= 1
+        if len(wanted) <= 1 or in_vain >= allowed:
+            return

@@ -1,0 +1,345 @@
+"""One cycle of a poller: the jobs whose turn it is are looked at, each in the cheaper way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_sentinelhub.exceptions import InvalidPayload, RateLimited, RequestRefused, SentinelHubError
+from airflow_sentinelhub.jobs import BatchJob
+from airflow_sentinelhub.polling.circuit_breaker import ENOUGH, Weather, is_of_account, is_weather
+from airflow_sentinelhub.polling.list_index import Walk, Whereabouts
+from airflow_sentinelhub.polling.requester import THREADS, Asker
+from airflow_sentinelhub.polling.subscription import Subscription
+from airflow_sentinelhub.waits.fetch import ListReader, Look, look_once, wants_the_rest
+from airflow_sentinelhub.waits.job_reading import (
+    id_of,
+    is_unreadable,
+    of_everybody,
+    of_the_job,
+    read_job,
+    unexpected,
+)
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 50
+"""Looks that are handed over before the event loop may do something else."""
+
+
+@dataclass(slots=True)
+class Circumstances:
+    """
+    What the cycles of a poller share.
+
+    :param asker: sends requests.
+    :param weather: how it goes with the service.
+    :param watched: all jobs that are watched, whether it is their turn or not, with the waits for each.
+    """
+
+    asker: Asker
+    weather: Weather
+    watched: dict[str, set[Subscription]] = field(default_factory=dict)
+    places: Whereabouts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.places = Whereabouts(self.watched.keys())
+
+
+class Cycle:
+    """
+    Looks at jobs once.
+
+    It is begun when its first request was admitted, so that while nobody may ask, there is one cycle for all and
+    not one for each moment.
+
+    :param common: what all cycles share.
+    :param taken: the waits whose turn it is.
+    :param put_back: takes a wait that could not be served in this cycle.
+    """
+
+    def __init__(
+        self, common: Circumstances, taken: list[Subscription], put_back: Callable[[Subscription], None]
+    ) -> None:
+        self._common = common
+        self._put_back = put_back
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
+        self._admitted = True
+        self._open: dict[str, list[Subscription]] = {}
+        self._unreadable: list[tuple[list[Subscription], SentinelHubError]] = []
+        self._heard = False
+        self._list_is_away = False
+        self._list_answered: bool | None = None
+        self._probing = asyncio.Lock()
+        for subscription in taken:
+            subscription.asked_at = self._began
+            self._open.setdefault(subscription.job, []).append(subscription)
+
+    async def run(self) -> None:
+        """Look, and hand over what is seen."""
+        try:
+            await self._look()
+        except Exception as error:  # an error of ours must not leave anybody waiting for ever
+            self._give_up(unexpected(error))
+
+    async def _look(self) -> None:
+        if self._common.weather.is_bad:
+            # Any job will do to see whether the service is back, but not always the same one.
+            await self._get_one(self._any())
+            if self._unreadable and not self._heard and not await self._list_answers():
+                self._give_up(self._unreadable[0][1])
+                return
+        certain = {job for job, waits in self._open.items() if any(wait.wanted.certain for wait in waits)}
+        uncertain = self._open.keys() - certain
+        wanted = len(uncertain)
+        pages = await self._read_list(uncertain)
+        # Jobs that vanished from the list after many pages are left for the next cycle, which begins at once.
+        longest_unheard = sorted(self._open, key=lambda job: (job not in certain, self._heard_of(job)))
+        await self._get(longest_unheard[: len(certain) + wanted + 1 - pages])
+        await self._settle_unreadable()
+        self._leave()
+
+    async def _read_list(self, jobs: set[str]) -> int:
+        """
+        Read as much of the list as pays.
+
+        :param jobs: what to look for; those that are found are removed.
+        :return: how many pages were asked for.
+        """
+        common = self._common
+        search = common.places.search(jobs, self._loop.time())
+        try:
+            while (walk := search.next()) is not None:
+                await self._admission()
+                try:
+                    page = await common.asker.ask(_read_page, walk, jobs, common.watched)
+                except Exception as error:
+                    search.failed()
+                    requests = await self._list_failed(_as_ours(error))
+                    return search.pages + requests
+                if page is None:
+                    search.reached_end()
+                    continue
+                self._hear()
+                self._list_answered = True
+                search.saw(walk, page.watched)
+                for number, (job, look) in enumerate(page.looks.items(), start=1):
+                    jobs.discard(job)
+                    self._deliver(self._open.pop(job), look)
+                    if number % AT_ONCE == 0:
+                        await asyncio.sleep(0)
+        finally:
+            search.finish()
+        return search.pages
+
+    async def _list_failed(self, error: SentinelHubError) -> int:
+        """
+        Find out whether the list fails alone, or the service with it.
+
+        :return: how many requests were spent, without those for jobs.
+        """
+        common = self._common
+        self._list_is_away = True
+        everybodys = is_weather(error) and common.weather.failed("the list", error, len(common.watched))
+        if isinstance(error, RateLimited) and not everybodys:
+            self._wait_for_the_limit(error)
+            return 1
+        if is_of_account(error):
+            self._give_up(error)
+            return 1
+        if (is_weather(error) or is_unreadable(error)) and not self._heard and self._open:
+            # A list that fails is not the service that fails: one job tells.
+            await self._get_one(self._any())
+            if not self._heard:
+                if self._open:
+                    self._give_up(error)
+                return 1
+        bar = common.places.bar(self._loop.time())
+        log.warning("For %.0f s, each job is asked for by itself, as they cannot be listed: %s", bar, error)
+        return 1
+
+    async def _list_answers(self) -> bool:
+        """Whether the list can be read in this cycle, which shows that the service is there."""
+        async with self._probing:
+            if self._list_answered is None:
+                away = self._list_is_away or self._common.places.is_barred(self._loop.time())
+                self._list_answered = not away and await self._first_page_answers()
+        return self._list_answered
+
+    async def _first_page_answers(self) -> bool:
+        try:
+            await self._admission()
+            await self._common.asker.ask(_read_first_page)
+        except RequestRefused as error:
+            if error.of_account or error.code is None:
+                return False
+        except Exception:
+            return False
+        self._hear()
+        return True
+
+    async def _settle_unreadable(self) -> None:
+        """Deliver the answers that cannot be read: the jobs' own trouble if others can be, an outage if not."""
+        if not self._unreadable:
+            return
+        if not self._heard and not await self._list_answers():
+            self._give_up(of_everybody(self._unreadable[0][1]))
+            return
+        unreadable, self._unreadable = self._unreadable, []
+        for waits, error in unreadable:
+            self._deliver(waits, of_the_job(error))
+
+    async def _is_everybodys(self, job: str, error: SentinelHubError) -> bool:
+        """Take note of trouble with a job, and tell whether it is everybody's."""
+        weather, watched = self._common.weather, len(self._common.watched)
+        was_bad = weather.is_bad
+        if not weather.failed(job, error, watched):
+            return was_bad
+        # Some jobs may have trouble of their own while the list is read.
+        return was_bad or is_of_account(error) or watched <= ENOUGH or not await self._list_answers()
+
+    async def _get(self, jobs: list[str]) -> None:
+        """Ask for each job, a few at a time."""
+        left = deque(jobs)
+        await asyncio.gather(*(self._get_from(left) for _ in range(min(THREADS, len(left)))))
+
+    async def _get_from(self, jobs: deque[str]) -> None:
+        while jobs:
+            await self._get_one(jobs.popleft())
+
+    async def _get_one(self, job: str) -> None:
+        # Taken out, so that what another request comes to cannot take its answer away from it.
+        waits = [wait for wait in self._open.pop(job, ()) if wait.is_waiting]
+        if not waits:
+            return
+        if not self._may_ask():
+            self._leave(waits)
+            return
+        light = all(wait.wanted.light for wait in waits)
+        look = await self._ask_for(waits[0].job_id, light)
+        if light and wants_the_rest(look):
+            await self._admission()
+            look = await self._ask_for(waits[0].job_id, False)
+        if is_unreadable(look) and isinstance(look, SentinelHubError):
+            # Other answers of this cycle show whose trouble it is.
+            self._unreadable.append((waits, look))
+            return
+        if not isinstance(look, SentinelHubError) or not is_weather(look):
+            self._hear()
+        elif await self._is_everybodys(job, look):
+            self._give_up(look, waits)
+            return
+        elif isinstance(look, RateLimited):
+            self._wait_for_the_limit(look, waits)
+            return
+        self._deliver(waits, look)
+
+    async def _ask_for(self, job_id: str, light: bool) -> Look:
+        try:
+            return await self._common.asker.ask(look_once, job_id, light)
+        except Exception as error:
+            return unexpected(error)
+
+    def _may_ask(self) -> bool:
+        """
+        Tell whether a request may be sent at once.
+
+        If not, those that are left go back: when there is a next request, it is for the one that is unheard of for
+        longest by then, and somebody who has to be confirmed or was never seen may be waiting, too.
+        """
+        if self._admitted:
+            self._admitted = False
+            return True
+        return self._common.asker.admits()
+
+    async def _admission(self) -> None:
+        """Wait until a request may be sent; pages already read are worth it."""
+        if not self._may_ask():
+            await self._common.asker.admitted()
+
+    def _deliver(self, waits: Iterable[Subscription], look: Look, *, in_trouble: bool = False) -> None:
+        for wait in waits:
+            wait.in_trouble = in_trouble
+            if not isinstance(look, SentinelHubError):
+                wait.answered_at = self._loop.time()
+            wait.deliver(look)
+
+    def _leave(self, waits: Iterable[Subscription] = ()) -> None:
+        """Put back these waits and all that are left."""
+        for wait in [*waits, *self._take_all()]:
+            self._put_back(wait)
+
+    def _give_up(self, error: SentinelHubError, waits: Iterable[Subscription] = ()) -> None:
+        """Tell these waits and all that are left that the service cannot be asked."""
+        self._common.weather.keep_still(error, self._loop.time())
+        self._common.places.lift_bar()  # if the list failed, it was for the same reason
+        self._deliver([*waits, *self._take_all()], of_everybody(error), in_trouble=True)
+
+    def _wait_for_the_limit(self, error: RateLimited, waits: Iterable[Subscription] = ()) -> None:
+        """Leave all for later: a 429 makes everybody slower, and is nobody's trouble yet."""
+        self._common.weather.pause(error, self._loop.time())
+        self._leave(waits)
+
+    def _take_all(self) -> list[Subscription]:
+        taken = [wait for waits in self._open.values() for wait in waits]
+        taken += [wait for waits, _ in self._unreadable for wait in waits]
+        self._open.clear()
+        self._unreadable.clear()
+        return taken
+
+    def _any(self) -> str:
+        """Return a job that is left, but not always the same one."""
+        return list(self._open)[int(self._began * 1000) % len(self._open)]
+
+    def _hear(self) -> None:
+        """Note that the service gave an answer that can be read."""
+        self._heard = True
+        self._common.weather.answered()
+
+    def _heard_of(self, job: str) -> float:
+        return min(wait.answered_at for wait in self._open[job])
+
+
+def _as_ours(error: Exception) -> SentinelHubError:
+    return error if isinstance(error, SentinelHubError) else unexpected(error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """
+    What is kept of a page.
+
+    :param watched: the watched jobs on it.
+    :param looks: readings of those that were looked for.
+    """
+
+    watched: list[str]
+    looks: dict[str, BatchJob | InvalidPayload]
+
+
+def _read_page(reader: ListReader, walk: Walk, wanted: set[str], watched: Container[str]) -> _Page | None:
+    """Read the next page of a walk, in a thread; ``None`` at the end of the list."""
+    if walk.pages is None:
+        walk.pages = reader.list(budget=0)
+    pages: Iterator[list[dict[str, Any]]] = walk.pages
+    page = next(pages, None)
+    if page is None:
+        return None
+    found = _Page([], {})
+    for payload in page:
+        job = id_of(payload)
+        if job in watched:
+            found.watched.append(job)
+        if job in wanted and job not in found.looks:
+            found.looks[job] = read_job(reader.api, payload)
+    return found
+
+
+def _read_first_page(reader: ListReader) -> None:
+    """Read the first page of the list for nothing but to see that it can be read."""
+    next(reader.list(budget=0), None)

@@ -1,0 +1,197 @@
+"""
+One poller for many waits: those whose turn it is are served together.
+
+The service counts requests for each account and minute, so a thousand waits that ask by themselves use up what ten
+requests could tell them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import math
+import random as _random
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from airflow_sentinelhub.exceptions import SentinelHubError
+from airflow_sentinelhub.polling.circuit_breaker import Weather
+from airflow_sentinelhub.polling.job_cycle import Circumstances, Cycle
+from airflow_sentinelhub.polling.requester import Asker
+from airflow_sentinelhub.polling.schedule import Turn, next_turn
+from airflow_sentinelhub.polling.subscription import Subscription
+
+log = logging.getLogger(__name__)
+
+GATHERING = 1.5
+"""Seconds for which a newcomer waits for others: a triggerer that restarts takes up its triggers bit by bit."""
+
+GATHERING_AT_MOST = 5.0
+"""The same while others keep coming."""
+
+_CLOCK_RESOLUTION = 0.001
+
+
+class MakeCycle(Protocol):
+    """Makes what looks once, see :class:`~airflow_sentinelhub.polling.job_cycle.Cycle`."""
+
+    def __call__(
+        self, common: Circumstances, taken: list[Subscription], put_back: Callable[[Subscription], None], /
+    ) -> Runs:
+        """Begin to look for those whose turn it is."""
+
+
+class Runs(Protocol):
+    """A cycle."""
+
+    async def run(self) -> None:
+        """Look, and hand over what is seen."""
+
+
+class Poller:
+    """
+    Serves the waits of one account, API and event loop.
+
+    :param asker: sends requests.
+    :param deserted: called when the last wait has left.
+    :param random: gives numbers from 0 to 1.
+    :param make_cycle: makes the cycles; ``None``: those that look at jobs.
+    """
+
+    def __init__(
+        self,
+        asker: Asker,
+        deserted: Callable[[], object] = lambda: None,
+        random: Callable[[], float] = _random.random,
+        make_cycle: MakeCycle | None = None,
+    ) -> None:
+        self._make_cycle = make_cycle or Cycle
+        self._loop = asyncio.get_running_loop()
+        self._asker = asker
+        self._deserted = deserted
+        self._common = Circumstances(asker, Weather(random))
+        self._waiting: dict[Subscription, None] = {}
+        self._newest = -math.inf
+        self._wakes_at = math.inf
+        self._wake = asyncio.Event()
+        self._cycles: set[asyncio.Task[None]] = set()
+        self._dispatching = self._start(self._dispatch())
+
+    def join(self, job_id: str, patience: float) -> Subscription:
+        """
+        Begin to watch a job.
+
+        :param job_id: the job.
+        :param patience: seconds for which its first look may wait for other newcomers, at most.
+        """
+        self._newest = self._loop.time()
+        subscription = Subscription(job_id, self, patience)
+        self._common.watched.setdefault(subscription.job, set()).add(subscription)
+        return subscription
+
+    def leave(self, subscription: Subscription) -> None:
+        """Stop watching a job for one wait."""
+        watched = self._common.watched
+        self._waiting.pop(subscription, None)
+        others = watched.get(subscription.job)
+        if others is not None:
+            others.discard(subscription)
+            if not others:
+                del watched[subscription.job]
+                self._common.places.forget(subscription.job)
+                if not watched:
+                    self._deserted()
+
+    def close(self) -> None:
+        """Stop asking, at once; nothing is awaited, so that nobody who leaves can be held up."""
+        if not self._loop.is_closed():
+            for task in [self._dispatching, *self._cycles]:
+                task.cancel()
+        self._asker.close()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        # In a context of its own: its log lines must not land in the task log of whoever came first.
+        return self._loop.create_task(work, context=contextvars.Context())
+
+    def expect(self, subscription: Subscription) -> None:
+        """Take note that a look is wanted."""
+        now = self._loop.time()
+        if subscription.is_new:
+            after = subscription.wanted.after
+            turn = Turn(now + after, now + after + min(GATHERING, subscription.patience))
+        else:
+            alone = len(self._common.watched) == 1
+            turn = next_turn(subscription.wanted, subscription.asked_at, now, alone=alone)
+        subscription.earliest, subscription.due = turn
+        subscription.latest = now + subscription.wanted.latest
+        self._put_back(subscription)
+
+    def _put_back(self, subscription: Subscription) -> None:
+        if subscription.is_waiting:
+            self._waiting[subscription] = None
+            if self._begins_at(subscription) < self._wakes_at:
+                self._wake.set()
+
+    async def _dispatch(self) -> None:
+        while True:
+            await self._somebody_is_due()
+            if self._common.weather.is_bad and self._cycles:
+                # What one of them finds out is enough for all.
+                await asyncio.wait(self._cycles)
+                continue
+            try:
+                await self._asker.admitted()
+            except Exception as error:
+                self._refuse(error)
+                continue
+            taken = self._take()
+            if taken:
+                cycle = self._start(self._make_cycle(self._common, taken, self._put_back).run())
+                self._cycles.add(cycle)
+                cycle.add_done_callback(self._cycles.discard)
+
+    async def _somebody_is_due(self) -> None:
+        while True:
+            self._wake.clear()
+            self._wakes_at = min(map(self._begins_at, self._waiting), default=math.inf)
+            pause = self._wakes_at - self._loop.time()
+            if pause <= 0:
+                return
+            try:
+                async with asyncio.timeout(None if pause == math.inf else pause):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    def _begins_at(self, subscription: Subscription) -> float:
+        """When a cycle has to begin for a wait."""
+        due = subscription.due
+        if subscription.is_new and subscription.patience >= GATHERING:
+            due = min(max(due, self._newest + GATHERING), due + GATHERING_AT_MOST - GATHERING)
+        if subscription.wanted.last:
+            return due
+        return max(due, min(self._common.weather.quiet_until, subscription.latest))
+
+    def _take(self) -> list[Subscription]:
+        """Take those whose turn it is, and those that may come along."""
+        now = self._loop.time() + _CLOCK_RESOLUTION
+        taken = [
+            subscription
+            for subscription in self._waiting
+            if subscription.earliest <= now or (subscription.in_trouble and not subscription.wanted.last)
+        ]
+        for subscription in taken:
+            del self._waiting[subscription]
+        return [subscription for subscription in taken if subscription.is_waiting]
+
+    def _refuse(self, error: Exception) -> None:
+        """Tell those whose turn it is that there is no client to ask with."""
+        if not isinstance(error, SentinelHubError):
+            log.error("There is no client to ask with.", exc_info=error)
+            error = SentinelHubError(f"There is no client to ask with ({type(error).__name__}: {error}).")
+        self._common.weather.keep_still(error, self._loop.time())
+        for subscription in self._take():
+            subscription.in_trouble = True
+            subscription.asked_at = self._loop.time()
+            subscription.deliver(error)

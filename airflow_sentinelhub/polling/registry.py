@@ -1,0 +1,95 @@
+"""Which waits share a poller: those of one account and API on one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable
+from typing import NamedTuple
+from weakref import WeakValueDictionary
+
+from airflow_sentinelhub.jobs import BatchApi
+from airflow_sentinelhub.polling.list_cycle import ListCycles
+from airflow_sentinelhub.polling.poller import GATHERING, Poller
+from airflow_sentinelhub.polling.requester import Asker, Lane
+from airflow_sentinelhub.polling.subscription import Subscription
+from airflow_sentinelhub.waits.fetch import ListReader
+
+
+class Account(NamedTuple):
+    """
+    Who asks whom.
+
+    :param service: where, and with which credentials; the same for waits that may share a poller.
+    :param limit: whose limit counts; the same for all APIs.
+    """
+
+    service: Hashable
+    limit: Hashable
+
+
+class _Key(NamedTuple):
+    loop: asyncio.AbstractEventLoop
+    service: Hashable
+    api: BatchApi
+    follows_list: bool = False
+
+
+_POLLERS: dict[_Key, Poller] = {}
+_LANES: WeakValueDictionary[tuple[asyncio.AbstractEventLoop, Hashable], Lane] = WeakValueDictionary()
+
+
+def subscribe(
+    account: Account, api: BatchApi, make_reader: Callable[[], ListReader], job_id: str, *, patience: float
+) -> Subscription:
+    """
+    Watch a job, until :meth:`Subscription.leave` is called.
+
+    The first wait of an account and API starts the poller that all of them share, the last one stops it. Nothing
+    in here awaits, so no other wait can come in between.
+
+    :param account: who asks whom.
+    :param api: which API.
+    :param make_reader: makes the client for ``account`` and ``api``, if none is there.
+    :param job_id: the job.
+    :param patience: seconds for which the first look may wait for other newcomers, at most.
+    """
+    key = _Key(asyncio.get_running_loop(), account.service, api)
+    return _poller(key, account, make_reader).join(job_id, patience)
+
+
+def follow_list(account: Account, api: BatchApi, make_reader: Callable[[], ListReader], name: str) -> Subscription:
+    """
+    Follow the list of jobs, until :meth:`Subscription.leave` is called. Those who do share what is read.
+
+    :param account: who asks whom.
+    :param api: which API.
+    :param make_reader: makes the client for ``account`` and ``api``, if none is there.
+    :param name: tells one who follows from another.
+    :return: gives a :class:`~airflow_sentinelhub.polling.list_cycle.Sight` for each
+        :class:`~airflow_sentinelhub.polling.list_cycle.NextSight`.
+    """
+    key = _Key(asyncio.get_running_loop(), account.service, api, follows_list=True)
+    return _poller(key, account, make_reader).join(name, GATHERING)
+
+
+def _poller(key: _Key, account: Account, make_reader: Callable[[], ListReader]) -> Poller:
+    poller = _POLLERS.get(key)
+    if poller is None:
+        _drop_pollers_of_closed_loops()
+        lane = _LANES.setdefault((key.loop, account.limit), Lane())
+        cycles = ListCycles() if key.follows_list else None
+        poller = _POLLERS[key] = Poller(Asker(make_reader, lane), lambda: _close(key), make_cycle=cycles)
+    return poller
+
+
+def _close(key: _Key) -> None:
+    poller = _POLLERS.pop(key, None)
+    if poller is not None:
+        poller.close()
+
+
+def _drop_pollers_of_closed_loops() -> None:
+    """Forget what ``dag.test()`` and tests leave behind, which run each trigger on a loop of its own."""
+    for key in list(_POLLERS):
+        if key.loop.is_closed():
+            _close(key)

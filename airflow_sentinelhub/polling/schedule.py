@@ -1,0 +1,46 @@
+"""When it is a wait's turn: its own interval, bent so that many waits have their turn together."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from airflow_sentinelhub.waits.fetch import NextLook
+
+LEEWAY = 0.2
+"""Part of its interval by which a wait may be served too early or too late."""
+
+
+class Turn(NamedTuple):
+    """
+    A wait's next turn, on the clock of the event loop.
+
+    :param earliest: from then on it may come along with others.
+    :param due: then it is asked for whether others are or not.
+    """
+
+    earliest: float
+    due: float
+
+
+def next_turn(look: NextLook, asked_at: float, now: float, *, alone: bool) -> Turn:
+    """
+    Give the turn for a look.
+
+    Waits of the same interval move to common moments (the multiples of the interval) by coming a little early or
+    late each time, as a list of jobs answers all of them at once.
+
+    :param look: what is wanted.
+    :param asked_at: when the request for the previous look was begun.
+    :param now: when this one is asked for.
+    :param alone: nobody else is there to come together with.
+    """
+    after = look.after
+    if look.exact or alone or after <= 0:
+        return Turn(now + after, now + after)
+    # The answer may have taken long; counting from there, those that are served late in a cycle would fall behind
+    # those that are served early. But at least half an interval is left in peace.
+    wanted = max(asked_at, now - after / 2) + after
+    earliest, latest = wanted - LEEWAY * after, wanted + LEEWAY * after
+    common = math.floor(wanted / after + 0.5) * after
+    return Turn(earliest, min(max(earliest, common), latest))

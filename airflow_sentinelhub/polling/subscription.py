@@ -1,0 +1,99 @@
+"""One wait's side of a poller: it asks for a look at its job, and gets it when the poller has one."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Protocol
+
+from airflow_sentinelhub.waits.fetch import Look, NextLook
+
+_AT_ONCE = NextLook(0.0)
+
+
+class Expecting(Protocol):
+    """What serves subscriptions."""
+
+    def expect(self, subscription: Subscription) -> None:
+        """Take note that a look is wanted."""
+
+    def leave(self, subscription: Subscription) -> None:
+        """Take note that no look is wanted any more."""
+
+
+class Subscription:
+    """
+    Looks at one job. There may be thousands: what one keeps is little.
+
+    :param job_id: the job.
+    :param poller: serves it.
+    :param patience: seconds for which the first look may wait for other newcomers.
+    """
+
+    __slots__ = (
+        "_look",
+        "_poller",
+        "answered_at",
+        "asked_at",
+        "due",
+        "earliest",
+        "in_trouble",
+        "job",
+        "job_id",
+        "latest",
+        "patience",
+        "wanted",
+    )
+
+    def __init__(self, job_id: str, poller: Expecting, patience: float) -> None:
+        self.job_id = job_id
+        self.job = job_id.lower()
+        self.patience = patience
+        self.wanted = _AT_ONCE
+        self.earliest = self.due = -math.inf
+        """Its turn, see :class:`~airflow_sentinelhub.polling.schedule.Turn`."""
+        self.latest = math.inf
+        """When it is wanted even while nobody is to ask."""
+        self.asked_at = -math.inf
+        """When the request for its latest look was begun."""
+        self.answered_at = -math.inf
+        """When the service last said something about the job."""
+        self.in_trouble = False
+        """Its latest look was everybody's trouble: it comes along with whoever asks next."""
+        self._poller = poller
+        self._look: asyncio.Future[Look] | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it had no look yet."""
+        return self.asked_at == -math.inf
+
+    async def next(self, wanted: NextLook) -> Look:
+        """
+        Give the next look.
+
+        Cancelling it is safe at any moment, and hurts no other wait.
+
+        :param wanted: when, and which.
+        """
+        self.wanted = wanted
+        self._look = asyncio.get_running_loop().create_future()
+        self._poller.expect(self)
+        try:
+            return await self._look
+        finally:
+            self._look = None
+
+    def leave(self) -> None:
+        """End the subscription; the last one stops the poller."""
+        self._poller.leave(self)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether somebody still wants the look."""
+        return self._look is not None and not self._look.done()
+
+    def deliver(self, look: Look) -> None:
+        """Hand over a look, if it is still wanted."""
+        if self._look is not None and not self._look.done():
+            self._look.set_result(look)

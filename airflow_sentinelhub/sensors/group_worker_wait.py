@@ -1,0 +1,94 @@
+"""Waiting for a group of jobs on a worker, in one process."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from airflow_sentinelhub import clock
+from airflow_sentinelhub.exceptions import SentinelHubError
+from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.jobs import GroupVerdict, job_error
+from airflow_sentinelhub.polling.fetch_many import look_at_many
+from airflow_sentinelhub.polling.list_index import Whereabouts
+from airflow_sentinelhub.waits.fetch import Look, NextLook, look_elsewhere
+from airflow_sentinelhub.waits.group_wait import GroupTerms, GroupWait
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseSensorOperator
+
+_LEEWAY = 0.2
+"""Part of its pause by which a job is looked at too early, so that many are looked at together."""
+
+
+class WorkerGroupWait:
+    """
+    A wait that looks at the jobs itself, and sleeps in between.
+
+    :param sensor: the sensor that waits.
+    :param sentinelhub_conn_id: its Airflow connection.
+    :param terms: what is waited for.
+    """
+
+    def __init__(self, sensor: BaseSensorOperator, sentinelhub_conn_id: str, terms: GroupTerms) -> None:
+        self._hook = SentinelHubHook(sentinelhub_conn_id)
+        # One number for all jobs, so that those whose looks failed together are looked at together again.
+        jitter = random.random()
+        self._group = GroupWait(terms, sensor.log.log, jitter=lambda: jitter)
+        self._next: dict[str, tuple[float, NextLook]] = {}
+        self._places = Whereabouts(())
+        self._log = sensor.log
+
+    def verdict(self) -> GroupVerdict:
+        """Look at the jobs until the wait is over."""
+        group = self._group
+        while not (verdict := group.verdict()).is_final:
+            group.tell(clock.now())
+            self._sleep_until_one_is_due()
+            self._look(self._due())
+        group.tell_end(verdict, clock.now())
+        return verdict
+
+    def _sleep_until_one_is_due(self) -> None:
+        dues = [self._next[job_id][0] if job_id in self._next else 0.0 for job_id in self._group.pending]
+        pause = min(dues) - clock.now()
+        if pause > 0:
+            clock.sleep(pause)
+
+    def _due(self) -> list[str]:
+        """Give the jobs whose turn it is, and those that may come along."""
+        now, due = clock.now(), []
+        for job_id in self._group.pending:
+            at, wanted = self._next.get(job_id, (0.0, NextLook(0.0)))
+            if at - (0.0 if wanted.exact else _LEEWAY * wanted.after) <= now:
+                due.append(job_id)
+        return due
+
+    def _look(self, due: list[str]) -> None:
+        group = self._group
+        certain = [job_id for job_id in due if job_id in self._next and self._next[job_id][1].certain]
+        looks, now = self._looks(due, certain), clock.now()
+        for job_id, look in looks.items():
+            # All at one moment, so that those that were looked at together are due together.
+            try:
+                self._take_in(job_id, look, now)
+            except Exception as error:
+                self._log.exception("Waiting for %s job %s failed.", group.terms.api.display_name, job_id)
+                group.end(job_error(group.terms.api, job_id, f"{type(error).__name__}: {error}"), now)
+
+    def _take_in(self, job_id: str, look: Look, now: float) -> None:
+        wait = self._group.waits[job_id]
+        verdict = look_elsewhere(wait.see(look, now), self._hook.get_conn)
+        if verdict.is_final:
+            self._group.end(verdict, now)
+        else:
+            wanted = wait.next_look(now)
+            self._next[job_id] = (now + wanted.after, wanted)
+
+    def _looks(self, due: list[str], certain: list[str]) -> dict[str, Look]:
+        try:
+            # Read each time, so that a secret that was rotated meanwhile is found.
+            with self._hook.get_conn(self._group.terms.api) as client:
+                return look_at_many(client, due, certain=certain, places=self._places, now=clock.monotonic())
+        except SentinelHubError as error:
+            return dict.fromkeys(due, error)

@@ -1,0 +1,149 @@
+"""Letting time pass in the middle of a task: in the triggerer where it is worth it, else on the worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_sentinelhub import clock
+from airflow_sentinelhub.exceptions import BatchTimeout
+from airflow_sentinelhub.jobs import Action, BatchApi
+from airflow_sentinelhub.jobs.formatting import format_time
+from airflow_sentinelhub.triggers.pause import SentinelHubPauseTrigger
+
+if TYPE_CHECKING:
+    from airflow.triggers.base import BaseTrigger
+
+DEFERRED_FROM = 30.0
+"""Seconds of waiting below which a worker sleeps: handing a task over and back takes about as long."""
+
+# How Airflow says that a trigger did not come to its event, and why.
+_TRIGGER_FAILED = "__fail__"
+_TRIGGER_TIMEOUT = "Trigger timeout"
+_BACKSTOP = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimit:
+    """
+    When a task has to be over.
+
+    :param ends_at: seconds since 1970; ``None``: whenever.
+    :param name: the argument that says so.
+    :param action: what there would be no time for.
+    :param api: the API of the job.
+    :param job_id: the job to which it is done.
+    """
+
+    ends_at: float | None
+    name: str
+    action: Action
+    api: BatchApi
+    job_id: str
+
+    def allows(self, until: float) -> None:
+        """
+        Make sure that a wait ends in time.
+
+        Airflow does not enforce ``execution_timeout`` while a task is deferred, and begins to count anew
+        afterwards.
+
+        :param until: when the wait ends, in seconds since 1970.
+        :raises BatchTimeout: that is too late.
+        """
+        if self.ends_at is None or until <= self.ends_at:
+            return
+        now = clock.now()
+        raise BatchTimeout(
+            f"{self.name} leaves no time to {self.action.value} {self.api.display_name} job {self.job_id}: the "
+            f"next look at it would be due at {format_time(until, now)}, and the time of this task ends at "
+            f"{format_time(self.ends_at, now)}. What the log says was asked of the service stands, and no more is "
+            f"asked: raise {self.name}, or clear this task later.",
+            job_id=self.job_id,
+            api=self.api.value,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerFailure:
+    """
+    Why a trigger never came to its event.
+
+    :param reason: in Airflow's words.
+    """
+
+    reason: str
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether it was not heard of in time; otherwise it crashed."""
+        return self.reason == _TRIGGER_TIMEOUT
+
+
+class Pausing:
+    """For operators that let time pass; what they know goes with them as plain JSON."""
+
+    log: Any
+    defer: Any
+    deferrable: bool
+
+    def _let_pass(self, until: float, limit: TimeLimit, kwargs: dict[str, Any]) -> None:
+        """
+        Let time pass, in the triggerer if it is worth it; Airflow then begins again elsewhere.
+
+        :param until: seconds since 1970.
+        :param limit: when the task has to be over.
+        :param kwargs: what ``execute_complete`` gets then.
+        """
+        now = clock.now()
+        if self.deferrable and until - now >= DEFERRED_FROM:
+            limit.allows(until)
+            self.log.info(
+                "No worker is held until %s. A triggerer must be running, or this task waits for ever.",
+                format_time(until, now),
+            )
+            self._hand_over(
+                limit.job_id,
+                self._pause_trigger(until, limit),
+                kwargs,
+                timedelta(seconds=self._unheard_at(until, limit) - now + _BACKSTOP),
+            )
+        if until - now >= DEFERRED_FROM:
+            self.log.info("This task holds its worker until %s (deferrable=False).", format_time(until, now))
+        self._sleep_in_time(until - now, limit)
+
+    def _hand_over(
+        self,
+        job_id: str,  # noqa: ARG002 - for subclasses
+        trigger: BaseTrigger,
+        kwargs: dict[str, Any],
+        timeout: timedelta,
+    ) -> None:
+        """Leave the worker; ``execute_complete`` goes on with ``kwargs``."""
+        self.defer(trigger=trigger, method_name="execute_complete", kwargs=kwargs, timeout=timeout)
+
+    def _pause_trigger(self, until: float, limit: TimeLimit) -> BaseTrigger:  # noqa: ARG002 - for subclasses
+        """Give what lets time pass."""
+        return SentinelHubPauseTrigger(until=until)
+
+    @staticmethod
+    def _unheard_at(until: float, limit: TimeLimit) -> float:  # noqa: ARG004 - for subclasses
+        """Say when the task is given up if the triggerer is not heard of, in seconds since 1970."""
+        return until
+
+    @staticmethod
+    def _sleep_in_time(duration: float, limit: TimeLimit) -> None:
+        """Let time pass on the worker."""
+        limit.allows(clock.now() + duration)
+        clock.sleep(max(0.0, duration))
+
+    def _trigger_failure(self, next_method: str, next_kwargs: dict[str, Any] | None) -> TriggerFailure | None:
+        """Tell why the trigger of this task never fired; ``None``: it did."""
+        if next_method != _TRIGGER_FAILED:
+            return None
+        told = next_kwargs or {}
+        failure = TriggerFailure(str(told.get("error", "unknown")))
+        if not failure.timed_out:
+            self.log.error("The trigger failed:\n%s", "".join(told.get("traceback") or ["no traceback"]))
+        return failure

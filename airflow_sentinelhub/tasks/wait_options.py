@@ -1,0 +1,224 @@
+"""How often a sensor looks, how patient it is, and how it ends when that was in vain."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import (
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+)
+
+from airflow_sentinelhub import clock
+from airflow_sentinelhub.exceptions import BatchTimeout, SentinelHubError, ServiceUnavailable
+from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.jobs import Deadlines, GroupVerdict, Outcome, Policy, Verdict
+from airflow_sentinelhub.jobs.formatting import format_time
+from airflow_sentinelhub.jobs.intervals import SHORTEST_INTERVAL, in_words, seconds, some_seconds
+from airflow_sentinelhub.jobs.limit import Limit
+from airflow_sentinelhub.links.batch import note_resumed
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+LONGEST_INTERVAL = math.inf
+"""Seconds that it never goes above: the tests of a DAG set this, so that none waits as long as its DAG does."""
+
+# How Airflow says that a trigger did not come to its event, and why.
+_TRIGGER_FAILED = "__fail__"
+_TRIGGER_TIMEOUT = "Trigger timeout"
+
+_SLOWEST = 3
+_BACKSTOP = 180.0
+_WORKER_MARGIN = 3.0
+
+
+class ResultUnavailable(ServiceUnavailable):
+    """What was waited for is there, but the rest of its result cannot be read now."""
+
+
+TEMPLATED_LIMITS = ("start_grace", "stall_timeout", "outage_tolerance")
+"""Arguments of :class:`Patient` that are templates."""
+
+
+class Patient:
+    """
+    How often a task looks at jobs, and how patient it is: what its arguments come to.
+
+    For operators whose attributes are named as those of :class:`SentinelHubPatientSensor`.
+    """
+
+    log: Any
+    deferrable: bool
+    poke_interval: float
+    timeout: float
+    execution_timeout: timedelta | None
+    may_slow_down: bool
+
+    start_grace = Limit(lambda _, name, value: seconds(name, value))
+    stall_timeout = Limit(lambda _, name, value: seconds(name, value))
+    outage_tolerance = Limit(lambda _, name, value: some_seconds(name, value))
+
+    def _policy(self, poke_interval: float, analysis_poke_interval: float) -> Policy:
+        return Policy(
+            poll_interval=poke_interval,
+            analysis_poll_interval=analysis_poke_interval,
+            start_grace=self.start_grace,
+            stall_timeout=self.stall_timeout,
+            outage_tolerance=self.outage_tolerance,
+            slowest_poll_interval=_SLOWEST * poke_interval if self.may_slow_down else None,
+        )
+
+    def _intervals(self) -> dict[str, float]:
+        """The intervals that the user can set, by the name of their argument."""
+        return {"poke_interval": self.poke_interval}
+
+    def _limits(self, is_local: bool, started_at: float) -> tuple[Policy, Deadlines]:
+        """
+        Say how often to look, and until when.
+
+        :param is_local: whether the service is on this machine, and may be asked as often as one likes.
+        :param started_at: when the wait began, in seconds since 1970.
+        """
+        floor = 0.0 if is_local else SHORTEST_INTERVAL
+        intervals = {
+            name: min(max(floor, interval), LONGEST_INTERVAL) for name, interval in self._intervals().items()
+        }
+        poke_interval = intervals["poke_interval"]
+        policy = self._policy(poke_interval, intervals.get("analysis_poke_interval", poke_interval))
+        execution_timeout_at = None
+        if self.execution_timeout is not None:
+            # On a worker Airflow interrupts the task at that moment; the clear message has to come before.
+            allowed = self.execution_timeout.total_seconds()
+            margin = 0.0 if self.deferrable else min(_WORKER_MARGIN, allowed / 10)
+            execution_timeout_at = clock.now() + allowed - margin
+        return policy, Deadlines(started_at, started_at + self.timeout, execution_timeout_at)
+
+    def _tell_beginning(self, awaited: str, policy: Policy, deadlines: Deadlines) -> None:
+        for name, interval in self._intervals().items():
+            used = getattr(policy, name.replace("poke", "poll"))
+            if used != interval:
+                self.log.info(
+                    "%s is %s from %g s to %g s.",
+                    name,
+                    "raised" if used > interval else "lowered",
+                    interval,
+                    used,
+                )
+        often = f"every {in_words(policy.poll_interval)}"
+        if policy.analysis_poll_interval != policy.poll_interval:
+            often += f" ({in_words(policy.analysis_poll_interval)} during its analysis)"
+        if policy.slowest_poll_interval is not None:
+            often += f", {in_words(policy.slowest_poll_interval)} at most while nothing changes"
+        self.log.info(
+            "Waiting until %s: looking %s, until %s at most.",
+            awaited,
+            often,
+            format_time(deadlines.first, deadlines.started_at),
+        )
+        if self.deferrable:
+            self.log.info(
+                "No worker is held meanwhile (deferrable=True is the default here, whatever [operators] "
+                "default_deferrable says). A triggerer must be running, or this task waits for ever."
+            )
+
+    @staticmethod
+    def _backstop(policy: Policy, deadlines: Deadlines) -> timedelta:
+        """Give Airflow's own timeout, which stands behind ours: only ours can say what it waited for."""
+        left = max(0.0, deadlines.first - clock.now())
+        return timedelta(seconds=left + 2 * policy.poll_interval + _BACKSTOP)
+
+
+class SentinelHubPatientSensor(Patient, BaseSensorOperator):
+    """
+    Waits for batch jobs; its subclasses say for which.
+
+    :param sentinelhub_conn_id: the Airflow connection (templated).
+    :param deferrable: wait in the triggerer, without a worker slot. Unlike in Airflow's own sensors this is the
+        default, since jobs run for hours, and ``[operators] default_deferrable`` has no effect; a triggerer has to
+        be running. ``mode`` matters only without it.
+    :param poke_interval: between two looks at the job, in seconds or as a ``timedelta``. Deferred waits of one
+        account share their requests, and come up to a fifth of it early or late for that. Without it, a job at
+        which nothing has changed for a long time is looked at up to three times less often than by default.
+    :param start_grace: how long to wait for somebody to start the job before
+        :class:`~airflow_sentinelhub.exceptions.BatchNotStarted` is raised, in seconds or as a ``timedelta``
+        (default: 1 hour; templated); ``None``: until the timeout.
+    :param stall_timeout: how long the job may show no change of progress, cost or time stamp before
+        :class:`~airflow_sentinelhub.exceptions.BatchStalled` is raised (default ``None``: until the timeout;
+        templated).
+    :param outage_tolerance: for how long the service may give no usable answer before
+        :class:`~airflow_sentinelhub.exceptions.ServiceUnavailable` is raised (default: 6 hours; templated).
+    :param kwargs: everything else that ``BaseSensorOperator`` takes. ``timeout`` (default: 7 days) ends the
+        wait for good, ``execution_timeout`` ends the attempt with
+        :class:`~airflow_sentinelhub.exceptions.BatchTimeout`, which is retried. With ``soft_fail`` or
+        ``never_fail`` both skip the task; a job that failed is a failed task whatever they say.
+    """
+
+    ui_color = "#dff3e4"
+
+    default_poke_interval: ClassVar[float]
+
+    def __init__(
+        self,
+        *,
+        sentinelhub_conn_id: str = SentinelHubHook.default_conn_name,
+        deferrable: bool = True,
+        poke_interval: timedelta | float | None = None,
+        start_grace: timedelta | float | str | None = 3600.0,
+        stall_timeout: timedelta | float | str | None = None,
+        outage_tolerance: timedelta | float | str = 6 * 3600.0,
+        **kwargs: Any,
+    ) -> None:
+        interval = self.default_poke_interval if poke_interval is None else poke_interval
+        super().__init__(poke_interval=interval, **kwargs)
+        self.may_slow_down = poke_interval is None
+        self.sentinelhub_conn_id = sentinelhub_conn_id
+        self.deferrable = deferrable
+        self.start_grace = start_grace
+        self.stall_timeout = stall_timeout
+        self.outage_tolerance = outage_tolerance
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Say what became of a wait whose trigger never fired; only a real timeout may skip the task."""
+        note_resumed(self)
+        if next_method == _TRIGGER_FAILED:
+            failure = next_kwargs or {}
+            reason = failure.get("error", "unknown")
+            if reason != _TRIGGER_TIMEOUT:
+                self.log.error("The trigger failed:\n%s", "".join(failure.get("traceback") or ["no traceback"]))
+                raise SentinelHubError(
+                    f"The trigger of this wait ended without a verdict ({reason}). Nothing was stopped: clear "
+                    "this task to wait again."
+                )
+            limit = self.execution_timeout
+            retried = limit is not None and limit.total_seconds() <= self.timeout
+            if retried and not (self.soft_fail or self.never_fail):
+                raise BatchTimeout(
+                    "execution_timeout has passed, and the trigger of this wait has not said anything: is a "
+                    "triggerer running? Nothing was stopped."
+                )
+        return super().resume_execution(next_method, next_kwargs, context)
+
+    def _tell_beginning(self, awaited: str, policy: Policy, deadlines: Deadlines) -> None:
+        super()._tell_beginning(awaited, policy, deadlines)
+        if self.deferrable and (self.exponential_backoff or self.max_wait):
+            self.log.warning("exponential_backoff and max_wait have no effect while deferrable=True.")
+        if self.silent_fail:
+            self.log.warning("silent_fail has no effect: trouble with the service never fails a poke.")
+
+    def _tell_delay(self, error: ResultUnavailable, deadlines: Deadlines) -> None:
+        """Say that the task goes on waiting for its result, unless time is up."""
+        if clock.now() >= deadlines.first:
+            raise error
+        self.log.warning("The job is done, but its result cannot be read now, so this task waits on. %s", error)
+
+    def _failure(self, verdict: Verdict | GroupVerdict) -> Exception:
+        """Give the exception that ends the task as a verdict says that is no success, the same in every mode."""
+        if verdict.is_timeout and (self.soft_fail or self.never_fail):
+            return AirflowSkipException(f"{verdict.message} Skipped, as soft_fail or never_fail wants it.")
+        if verdict.outcome is Outcome.TIMEOUT:
+            return AirflowSensorTimeout(verdict.message)
+        return verdict.exception()

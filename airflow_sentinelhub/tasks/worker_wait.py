@@ -1,0 +1,161 @@
+"""Waiting on a worker: poking in one process, or rescheduled from one to the next."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow_sentinelhub import clock
+from airflow_sentinelhub.exceptions import SentinelHubError
+from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.jobs import Deadlines, Verdict
+from airflow_sentinelhub.jobs.error_rules import UNREADABLE_READINGS
+from airflow_sentinelhub.polling.fetch_many import whose
+from airflow_sentinelhub.waits.fetch import Look, look_at, look_elsewhere
+from airflow_sentinelhub.waits.wait import Terms, Wait
+
+try:
+    from airflow.sdk.exceptions import AirflowRescheduleException
+except ImportError:  # below Airflow 3.3
+    from airflow.exceptions import AirflowRescheduleException
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_sentinelhub.client.batch import BatchClient
+
+_KEY = "sentinelhub_wait"
+_REREAD_PAUSE = 10.0
+
+
+class Waiter(Protocol):
+    """What a wait on a worker has to know of its task."""
+
+    @property
+    def log(self) -> Any:
+        """The task's log."""
+
+    @property
+    def reschedule(self) -> bool:
+        """Whether each look is a process of its own."""
+
+    @property
+    def exponential_backoff(self) -> Any:
+        """Whether pauses grow, by Airflow's own rule."""
+
+
+class WorkerWait:
+    """
+    A wait that looks at the job itself.
+
+    In reschedule mode each look is a process of its own. What has to be remembered lies in Airflow's task state
+    store, which came with Airflow 3.3 (XComs are wiped before every reschedule). Below that, nothing is
+    remembered: what is seen is taken to last since the first look, and what may not last is read twice at once.
+
+    Its attribute ``deadlines`` holds those of the attempt.
+
+    :param sensor: the sensor that waits, or an operator that does.
+    :param sentinelhub_conn_id: its Airflow connection.
+    :param context: Airflow's context.
+    :param terms: what is waited for.
+    """
+
+    def __init__(self, sensor: Waiter, sentinelhub_conn_id: str, context: Context, terms: Terms) -> None:
+        self._sensor: Any = sensor
+        self._hook = SentinelHubHook(sentinelhub_conn_id)
+        self._store: Any = context.get("task_state_store") if sensor.reschedule else None
+        self._attempt = context["ti"].try_number
+        self._forgetful = sensor.reschedule and self._store is None
+        if self._forgetful:
+            if terms.policy.stall_timeout is not None:
+                sensor.log.warning("stall_timeout has no effect in mode='reschedule' below Airflow 3.3.")
+            pause = min(terms.policy.poll_interval, _REREAD_PAUSE)
+            terms = replace(
+                terms,
+                policy=replace(terms.policy, confirm_after=pause, stall_timeout=None, slowest_poll_interval=None),
+            )
+        saved = self._saved(terms.job_id)
+        if saved.get("deadlines"):
+            # The execution timeout is one of the attempt, and not of each of its processes.
+            terms = replace(terms, deadlines=Deadlines(**saved["deadlines"]))
+        elif self._forgetful:
+            first = context["ti"].get_first_reschedule_date(context)
+            since = first.timestamp() if first else None
+            saved = {"wait": {"memory": {"began": since, "assumed_since": since}}}
+        self.deadlines = terms.deadlines
+        self._wait = Wait(terms, sensor.log.log, stored=saved.get("wait"))
+        self._pokes = 1
+
+    def verdict(self) -> Verdict:
+        """
+        Look at the job until the wait is over.
+
+        :return: a final verdict.
+        :raises AirflowRescheduleException: in reschedule mode, when the next look is due later.
+        """
+        while True:
+            verdict = self._poke()
+            if verdict.is_final:
+                return verdict
+            now = clock.now()
+            self.pause(self._backed_off(self._wait.pause(now), now))
+
+    def pause(self, duration: float) -> None:
+        """
+        Let time pass: sleep, or give the worker back.
+
+        :param duration: seconds.
+        :raises AirflowRescheduleException: in reschedule mode.
+        """
+        self._pokes += 1
+        if not self._sensor.reschedule:
+            clock.sleep(duration)
+            return
+        if self._store is not None:
+            saved = {
+                "attempt": self._attempt,
+                "request_id": self._wait.terms.job_id,
+                "deadlines": dataclasses.asdict(self.deadlines),
+                "wait": self._wait.to_json(),
+            }
+            self._store.set(_KEY, saved)
+        when = datetime.fromtimestamp(clock.now() + duration, UTC)
+        raise AirflowRescheduleException(when)  # type: ignore[no-untyped-call]
+
+    def _poke(self) -> Verdict:
+        try:
+            # Read each time, so that a secret that was rotated meanwhile is found.
+            client = self._hook.get_conn(self._wait.terms.api)
+        except SentinelHubError as error:
+            return self._wait.see(error, clock.now())
+        with client:
+            verdict = self._wait.see(self._look(client), clock.now())
+            for _ in range(UNREADABLE_READINGS - 1):
+                if not self._forgetful or verdict.is_final or not self._wait.awaits_confirmation:
+                    break
+                clock.sleep(self._wait.pause(clock.now()))
+                verdict = self._wait.see(self._look(client), clock.now())
+        return look_elsewhere(verdict, self._hook.get_conn)
+
+    def _look(self, client: BatchClient) -> Look:
+        return whose(client, look_at(client, self._wait.terms.job_id, light=self._wait.light_will_do))
+
+    def _backed_off(self, pause: float, now: float) -> float:
+        """Let the user's ``exponential_backoff`` and ``max_wait`` make a pause longer, but never miss the end."""
+        if not self._sensor.exponential_backoff:
+            return pause
+        deadlines = self._wait.terms.deadlines
+        longer: float = self._sensor._get_next_poke_interval(
+            deadlines.started_at, lambda: now - deadlines.started_at, min(self._pokes, 60)
+        )
+        return max(pause, min(longer, deadlines.first - now))
+
+    def _saved(self, job_id: str) -> dict[str, Any]:
+        """Give what an earlier process of this attempt saved."""
+        saved = None if self._store is None else self._store.get(_KEY)
+        # The store outlives retries and clears; what another attempt left there is not ours.
+        if isinstance(saved, dict) and (saved.get("attempt"), saved.get("request_id")) == (self._attempt, job_id):
+            return saved
+        return {}

@@ -1,0 +1,194 @@
+"""What a trigger does whose task owns a job: it ends the job when the task is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from airflow.triggers.base import BaseTrigger
+from asgiref.sync import sync_to_async
+
+from airflow_sentinelhub import clock
+from airflow_sentinelhub.exceptions import SentinelHubError
+from airflow_sentinelhub.hooks.client_factory import make_client
+from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.jobs import BatchJob, MissingJob
+from airflow_sentinelhub.jobs import action_messages as words
+from airflow_sentinelhub.jobs.intervals import in_words
+from airflow_sentinelhub.jobs.kill_rules import REMOVED, KillAction, was_killed
+from airflow_sentinelhub.jobs.wait_rules import NOT_FOUND_GRACE
+from airflow_sentinelhub.triggers.task_state import state_of
+from airflow_sentinelhub.triggers.triggerer_log import log_in_triggerer
+from airflow_sentinelhub.waits.fetch import look_at
+from airflow_sentinelhub.waits.quick_stop import Ending, end_job
+
+if TYPE_CHECKING:
+    from airflow_sentinelhub.client.config import ClientConfig
+    from airflow_sentinelhub.jobs import BatchApi
+
+_TIME_TO_KILL = 25.0
+"""Seconds for which Airflow is held up by a kill; it allows 30 (``[triggerer] on_kill_timeout``)."""
+
+_ASKED_AGAIN_FOR = 15 * 60.0
+"""Seconds for which a stop is asked for again: a job may be queued for minutes, and the service busy or away."""
+
+_MISSING_FOR = NOT_FOUND_GRACE
+"""The same while the job is 404: a new one may run although it cannot be read yet."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 3.0, 30.0
+_BUDGET = 10.0
+
+_FOLLOWED_FOR = 10 * 60.0
+"""Seconds for which a job that was asked to stop is looked at, so that the log tells what it has cost."""
+
+_UNDER_WAY: set[asyncio.Task[None]] = set()
+"""What goes on after Airflow has ended the trigger. The event loop alone would not keep it."""
+
+
+class OwningTrigger(BaseTrigger):
+    """
+    Stops the job of its task when the task is killed.
+
+    Airflow calls :meth:`on_kill` (since 3.3) not only when somebody marks the task as failed: also when it is
+    cleared, when a newer attempt has taken up the job, and when a triggerer that was frozen finds that another
+    one has its triggers. So what counts is the state of the task.
+
+    What becomes of the job is written into the log of the task and, from warnings on, into the triggerer's own:
+    Airflow closes the first one seconds after a kill, and deletes it with its DAG.
+
+    Its subclasses set ``fired`` before they yield their event.
+    """
+
+    api: BatchApi
+    request_id: str
+    sentinelhub_conn_id: str
+    kill_action: KillAction
+    fired: bool
+
+    _is_late = False
+    """Whether Airflow may have closed the log of the task."""
+
+    _is_stopping = False
+    """Whether the service has taken the stop, and only the end of the job is waited for."""
+
+    async def on_kill(self) -> None:
+        """Stop the job, if its task was killed."""
+        if self.fired:
+            return
+        # Said before Airflow or the service is asked anything: the log names the job, whatever comes of that.
+        self.log.info("The wait for %s was ended from outside. Airflow is asked why.", self._label())
+        ending = asyncio.create_task(self._end())
+        _UNDER_WAY.add(ending)
+        ending.add_done_callback(_UNDER_WAY.discard)
+        until = clock.monotonic() + _TIME_TO_KILL
+        # The supervisor cancels again every second, which must not reach what is under way.
+        while not ending.done() and (left := until - clock.monotonic()) > 0:
+            try:
+                await asyncio.wait({ending}, timeout=left)
+            except asyncio.CancelledError:
+                continue
+        if ending.done():
+            return
+        self._is_late = True
+        if not self._is_stopping:
+            # The first question for a state starts an API in the triggerer: 84 seconds were seen.
+            self.log.warning(
+                "That takes longer than Airflow waits. What becomes of %s is told here, or in the triggerer's own "
+                "log once Airflow has closed this one.",
+                self._label(),
+            )
+
+    async def _end(self) -> None:
+        try:
+            await self._stop_if_killed()
+        except asyncio.CancelledError:
+            self._tell(logging.ERROR, f"The triggerer ends, so {self._label()} may go on: stop it yourself.")
+            raise
+        except SentinelHubError as error:
+            self._tell(logging.ERROR, f"{self._label()} was not stopped: {error}")
+        except Exception as error:
+            self.log.exception("%s was not stopped:", self._label())
+            log_in_triggerer(logging.ERROR, f"{self._label()} was not stopped: {type(error).__name__}")
+
+    async def _stop_if_killed(self) -> None:
+        began, pause = clock.monotonic(), _FIRST_PAUSE
+        until = began + _ASKED_AGAIN_FOR
+        while self.kill_action.stops(state := await self._state()):
+            if pause == _FIRST_PAUSE:
+                self._tell_kill(state)
+            config = await SentinelHubHook(self.sentinelhub_conn_id).aget_config()
+            ending = await asyncio.to_thread(self._stop, config)
+            if ending.missing:
+                until = min(until, began + _MISSING_FOR)
+            if not (ending.again or ending.missing) or clock.monotonic() >= until:
+                self._tell(ending.level, ending.line)
+                self._is_stopping = ending.accepted
+                if ending.accepted:
+                    await self._tell_last_state(config)
+                return
+            if pause == _FIRST_PAUSE:
+                again_for = in_words(until - began)
+                self._tell(logging.WARNING, f"{_for_now(ending)} It is asked again for {again_for}.")
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        self._tell_left(state)
+
+    def _tell_kill(self, state: str | None) -> None:
+        # Said before it is done: under Python 3.11 Airflow closes the log of the task after two seconds.
+        line = f"This task was killed (it is {state}), so {self._label()} is asked to stop."
+        if state == REMOVED:
+            self._tell(logging.WARNING, f"{line} The task was renamed or deleted in its DAG file.")
+        else:
+            self._tell(logging.INFO, line)
+
+    def _tell_left(self, state: str | None) -> None:
+        """Say that the job goes on, and whether somebody has it now."""
+        if state is None:
+            gone = "Airflow does not know the task any more: was its DAG deleted?"
+            self._tell(logging.WARNING, f"{gone} {words.left(self._label())}")
+        elif was_killed(state):
+            how = "was renamed or deleted in its DAG file" if state == REMOVED else f"was killed (it is {state})"
+            left = words.left(self._label(), f"on_kill='{self.kill_action}'")
+            self._tell(logging.WARNING, f"This task {how}. {left}")
+        else:
+            self._tell(logging.INFO, f"The task is {state}, so {self._label()} was left alone.")
+
+    async def _tell_last_state(self, config: ClientConfig) -> None:
+        """Say where the job has come to rest, and what it has cost."""
+        until, pause = clock.monotonic() + _FOLLOWED_FOR, _FIRST_PAUSE
+        while True:
+            look = await asyncio.to_thread(self._look, config)
+            if isinstance(look, BatchJob) and (look.is_over or clock.monotonic() >= until):
+                self._tell(logging.WARNING, words.now_is(look))
+                return
+            if clock.monotonic() >= until:
+                self._tell(logging.WARNING, f"{self._label()} cannot be looked at: {look}")
+                return
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def _state(self) -> str | None:
+        # Through Airflow's own way from threads to the triggerer's loop; the call itself would block that.
+        return None if self.task_instance is None else await sync_to_async(state_of)(self.task_instance)
+
+    def _stop(self, config: ClientConfig) -> Ending:
+        # A kill does not queue for the account's limit.
+        with make_client(config, self.api, admitted=True) as client:
+            return end_job(client, self.request_id, _BUDGET, clock.now())
+
+    def _look(self, config: ClientConfig) -> BatchJob | MissingJob | SentinelHubError:
+        with make_client(config, self.api) as client:
+            return look_at(client, self.request_id, budget=_BUDGET)
+
+    def _tell(self, level: int, line: str) -> None:
+        self.log.log(level, "%s", line)
+        if level >= logging.WARNING or self._is_late:
+            log_in_triggerer(level, line)
+
+    def _label(self) -> str:
+        return f"{self.api.display_name} job {self.request_id}"
+
+
+def _for_now(ending: Ending) -> str:
+    return "The job is not found (404), as a new one may be for minutes." if ending.missing else ending.line

@@ -1,0 +1,417 @@
+"""
+Whoever follows the list to tell when jobs end: each end once, whatever happens in between.
+
+What was told is kept in a notebook that outlives this process. An end is noted before it is told, and noted as
+told when whoever takes it says that it is safe. If the process ends in between, nobody knows: then the end is told
+again, and says that it may be a repetition.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from airflow_sentinelhub.exceptions import SentinelHubError
+from airflow_sentinelhub.jobs import BatchApi, Bookmark, EventFilter, Goal, Memory, News, Policy, Reading, end_of
+from airflow_sentinelhub.jobs.completion_cursor import MOST_OPEN, short
+from airflow_sentinelhub.jobs.intervals import in_words
+from airflow_sentinelhub.jobs.wait_rules import may_be_missing_until, rests
+from airflow_sentinelhub.polling.list_cycle import BOTTOM, TOP, NextSight, Sight, Unreadable
+from airflow_sentinelhub.waits.progress_log import Say, harmless, plain
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 100
+"""Ends that are noted and told together, and jobs that are read before the event loop may do something else."""
+
+RESTING_INTERVAL = 600.0
+"""Seconds between two looks at jobs of which nothing is expected, unless a page that is read anyway shows them."""
+
+Tell = Callable[[Sequence[dict[str, Any]]], Awaitable[None]]
+
+
+class Notebook(Protocol):
+    """Keeps one value of plain JSON, also when this process ends."""
+
+    async def read(self) -> object:
+        """Give the value; ``None`` if there is none."""
+
+    async def write(self, value: dict[str, Any]) -> None:
+        """Replace the value."""
+
+
+class MemoryNotebook:
+    """A notebook that is lost with the process."""
+
+    def __init__(self) -> None:
+        self._value: object = None
+
+    async def read(self) -> object:
+        """Give the value."""
+        return self._value
+
+    async def write(self, value: dict[str, Any]) -> None:
+        """Replace the value."""
+        self._value = value
+
+
+@dataclass(frozen=True, slots=True)
+class EventTerms:
+    """
+    What is to be told.
+
+    :param api: the API of the jobs.
+    :param filter: which ends.
+    :param poll_interval: seconds between two looks at the list.
+    :param since: when the notebook is empty, ended jobs that were created from then on are told as well, in
+        seconds since 1970; ``None``: none of them.
+    :param apart: seconds that lie between the last end that is told and the one before it.
+    """
+
+    api: BatchApi
+    filter: EventFilter
+    poll_interval: float
+    since: float | None = None
+    apart: float = 0.0
+
+
+class EndsWatch:
+    """
+    Finds the ends that are new, and has them told.
+
+    It asks nobody by itself: it is fed with sights of the list. Nothing that goes wrong ends it.
+
+    :param terms: what is to be told.
+    :param notebook: where it is noted.
+    :param tell: hands events over, and returns when they are safe.
+    :param say: writes a line into the log.
+    :param writer: tells this watch from others with the same notebook: one that was frozen and goes on, while
+        another one has taken its place.
+    """
+
+    def __init__(self, terms: EventTerms, notebook: Notebook, tell: Tell, say: Say, writer: str) -> None:
+        self.terms = terms
+        self._notebook = notebook
+        self._tell = tell
+        self._say = harmless(say)
+        self._writer = writer
+        self._mark: Bookmark | None = None
+        self._written: Bookmark | None = None
+        self.poll_interval = terms.poll_interval
+        self._told_at = -math.inf
+        self._has_seen = False
+        self._memories: dict[str, Memory] = {}
+        self._moving: frozenset[str] = frozenset()
+        self._missing: dict[str, float] = {}
+        self._created: dict[str, float] = {}
+        self._unreadable: frozenset[str] = frozenset()
+        self._newest: float | None = None
+        self._looked_back_at = self._rested_at = float("-inf")
+        self._left_alone_until = float("-inf")
+        self._trouble_since: float | None = None
+        self._notebook_failed = False
+        self._too_many = False
+        self._said_cut = False
+        self._said_over = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can come any more: each job that was asked for by its id has ended for good."""
+        mark = self._mark
+        return (
+            self.terms.filter.request_ids is not None
+            and mark is not None
+            and mark.since is not None
+            and not mark.open
+        )
+
+    def look_every(self, seconds: float) -> None:
+        """
+        Look less often than was asked for.
+
+        :param seconds: between two looks.
+        """
+        if seconds != self.poll_interval:
+            self._say(logging.INFO, f"poll_interval is raised from {self.poll_interval:g} s to {seconds:g} s.")
+        self.poll_interval = seconds
+
+    async def next_sight(self, now: float) -> NextSight | None:
+        """
+        Say what has to be seen at once or next.
+
+        :param now: seconds since 1970.
+        :return: ``None`` if it cannot be said yet, as the notebook cannot be read; ask again later.
+        """
+        if self._mark is None and not await self._open_notebook(now):
+            return None
+        mark = self._mark or Bookmark()
+        first = mark.since is None
+        after = self.poll_interval if self._has_seen else 0.0
+        ids = self.terms.filter.request_ids
+        if ids is not None:
+            return NextSight(after, created_from=TOP, jobs=frozenset(ids if first else mark.open))
+        if mark.since is None:
+            return NextSight(after, created_from=BOTTOM)
+        rest = now - self._rested_at >= RESTING_INTERVAL
+        jobs = frozenset(mark.open) if rest else self._moving & mark.open.keys()
+        created_from = mark.since
+        if self._newest is not None and now - self._looked_back_at < RESTING_INTERVAL:
+            # What is older was seen, unless it comes onto the list late.
+            created_from = math.nextafter(self._newest, TOP)
+        else:
+            self._looked_back_at = now
+        return NextSight(after, created_from=created_from, jobs=jobs)
+
+    async def see(self, look: Sight | SentinelHubError, now: float) -> None:
+        """
+        Take a sight into account, and tell what is new.
+
+        :param look: what was seen, or why nothing was.
+        :param now: seconds since 1970.
+        """
+        self._has_seen = True
+        if isinstance(look, SentinelHubError):
+            self.in_trouble(look, now)
+            return
+        if self._trouble_since is not None:
+            self._say(logging.INFO, f"{self._service} answers again, after {in_words(now - self._trouble_since)}.")
+            self._trouble_since = None
+        if self._mark is None:
+            raise RuntimeError("see() was called before next_sight()")
+        if look.cut and not self._said_cut:
+            self._say(
+                logging.WARNING,
+                f"The list of {self._service} jobs goes on and on: {len(look.jobs):,} jobs of it were seen. Ends "
+                "of jobs behind them are not told, unless request_ids names them.",
+            )
+        self._said_cut = look.cut
+        readings = await self._read(look, now)
+        newest = max((each.created for each in look.jobs if each.created is not None), default=None)
+        self._newest = newest if self._newest is None else max(self._newest, newest or self._newest)
+        self._mark = self._with_unreadable(self._mark, look.unreadable)
+        self._mark = self._without_missing(self._mark, look.missing, now)
+        self._remember_what_moves(readings, now)
+        while not await self._settle(readings, now):
+            if self._mark.since is None:
+                return  # what was noted is lost, so the whole list has to be seen
+        if self.is_over and not self._said_over:
+            self._said_over = True
+            self._say(
+                logging.INFO,
+                f"All {self._service} jobs of request_ids have ended for good: nothing is left to tell.",
+            )
+
+    def in_trouble(self, error: SentinelHubError, now: float) -> None:
+        """
+        Take note that the list cannot be seen; it is said once.
+
+        :param error: why.
+        :param now: seconds since 1970.
+        """
+        if self._trouble_since is None:
+            self._trouble_since = now
+            self._say(
+                logging.WARNING,
+                f"{plain(error)} Ends of {self._service} jobs are told when it is over; until then it is tried "
+                "again and again.",
+            )
+
+    @property
+    def _service(self) -> str:
+        return self.terms.api.display_name
+
+    async def _read(self, sight: Sight, now: float) -> list[Reading]:
+        """Say of each job whether it has ended; what has to be read twice is remembered until then."""
+        readings, memories = [], {}
+        first = self._mark is None or self._mark.since is None
+        again = 0.0 if first else self.poll_interval
+        policy = Policy(self.poll_interval, self.poll_interval, start_grace=None, confirm_after=again)
+        for number, listed in enumerate(sight.jobs, start=1):
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)  # the first sight is of all jobs of the account
+            if not self.terms.filter.wants(listed):
+                continue
+            memory = self._memories.get(listed.key, Memory())
+            try:
+                if first:
+                    # Nothing is told of it now, so it may well be started again.
+                    _, memory = end_of(listed.job, policy, now, memory)
+                end, memory = end_of(listed.job, policy, now, memory)
+            except Exception as error:  # an error of the provider about one job hides no other
+                log.error("Job %s could not be assessed.", listed.key, exc_info=error)
+                continue
+            if memory.candidate:
+                memories[listed.key] = memory
+            readings.append(Reading(listed, end))
+        self._memories = memories
+        return readings
+
+    def _with_unreadable(self, mark: Bookmark, unreadable: Sequence[Unreadable]) -> Bookmark:
+        """Keep jobs that cannot be read among those that may end, and say so once."""
+        ids = self.terms.filter.request_ids
+        concerned = {
+            each.key: each
+            for each in unreadable
+            if (
+                each.key in ids
+                if ids is not None
+                else each.key in mark.open or (each.created is not None and mark.is_new(each.key, each.created))
+            )
+        }
+        for key in sorted(concerned.keys() - self._unreadable):
+            self._say(
+                logging.WARNING,
+                f"{plain(concerned[key].error)} The end of {self._service} job {key} is told when it can be read.",
+            )
+        self._unreadable = frozenset(concerned)
+        return replace(mark, open=dict.fromkeys(concerned, "") | dict(mark.open)) if concerned else mark
+
+    def _without_missing(self, mark: Bookmark, missing: frozenset[str], now: float) -> Bookmark:
+        ids = self.terms.filter.request_ids
+        concerned = missing & (mark.open.keys() | set(ids or ()))
+        # One that is missing for the first time is asked for again, and a new one for some minutes.
+        gone = {
+            job
+            for job in concerned & self._missing.keys()
+            if now >= may_be_missing_until(self._created.get(job), self._missing[job])
+        }
+        self._missing = {job: self._missing.get(job, now) for job in concerned - gone}
+        for job in sorted(gone):
+            self._say(
+                logging.WARNING if ids else logging.INFO,
+                f"{self._service} job {job} is not there any more, so its end will not be told.",
+            )
+        return replace(mark.without(gone), open=dict.fromkeys(self._missing, "") | dict(mark.without(gone).open))
+
+    def _remember_what_moves(self, readings: list[Reading], now: float) -> None:
+        """Note which jobs have to be looked at each time, and when the others were."""
+        mark = self._mark or Bookmark()
+        seen = {reading.listed.key for reading in readings}
+        known = self._created | {
+            each.listed.key: each.listed.created for each in readings if each.listed.created is not None
+        }
+        if mark.open.keys() <= seen | self._missing.keys() | self._unreadable:
+            self._rested_at = now
+        moving = {
+            each.listed.key
+            for each in readings
+            if each.end is None and not rests(each.listed.job, Goal.COMPLETION)
+        }
+        self._moving = frozenset(moving | (self._moving - seen) | self._missing.keys())
+        self._created = {key: created for key, created in known.items() if key in mark.open or key in self._moving}
+
+    async def _settle(self, readings: list[Reading], now: float) -> bool:
+        """
+        Tell what is new, and note it.
+
+        :return: ``False`` if somebody else has written meanwhile, and it has to be looked at again.
+        """
+        before = self._mark or Bookmark()
+        mark, news = before.review(readings, now, self.terms.since)
+        mark = mark.told([each for each in news if not self.terms.filter.matches(each.listed)])
+        news = [each for each in news if self.terms.filter.matches(each.listed)]
+        if now < self._left_alone_until:
+            # Somebody is just telling them, or was interrupted: if he lives, he notes it soon.
+            news = [each for each in news if short(each.key) not in mark.telling]
+        if not news and mark == self._written:
+            self._mark = mark
+            return True
+        try:
+            if await self._somebody_else_wrote(now):
+                return False
+            for batch in _batches(news):
+                if batch[-1] is news[-1]:
+                    await self._keep_apart()
+                repeated = mark.telling
+                self._mark = mark = await self._write(mark.about_to_tell(batch))
+                # Two that look at the same moment both find that nobody else has written: the later one may tell.
+                if await self._somebody_else_wrote(now):
+                    return False
+                await self._tell([self._event(each, short(each.key) in repeated) for each in batch])
+                self._told_at = asyncio.get_running_loop().time()
+                self._mark = mark = mark.told(batch)
+            self._mark = await self._write(mark)
+        except Exception as error:
+            # What was not noted was not told: the next look finds the same ends again.
+            self._notebook_trouble(error)
+        return True
+
+    async def _keep_apart(self) -> None:
+        await asyncio.sleep(self._told_at + self.terms.apart - asyncio.get_running_loop().time())
+
+    def _event(self, news: News, may_be_repeated: bool) -> dict[str, Any]:
+        event = {"api": self.terms.api.value, "key": news.key, "may_be_repeated": may_be_repeated}
+        return {**news.listed.job.to_json(), "event": event}
+
+    async def _open_notebook(self, now: float) -> bool:
+        try:
+            stored = await self._notebook.read()
+        except Exception as error:
+            self._notebook_trouble(error)
+            return False
+        self._adopt(stored, now)
+        return True
+
+    def _adopt(self, stored: object, now: float) -> None:
+        try:
+            mark = Bookmark.from_json(stored)
+        except ValueError as error:
+            self._say(
+                logging.ERROR, f"What was noted of earlier ends cannot be read ({error}), so this begins anew."
+            )
+            mark = Bookmark()
+        self._mark, self._written, self._newest = mark, None, None
+        if mark.telling:
+            self._left_alone_until = now + self.poll_interval
+
+    async def _somebody_else_wrote(self, now: float) -> bool:
+        """Look whether another watch has taken the place of this one; then what it noted holds."""
+        stored = await self._notebook.read()
+        writer = stored.get("writer") if isinstance(stored, dict) else None
+        if stored is None or writer == self._writer or self._written is None:
+            return False
+        self._say(
+            logging.INFO,
+            "Another triggerer has told ends of the same jobs meanwhile; this one goes on from there.",
+        )
+        self._adopt(stored, now)
+        return True
+
+    async def _write(self, mark: Bookmark) -> Bookmark:
+        mark = replace(mark, writer=self._writer)
+        await self._notebook.write(mark.to_json())
+        self._written = mark
+        if self._notebook_failed:
+            self._notebook_failed = False
+            self._say(logging.INFO, "Airflow notes again what is told.")
+        too_many = len(mark.open) > MOST_OPEN
+        if too_many and not self._too_many:
+            self._say(
+                logging.WARNING,
+                f"{len(mark.open)} jobs may still end; only {MOST_OPEN} of them are remembered when this "
+                "triggerer is restarted. Name the jobs with request_ids.",
+            )
+        self._too_many = too_many
+        return mark
+
+    def _notebook_trouble(self, error: Exception) -> None:
+        if not self._notebook_failed:
+            self._notebook_failed = True
+            self._say(
+                logging.WARNING,
+                # Only its type: the text may come from any backend of the state store and hold anything.
+                f"Airflow cannot note or take what is to be told ({type(error).__name__}). Ends are told when it "
+                "can; it is tried again and again.",
+            )
+
+
+def _batches(news: list[News]) -> Iterator[list[News]]:
+    """Divide what is told into what is noted together; the last end comes by itself."""
+    for start in range(0, len(news) - 1, AT_ONCE):
+        yield news[start : min(start + AT_ONCE, len(news) - 1)]
+    if news:
+        yield news[-1:]

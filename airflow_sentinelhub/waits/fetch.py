@@ -1,0 +1,147 @@
+"""One look at a job, with everything that can come of it as a value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from airflow_sentinelhub.exceptions import NotFound, SentinelHubError
+from airflow_sentinelhub.jobs import BatchApi, BatchJob, JobStatus, MissingJob, Outcome, Verdict, wait_messages
+from airflow_sentinelhub.waits.job_reading import read_job, unexpected
+
+Look = BatchJob | MissingJob | SentinelHubError
+"""The job, a 404, or the reason why neither could be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextLook:
+    """
+    What a wait wants to see next.
+
+    :param after: seconds from now.
+    :param exact: not a moment earlier, otherwise somewhat earlier will do, together with others.
+    :param last: it is the last one, and is wanted then even if it will only show that the service is away.
+    :param certain: by a request for this job alone; otherwise a list will do, which may lag behind.
+    :param light: the user action does not matter.
+    :param latest: seconds from now after which no pause of everybody may delay it: then time is up.
+    """
+
+    after: float
+    exact: bool = False
+    last: bool = False
+    certain: bool = False
+    light: bool = False
+    latest: float = math.inf
+
+
+class JobReader(Protocol):
+    """What is needed of a client to look at jobs; it neither waits nor tries again by itself."""
+
+    @property
+    def api(self) -> BatchApi:
+        """The API that is asked."""
+
+    def get(self, job_id: str, *, budget: float | None = None) -> dict[str, Any]:
+        """Ask for the whole job."""
+
+    def status(self, job_id: str, *, budget: float | None = None) -> dict[str, Any]:
+        """Ask for its state alone, where the API can."""
+
+
+class ListReader(JobReader, Protocol):
+    """A client that lists jobs, too, and whose caller keeps to the account's limit."""
+
+    def list(self, *, budget: float | None = None) -> Iterator[list[dict[str, Any]]]:
+        """Give the account's jobs page by page, the newest first; each page is one request."""
+
+    def admit(self) -> float:
+        """Give 0 when one request may be sent now, otherwise the seconds after which to ask again."""
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
+def look_at(reader: JobReader, job_id: str, *, light: bool = False, budget: float | None = 0) -> Look:
+    """
+    Ask for a job.
+
+    :param reader: the client.
+    :param job_id: the job.
+    :param light: ask for the state alone, which lacks the user action; if this may be the last look, it is
+        followed by a whole one.
+    :param budget: the seconds in which the client may begin to ask again; ``None``: its own default. Only who
+        may block has any.
+    """
+    look = look_once(reader, job_id, light, budget)
+    return look_once(reader, job_id, False, budget) if wants_the_rest(look) else look
+
+
+def look_once(reader: JobReader, job_id: str, light: bool, budget: float | None = 0) -> Look:
+    """Ask for a job with one request, see :func:`look_at`."""
+    try:
+        payload = reader.status(job_id, budget=budget) if light else reader.get(job_id, budget=budget)
+    except NotFound as error:
+        return MissingJob(reader.api, job_id) if knows_of_no_such_job(error) else error
+    except SentinelHubError as error:
+        return error
+    except MemoryError:
+        raise
+    except Exception as error:
+        return unexpected(error)
+    return read_job(reader.api, payload, job_id=job_id, light=light)
+
+
+def knows_of_no_such_job(error: NotFound) -> bool:
+    """Whether a 404 is the service's: without its error object it is a gateway's page, which knows of no job."""
+    return error.code is not None
+
+
+def wants_the_rest(look: Look) -> bool:
+    """Whether a light look may be the last one, which is to be whole, so that XComs are alike in every mode."""
+    moving = (JobStatus.ANALYSING, JobStatus.PROCESSING)
+    return isinstance(look, BatchJob) and look.light and look.status not in moving
+
+
+def may_be_elsewhere(verdict: Verdict) -> bool:
+    """
+    Whether it may help to look for a job in V2: V1 is gone, and its sensor has the most obvious name.
+
+    A job that is not found is looked for there with the first 404 already: if it is there, nothing is gained by
+    waiting for it.
+    """
+    first_404 = verdict.outcome is Outcome.WAITING and verdict.missing and verdict.warn and verdict.job is None
+    return verdict.api is BatchApi.PROCESS_V1 and (verdict.outcome is Outcome.NOT_FOUND or first_404)
+
+
+def found_elsewhere(verdict: Verdict, look: Look) -> Verdict:
+    """
+    Say in a verdict that the job belongs to V2, if that is so. Then it is final.
+
+    :param verdict: of a V1 job that was not found.
+    :param look: at the job of the same id in V2.
+    """
+    if not isinstance(look, BatchJob):
+        return verdict
+    message = wait_messages.belongs_to_v2(MissingJob(verdict.api, verdict.job_id))
+    return replace(verdict, outcome=Outcome.NOT_FOUND, message=message, warn=False)
+
+
+def look_elsewhere(
+    verdict: Verdict, reader_for: Callable[[BatchApi], AbstractContextManager[JobReader]]
+) -> Verdict:
+    """
+    Look for a V1 job that was not found in V2, and say so in the verdict if it is there.
+
+    :param verdict: how a wait or an action ended; all but a V1 job that was not found is handed back as it is.
+    :param reader_for: gives a client of another API of the same account.
+    """
+    if not may_be_elsewhere(verdict):
+        return verdict
+    try:
+        with reader_for(BatchApi.PROCESS) as reader:
+            return found_elsewhere(verdict, look_at(reader, verdict.job_id))
+    except SentinelHubError:  # it is only a help
+        return verdict

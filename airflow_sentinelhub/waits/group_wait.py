@@ -1,0 +1,123 @@
+"""Many waits that are one: each job has its own, and together they have one story and one verdict."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from airflow_sentinelhub.jobs import (
+    BatchApi,
+    Deadlines,
+    Goal,
+    GroupVerdict,
+    Outcome,
+    Policy,
+    Quorum,
+    Verdict,
+    assess_group,
+)
+from airflow_sentinelhub.waits.group_progress_log import GroupStory
+from airflow_sentinelhub.waits.progress_log import Say
+from airflow_sentinelhub.waits.wait import Terms, Wait
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTerms:
+    """
+    What is waited for, and on which terms.
+
+    :param api: the API of the jobs.
+    :param job_ids: their ids, each once.
+    :param quorum: how many of them have to be done.
+    :param policy: how often to look at each and how patient to be.
+    :param deadlines: when to give up; the same for all.
+    """
+
+    api: BatchApi
+    job_ids: Sequence[str]
+    quorum: Quorum
+    policy: Policy
+    deadlines: Deadlines
+
+
+class GroupWait:
+    """
+    Knows what happened so far in the wait for a group.
+
+    It does no I/O, like :class:`~airflow_sentinelhub.waits.wait.Wait`, of which it has one for each job.
+
+    :param terms: what is waited for.
+    :param say: writes a line into the task log.
+    :param stored: what each wait knows at the beginning.
+    :param jitter: gives random numbers from 0 to 1.
+    """
+
+    def __init__(
+        self, terms: GroupTerms, say: Say, stored: object = None, jitter: Callable[[], float] = random.random
+    ) -> None:
+        self.terms = terms
+        self._story = GroupStory(terms.api, say)
+        self.waits = {
+            job_id: Wait(
+                Terms(terms.api, job_id, Goal.COMPLETION, terms.policy, terms.deadlines),
+                say,
+                stored,
+                jitter,
+                self._story.of(job_id),
+            )
+            for job_id in terms.job_ids
+        }
+        self._ended: dict[str, Verdict] = {}
+
+    @property
+    def pending(self) -> list[str]:
+        """The jobs whose waits are not over."""
+        return [job_id for job_id in self.waits if job_id not in self._ended]
+
+    @property
+    def members(self) -> dict[str, Verdict | None]:
+        """The latest verdict on each job."""
+        return {job_id: self._ended.get(job_id) or self._so_far(wait) for job_id, wait in self.waits.items()}
+
+    def end(self, verdict: Verdict, now: float) -> None:
+        """
+        Take in that the wait for one job is over.
+
+        :param verdict: a final one.
+        :param now: seconds since 1970.
+        """
+        self._ended[verdict.job_id] = verdict
+        self.waits[verdict.job_id].tell_end(verdict, now)
+
+    def overdue(self, now: float) -> None:
+        """Take in that time is up, and looks that are under way do not come back."""
+        for job_id in self.pending:
+            self.end(self.waits[job_id].overdue(), now)
+
+    def verdict(self) -> GroupVerdict:
+        """Give the verdict on the group as it stands."""
+        terms = self.terms
+        return assess_group(self.members, terms.quorum, terms.api, terms.deadlines)
+
+    def tell(self, now: float) -> None:
+        """
+        Write into the log what is new.
+
+        :param now: seconds since 1970.
+        """
+        self._story.tell(self.members, now)
+
+    def tell_end(self, verdict: GroupVerdict, now: float) -> None:
+        """
+        Write the verdict into the log.
+
+        :param verdict: a final one.
+        :param now: seconds since 1970.
+        """
+        self._story.ended(verdict, now - self.terms.deadlines.started_at)
+
+    def _so_far(self, wait: Wait) -> Verdict | None:
+        if wait.job is None:
+            return None
+        return Verdict(Outcome.WAITING, self.terms.api, wait.terms.job_id, job=wait.job)

@@ -1,0 +1,207 @@
+"""
+What a task log tells of a wait: few lines, each of which says something new.
+
+Changes of status, progress at most every 5 points or 10 minutes, troubles when they begin, every 10 minutes and
+when they end, and the verdict.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from airflow_sentinelhub.exceptions import SentinelHubError
+from airflow_sentinelhub.jobs import BatchApi, BatchJob, JobStatus, Outcome, UserAction, Verdict
+from airflow_sentinelhub.jobs.cost import in_units
+from airflow_sentinelhub.jobs.formatting import format_time
+from airflow_sentinelhub.jobs.intervals import in_words
+from airflow_sentinelhub.jobs.json_record import StoredRecord
+from airflow_sentinelhub.jobs.plain_text import cut, encodable
+
+PROGRESS_STEP = 5.0
+"""Points of percentage between two lines about progress."""
+
+QUIET_AT_MOST = 600.0
+"""Seconds after which a line is due even if nothing happened."""
+
+LONGEST_LOG_LINE = 4000
+"""Characters of a line in a task log at most."""
+
+Say = Callable[[int, str], None]
+"""Writes a line: its level (as in :mod:`logging`) and its text."""
+
+log = logging.getLogger(__name__)
+
+
+def harmless(say: Say) -> Say:
+    """Return what writes lines that every log can take, and never raises: a log that fails ends no wait."""
+
+    def say_harmlessly(level: int, text: str) -> None:
+        try:
+            say(level, cut(encodable(text), LONGEST_LOG_LINE))
+        except Exception as error:
+            log.debug("A line of a task log could not be written.", exc_info=error)
+
+    return say_harmlessly
+
+
+@dataclass(frozen=True, slots=True)
+class Told(StoredRecord):
+    """
+    What the log already says; times are seconds since 1970.
+
+    :param state: status and user action.
+    :param percentage: the last percentage.
+    :param at: when the last line was written.
+    :param progress_from: percentage when processing was first seen, from which the rate is taken.
+    :param progress_since: when that was.
+    :param trouble_since: when the current trouble began; 0: none.
+    :param trouble_at: when it was last written about.
+    """
+
+    state: str = ""
+    percentage: float | None = None
+    at: float = 0.0
+    progress_from: float | None = None
+    progress_since: float = 0.0
+    trouble_since: float = 0.0
+    trouble_at: float = 0.0
+
+
+class Story:
+    """
+    Tells one wait.
+
+    :param api: the API of the job.
+    :param job_id: the job.
+    :param say: writes a line.
+    :param told: what an earlier part of the same wait already said.
+    """
+
+    def __init__(self, api: BatchApi, job_id: str, say: Say, told: Told | None = None) -> None:
+        self._name = f"{api.display_name} job {job_id[:8]}"
+        self._label = f"{api.display_name} job {job_id}: "
+        self._say = harmless(say)
+        self.told = told or Told()
+
+    def job_seen(self, job: BatchJob, now: float) -> None:
+        """
+        Tell what is new about a job.
+
+        :param job: the job as just seen.
+        :param now: seconds since 1970.
+        """
+        told = self.told
+        state = f"{job.word} {job.user_action}" if job.status is JobStatus.CREATED else job.word
+        if job.status is not JobStatus.PROCESSING or job.completion_percentage is None:
+            told = replace(told, progress_from=None)
+        elif told.progress_from is None or job.completion_percentage < told.progress_from:
+            told = replace(told, progress_from=job.completion_percentage, progress_since=now)
+        moved = abs((job.completion_percentage or 0.0) - (told.percentage or 0.0)) >= PROGRESS_STEP
+        if state != told.state or moved or now - told.at >= QUIET_AT_MOST:
+            self._say(logging.INFO, f"{self._name}: {_state_line(job, told, now)}")
+            told = replace(told, state=state, percentage=job.completion_percentage, at=now)
+        self.told = told
+
+    def warned(self, verdict: Verdict, now: float) -> None:
+        """Tell what is odd, where the rules say that it is time to."""
+        if verdict.warn:
+            self._say(logging.WARNING, verdict.message)
+            self.told = replace(self.told, at=now)
+
+    def trouble(self, error: SentinelHubError, verdict: Verdict, until: float, now: float) -> None:
+        """
+        Tell that the job cannot be seen.
+
+        :param error: why.
+        :param verdict: what follows from it.
+        :param until: when the wait would be given up, in seconds since 1970.
+        :param now: seconds since 1970.
+        """
+        told = self.told
+        since = told.trouble_since or now
+        due = not told.trouble_since or now - told.trouble_at >= QUIET_AT_MOST
+        if verdict.warn:
+            self._say(logging.WARNING, f"{self._name}: {verdict.message.removeprefix(self._label)}")
+        elif due:
+            lasted = f"not seen for {in_words(now - since)} now. " if told.trouble_since else ""
+            until_when = f"Waiting on, until {format_time(until, now)} at most."
+            why = plain(error).removeprefix(self._label)
+            self._say(logging.WARNING, f"{self._name}: {lasted}{why} {until_when}")
+        else:
+            return
+        self.told = replace(told, trouble_since=since, trouble_at=now)
+
+    def trouble_over(self, now: float) -> None:
+        """Tell that the service answers again, if it did not."""
+        if self.told.trouble_since:
+            lasted = in_words(now - self.told.trouble_since)
+            self._say(logging.INFO, f"{self._name}: the service answers again, after {lasted}.")
+            self.told = replace(self.told, trouble_since=0.0, trouble_at=0.0)
+
+    def ended(self, verdict: Verdict, lasted: float) -> None:
+        """
+        Tell the verdict.
+
+        :param verdict: the decision.
+        :param lasted: how long the wait took, in seconds.
+        """
+        if verdict.outcome is Outcome.DONE:
+            self._say(logging.INFO, verdict_line(verdict, lasted))
+        else:
+            self._say(logging.ERROR, verdict.message)
+
+
+def verdict_line(verdict: Verdict, lasted: float | None = None) -> str:
+    """
+    Say in one line how a wait ended.
+
+    :param verdict: a final one.
+    :param lasted: how long it took, in seconds.
+    """
+    if verdict.outcome is not Outcome.DONE:
+        return verdict.message
+    waited = "" if lasted is None else f"waited {in_words(lasted)}"
+    if verdict.message:
+        return f"{verdict.message} {waited.capitalize()}.".removesuffix(" .")
+    said = [verdict.job.word if verdict.job else "done"]
+    if verdict.job and verdict.job.cost_pu:
+        said.append(in_units(verdict.job.cost_pu))
+    if waited:
+        said.append(waited)
+    return f"{verdict.api.display_name} job {verdict.job_id}: {', '.join(said)}."
+
+
+def _state_line(job: BatchJob, told: Told, now: float) -> str:
+    parts = [job.word or "no status"]
+    if job.status is JobStatus.PROCESSING and job.completion_percentage is not None:
+        parts[0] += f" {job.completion_percentage:.0f} %"
+    if job.status is JobStatus.CREATED and job.user_action not in (None, UserAction.NONE):
+        parts.append(f"{job.user_action} was asked for")
+    if job.cost_pu:
+        parts.append(in_units(job.cost_pu))
+    rate, left = _pace(job, told, now)
+    if rate is not None:
+        a_minute = rate * 60
+        parts.append(f"{a_minute:.0f} %/min" if a_minute >= 10 else f"{a_minute:.2g} %/min")
+    if left is not None:
+        parts.append(f"about {in_words(left)} left")
+    return ", ".join(parts)
+
+
+def _pace(job: BatchJob, told: Told, now: float) -> tuple[float | None, float | None]:
+    """Percent a second, and seconds left at that rate."""
+    if told.progress_from is None or job.completion_percentage is None:
+        return None, None
+    gained, took = job.completion_percentage - told.progress_from, now - told.progress_since
+    if gained <= 0 or took <= 0:
+        return None, None
+    rate = gained / took
+    return rate, max(0.0, 100.0 - job.completion_percentage) / rate
+
+
+def plain(error: SentinelHubError) -> str:
+    """Give an error's text as a sentence."""
+    text = str(error).strip()
+    return text if text.endswith((".", "!", "?")) else text + "."

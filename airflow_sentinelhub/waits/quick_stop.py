@@ -1,0 +1,82 @@
+"""Stopping a job in a hurry, when whoever watched it is about to go."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Protocol
+
+from airflow_sentinelhub.exceptions import (
+    BadRequest,
+    Conflict,
+    NotFound,
+    SentinelHubError,
+    ServiceUnavailable,
+)
+from airflow_sentinelhub.jobs import Action, Already, BatchJob, MissingJob, plan
+from airflow_sentinelhub.jobs import action_messages as words
+from airflow_sentinelhub.waits.fetch import JobReader, look_at
+
+
+class JobStopper(JobReader, Protocol):
+    """A client that stops jobs, too."""
+
+    def stop(self, job_id: str, *, budget: float | None = None) -> None:
+        """Ask for a job to be stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """
+    What came of a stop.
+
+    :param level: of the line in the log.
+    :param line: says it.
+    :param again: it may succeed later: the service was busy or away, or the job is queued, and can be stopped only
+        once it is analysed (section 5.4).
+    :param missing: the service says 404, which it also does of a job in its first minutes.
+    :param accepted: the job is on its way to its end.
+    """
+
+    level: int
+    line: str
+    again: bool = False
+    missing: bool = False
+    accepted: bool = False
+
+
+def end_job(client: JobStopper, job_id: str, budget: float, now: float) -> Ending:
+    """
+    Ask the service to stop a job, and look at it only if it refuses: there may be no time for more.
+
+    :param client: asks the service.
+    :param job_id: the job.
+    :param budget: seconds in which the client may begin to ask again.
+    :param now: seconds since 1970.
+    :return: what came of it.
+    """
+    label = f"{client.api.display_name} job {job_id}"
+    try:
+        client.stop(job_id, budget=budget)
+    except (BadRequest, Conflict, NotFound) as refusal:
+        look = look_at(client, job_id, budget=budget)
+        if isinstance(look, MissingJob):
+            return Ending(logging.INFO, f"{label} is gone, so there is nothing to stop.", missing=True)
+        if not isinstance(look, BatchJob):
+            return Ending(logging.ERROR, _not_stopped(label, f"{refusal} {look}"))
+        step = plan(Action.STOP, look, now)
+        if isinstance(step, Already):
+            return Ending(logging.INFO, step.message, accepted=not look.is_over)
+        return Ending(logging.ERROR, _not_stopped(label, f"{refusal} {words.now_is(look)}"), again=True)
+    except SentinelHubError as error:
+        again = isinstance(error, ServiceUnavailable)
+        return Ending(logging.ERROR, _not_stopped(label, str(error)), again)
+    line = f"{label} was asked to stop. What is done or in flight is charged."
+    return Ending(logging.WARNING, line, accepted=True)
+
+
+def _not_stopped(label: str, reason: str) -> str:
+    return (
+        f"{label} COULD NOT BE STOPPED and may go on spending processing units: {reason} Stop it with "
+        "SentinelHubBatchStopOperator or in the service's dashboard."
+    )

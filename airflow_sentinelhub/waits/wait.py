@@ -1,0 +1,213 @@
+"""One wait: takes looks at a job, gives the verdict, and says when to look again."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from airflow_sentinelhub.exceptions import InvalidPayload, SentinelHubError
+from airflow_sentinelhub.jobs import (
+    BatchApi,
+    BatchJob,
+    Deadlines,
+    Goal,
+    JobStatus,
+    Memory,
+    MissingJob,
+    Outcome,
+    Policy,
+    Verdict,
+    assess,
+    assess_trouble,
+    pause_after,
+)
+from airflow_sentinelhub.jobs.redaction import REDACT
+from airflow_sentinelhub.waits.fetch import Look, NextLook
+from airflow_sentinelhub.waits.progress_log import Say, Story, Told
+
+log = logging.getLogger(__name__)
+
+_SHORTEST_PAUSE = 0.1
+
+# Read twice as well, but not about the job: to ask for each one by itself would tell nothing more.
+_NOT_OF_THE_JOB = (Outcome.INVALID_CREDENTIALS, Outcome.INVALID_CONNECTION)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """
+    What is waited for, and on which terms.
+
+    :param api: the job's API.
+    :param job_id: its id.
+    :param goal: what is waited for.
+    :param policy: how often to look and how patient to be.
+    :param deadlines: when to give up.
+    """
+
+    api: BatchApi
+    job_id: str
+    goal: Goal
+    policy: Policy
+    deadlines: Deadlines
+
+
+class Wait:
+    """
+    Knows what happened so far in one wait.
+
+    It does no I/O: triggers feed it from their poller, sensors that poke from their own requests.
+
+    :param terms: what is waited for.
+    :param say: writes a line into the task log.
+    :param stored: what :meth:`to_json` gave in an earlier process of the same wait.
+    :param jitter: gives random numbers from 0 to 1.
+    :param story: tells this wait, where it is not told by itself; ``say`` is not used then.
+    """
+
+    def __init__(
+        self,
+        terms: Terms,
+        say: Say,
+        stored: object = None,
+        jitter: Callable[[], float] = random.random,
+        story: Story | None = None,
+    ) -> None:
+        stored = stored if isinstance(stored, dict) else {}
+        self.terms = terms
+        self._memory = Memory.from_json(stored.get("memory"))
+        self._story = story or Story(terms.api, terms.job_id, say, Told.from_json(stored.get("told")))
+        self._jitter = jitter
+        self._job: BatchJob | None = None
+        self._pause = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Give what has to be remembered when the wait goes on in another process."""
+        return {"memory": self._memory.to_json(), "told": self._story.told.to_json()}
+
+    @property
+    def job(self) -> BatchJob | None:
+        """The job as last seen."""
+        return self._job
+
+    @property
+    def awaits_confirmation(self) -> bool:
+        """Whether something was read that counts only when it is read again."""
+        return bool(self._memory.candidate)
+
+    @property
+    def light_will_do(self) -> bool:
+        """
+        Whether the next look can do without the user action.
+
+        It only matters while the job may be resting; its absence saves the service (and us) the request's
+        evalscript and geometry.
+        """
+        return (
+            self.terms.api.facts.light_status
+            and self.terms.goal is Goal.COMPLETION
+            and self._job is not None
+            and self._job.status in (JobStatus.ANALYSING, JobStatus.PROCESSING)
+        )
+
+    def see(self, look: Look, now: float) -> Verdict:
+        """
+        Take a look into account.
+
+        :param look: the job, a 404, or why there is neither.
+        :param now: seconds since 1970, when the look was taken.
+        :return: the verdict; unless it is final, :meth:`pause` tells when to look again.
+        """
+        verdict = self._judged(look, now)
+        if not verdict.is_final:
+            terms = self.terms
+            verdict = terms.deadlines.verdict(terms.api, terms.job_id, self._job, now) or verdict
+        return verdict if verdict.job is not None else replace(verdict, job=self._job)
+
+    def overdue(self) -> Verdict:
+        """Give the verdict when time is up and a look that is under way does not come back."""
+        terms = self.terms
+        return terms.deadlines.passed(terms.api, terms.job_id, self._job)
+
+    def tell_end(self, verdict: Verdict, now: float) -> None:
+        """
+        Write the verdict into the log.
+
+        :param verdict: a final one.
+        :param now: seconds since 1970.
+        """
+        self._story.ended(verdict, now - self.terms.deadlines.started_at)
+
+    def pause(self, now: float) -> float:
+        """
+        Seconds until the next look is due, which is never after the deadline.
+
+        :param now: seconds since 1970.
+        """
+        return max(_SHORTEST_PAUSE, min(self._pause, self.terms.deadlines.first - now))
+
+    def next_look(self, now: float) -> NextLook:
+        """
+        Say when the next look is due, and which one it has to be.
+
+        :param now: seconds since 1970.
+        """
+        confirms = self.awaits_confirmation
+        last = self._pause > self.terms.deadlines.first - now
+        return NextLook(
+            after=self.pause(now),
+            # A confirmation counts only an interval later, and the deadline has passed only when it has.
+            exact=confirms or last,
+            last=last,
+            certain=confirms and self._memory.candidate not in _NOT_OF_THE_JOB,
+            light=self.light_will_do,
+            latest=max(_SHORTEST_PAUSE, self.terms.deadlines.first - now),
+        )
+
+    def _judged(self, look: Look, now: float) -> Verdict:
+        """Judge a look. What cannot be judged counts as an answer that cannot be read."""
+        if not isinstance(look, SentinelHubError):
+            try:
+                return self._answer(look, now)
+            except MemoryError:
+                raise
+            except Exception as error:
+                log.error("A look at %s could not be judged.", look.label, exc_info=error)
+                look = InvalidPayload(
+                    f"{look.label}: what the service says of it cannot be judged "
+                    f"({REDACT.line(f'{type(error).__name__}: {error}', 300)}).",
+                    job_id=look.id,
+                    api=look.api.value,
+                )
+        return self._trouble(look, now)
+
+    def _answer(self, look: BatchJob | MissingJob, now: float) -> Verdict:
+        terms = self.terms
+        self._story.trouble_over(now)
+        verdict, self._memory = assess(look, terms.goal, terms.policy, now, self._memory)
+        if isinstance(look, BatchJob):
+            self._job = look
+        if not verdict.is_final:  # else the verdict says the rest
+            self._story.warned(verdict, now)
+            if isinstance(look, BatchJob):
+                self._story.job_seen(look, now)
+        seen = look if isinstance(look, BatchJob) else None
+        if self._memory.candidate:
+            self._pause = terms.policy.confirmation_pause(seen)
+        elif seen is None:  # a new job may be readable in a moment, one that was seen is asked for as before
+            self._pause = terms.policy.interval(self._job)
+        else:
+            self._pause = terms.policy.interval(seen, now - self._memory.state_since)
+        return verdict
+
+    def _trouble(self, error: SentinelHubError, now: float) -> Verdict:
+        terms = self.terms
+        verdict, self._memory = assess_trouble(error, terms.api, terms.job_id, terms.policy, now, self._memory)
+        if not verdict.is_final:
+            left = terms.policy.outage_tolerance - self._memory.outage_seconds
+            self._story.trouble(error, verdict, min(now + left, terms.deadlines.first), now)
+        self._pause = pause_after(error, terms.policy, self._memory, self._jitter())
+        return verdict

@@ -23,7 +23,7 @@ from airflow_sentinelhub.emulator.response_recorder import SCRIPTED_FIELDS
 from airflow_sentinelhub.emulator.routing import layouts, tiling_grid_paths
 from airflow_sentinelhub.emulator.serializers import Payload
 from airflow_sentinelhub.emulator.service import Service
-from airflow_sentinelhub.emulator.tilinggrids import TILING_GRIDS
+from airflow_sentinelhub.emulator.tiling_grids import TILING_GRIDS
 from airflow_sentinelhub.jobs import BatchApi, UrlLayout
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from airflow_sentinelhub.emulator.emulated_job import Job
-from airflow_sentinelhub.emulator.tiling import tile_statuses
+from airflow_sentinelhub.emulator.tile_states import tile_statuses
 from airflow_sentinelhub.jobs import JobStatus, TileStatus
 
 NO_DATA = "No data"

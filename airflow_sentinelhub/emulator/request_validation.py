@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_sentinelhub.emulator import limits
 from airflow_sentinelhub.emulator.refusals import ServiceError
-from airflow_sentinelhub.emulator.tilinggrids import TILING_GRIDS
+from airflow_sentinelhub.emulator.tiling_grids import TILING_GRIDS
 from airflow_sentinelhub.jobs import BatchApi
 
 MASK = "*****"

@@ -12,7 +12,7 @@ from airflow_sentinelhub.emulator import limits
 from airflow_sentinelhub.emulator.control import Control
 from airflow_sentinelhub.emulator.embedded import Emulator
 from airflow_sentinelhub.emulator.object_store import Folder
-from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.emulator.sample_requests import sample_request
 from airflow_sentinelhub.emulator.scenario import ENDS, Fate
 from airflow_sentinelhub.emulator.timeline import Step
 from airflow_sentinelhub.jobs import BatchApi, JobStatus, StopReason, UserAction

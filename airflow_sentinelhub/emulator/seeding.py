@@ -12,7 +12,7 @@ from airflow_sentinelhub.emulator import limits, request_validation
 from airflow_sentinelhub.emulator.emulated_job import Job
 from airflow_sentinelhub.emulator.job_store import KeptJobs
 from airflow_sentinelhub.emulator.lifecycle import ON_THE_WAY, whole_life
-from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.emulator.sample_requests import sample_request
 from airflow_sentinelhub.emulator.scenario import ENDS, Fate
 from airflow_sentinelhub.emulator.serializers import EVERYTHING
 from airflow_sentinelhub.emulator.timeline import Script

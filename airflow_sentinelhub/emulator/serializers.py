@@ -9,7 +9,7 @@ from typing import Any
 from airflow_sentinelhub.emulator.emulated_job import Job
 from airflow_sentinelhub.emulator.service_clock import wire
 from airflow_sentinelhub.emulator.settings import Settings
-from airflow_sentinelhub.emulator.tiling import tile_count
+from airflow_sentinelhub.emulator.tile_states import tile_count
 from airflow_sentinelhub.jobs import BatchApi, JobStatus
 
 DOMAIN_ACCOUNT_ID = "e1e5c2a0-4d5b-4f7e-9c1e-0f6b7f1d2a10"

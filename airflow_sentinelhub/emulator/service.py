@@ -25,7 +25,7 @@ from airflow_sentinelhub.emulator.seeding import place, place_foreign
 from airflow_sentinelhub.emulator.serializers import Payload, light_status, payload, request_payload
 from airflow_sentinelhub.emulator.service_clock import ServiceClock
 from airflow_sentinelhub.emulator.settings import Settings
-from airflow_sentinelhub.emulator.tiling import tiles
+from airflow_sentinelhub.emulator.tile_states import tiles
 from airflow_sentinelhub.emulator.transitions import perform
 from airflow_sentinelhub.jobs import BatchApi, JobStatus, UserAction
 

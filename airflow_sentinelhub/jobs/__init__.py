@@ -16,9 +16,8 @@ from airflow_sentinelhub.jobs.api import BatchApi, UrlLayout
 from airflow_sentinelhub.jobs.completion import End, end_of
 from airflow_sentinelhub.jobs.completion_cursor import Bookmark, News, Reading
 from airflow_sentinelhub.jobs.completion_filter import EventFilter, read_filter
-from airflow_sentinelhub.jobs.deadlines import Deadlines
 from airflow_sentinelhub.jobs.error_rules import assess_trouble, pause_after
-from airflow_sentinelhub.jobs.feature_counts import Tally, known_statuses
+from airflow_sentinelhub.jobs.feature_counts import Tally, known_statuses, tiles_by_status
 from airflow_sentinelhub.jobs.group_rules import (
     GroupVerdict,
     Members,
@@ -45,9 +44,8 @@ from airflow_sentinelhub.jobs.statuses import (
     TileStatus,
     UserAction,
 )
-from airflow_sentinelhub.jobs.tiles import tiles_by_status
 from airflow_sentinelhub.jobs.verdict import Outcome, Verdict, job_error
-from airflow_sentinelhub.jobs.wait_policy import Goal, Policy
+from airflow_sentinelhub.jobs.wait_policy import Deadlines, Goal, Policy
 from airflow_sentinelhub.jobs.wait_rules import assess
 from airflow_sentinelhub.jobs.wait_state import Memory
 

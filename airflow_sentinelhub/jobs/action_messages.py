@@ -5,7 +5,7 @@ from __future__ import annotations
 from airflow_sentinelhub.exceptions import SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.jobs import wait_messages
 from airflow_sentinelhub.jobs.api import BatchApi
-from airflow_sentinelhub.jobs.intervals import in_words
+from airflow_sentinelhub.jobs.formatting import in_words
 from airflow_sentinelhub.jobs.job import BatchJob
 from airflow_sentinelhub.jobs.restart_lock import lock_seconds
 from airflow_sentinelhub.jobs.statuses import JobStatus, StopReason, UserAction

@@ -22,7 +22,7 @@ from airflow_sentinelhub.exceptions import (
 )
 from airflow_sentinelhub.jobs import wait_messages
 from airflow_sentinelhub.jobs.api import BatchApi
-from airflow_sentinelhub.jobs.intervals import in_words
+from airflow_sentinelhub.jobs.formatting import in_words
 from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
 from airflow_sentinelhub.jobs.wait_policy import Policy
 from airflow_sentinelhub.jobs.wait_rules import confirm

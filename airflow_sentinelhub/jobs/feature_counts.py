@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from airflow_sentinelhub.jobs.api import BatchApi
-from airflow_sentinelhub.jobs.plain_text import cut
+from airflow_sentinelhub.jobs.job import LONGEST_WORD
+from airflow_sentinelhub.jobs.plain_text import cut, one_line
 from airflow_sentinelhub.jobs.redaction import REDACT
 from airflow_sentinelhub.jobs.statuses import FeatureStatus, StatisticsStatus, TileStatus
-from airflow_sentinelhub.jobs.untrusted_json import RECORD
+from airflow_sentinelhub.jobs.untrusted_json import RECORD, clean
 
 NO_DATA = "No data"
 """Error of a feature that is DONE, as there was nothing to process."""
@@ -132,3 +133,43 @@ def errors_of(tile: Mapping[str, Any]) -> Iterator[str]:
 def shortened(text: str) -> str:
     """Give a text as one line that is not too long for a log."""
     return REDACT.line(text, _LONGEST_ERROR)
+
+
+_GEOMETRY_FIELDS = frozenset({"geometry", "origin"})
+
+
+def tiles_by_status(
+    tiles: Iterable[Mapping[str, Any]], *, include_geometry: bool = False
+) -> dict[str, list[dict[str, Any]]]:
+    """
+    Group tiles by status.
+
+    All six statuses are keys, whether or not a tile has them: the dictionary travels as JSON, where a missing
+    key is a ``KeyError`` in the task that reads it. A status that this version does not know gets a key of
+    its own.
+
+    :param tiles: tile payloads as the service sends them.
+    :param include_geometry: keep ``geometry`` and ``origin``, which are most of a tile's size.
+    """
+    grouped: dict[str, list[dict[str, Any]]] = {status.value: [] for status in TileStatus}
+    for tile in tiles:
+        word, kept = read_tile(tile, include_geometry=include_geometry)
+        grouped.setdefault(word, []).append(kept)
+    return grouped
+
+
+def read_tile(tile: Mapping[str, Any], *, include_geometry: bool = False) -> tuple[str, dict[str, Any]]:
+    """
+    Give a tile's status, and the tile as it goes to XCom: cleaned and bounded.
+
+    :param tile: its payload.
+    :param include_geometry: keep ``geometry`` and ``origin``.
+    """
+    kept = clean({key: value for key, value in tile.items() if include_geometry or key not in _GEOMETRY_FIELDS})
+    return status_word(kept.get("status")), kept
+
+
+def status_word(value: object) -> str:
+    """Spell a status as a key of the dictionary, whatever stands in its place: one short line."""
+    word = "" if value is None else one_line(str(clean(value)).upper(), LONGEST_WORD)
+    return word or "UNKNOWN"

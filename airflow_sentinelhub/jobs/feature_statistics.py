@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from airflow_sentinelhub.jobs.feature_counts import status_word
 from airflow_sentinelhub.jobs.plain_text import cut
 from airflow_sentinelhub.jobs.statuses import StatisticsStatus
-from airflow_sentinelhub.jobs.tiles import status_word
 from airflow_sentinelhub.jobs.untrusted_json import clean
 
 _OK = "OK"

@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs.api import BatchApi
-from airflow_sentinelhub.jobs.deadlines import Deadlines
-from airflow_sentinelhub.jobs.intervals import in_words
+from airflow_sentinelhub.jobs.formatting import in_words
 from airflow_sentinelhub.jobs.job import BatchJob
 from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
+from airflow_sentinelhub.jobs.wait_policy import Deadlines
 
 Until = Literal["all", "any"] | int
 

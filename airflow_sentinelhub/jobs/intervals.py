@@ -1,4 +1,4 @@
-"""Durations as people say and write them."""
+"""Reading of durations that a DAG gives, in seconds or as a ``timedelta``."""
 
 from __future__ import annotations
 
@@ -6,25 +6,6 @@ from datetime import timedelta
 
 SHORTEST_INTERVAL = 5.0
 """Seconds between two looks that nobody goes below, except on this machine."""
-
-
-def in_words(seconds: float) -> str:
-    """
-    Write a duration with at most two units.
-
-    :param seconds: how long; a negative duration counts as none.
-    """
-    whole = max(0, round(seconds))
-    if whole < 90:
-        return f"{whole} s"
-    minutes = round(whole / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    if minutes < 48 * 60:
-        hours, rest = divmod(minutes, 60)
-        return f"{hours} h {rest} min" if rest else f"{hours} h"
-    days, hours = divmod(round(minutes / 60), 24)
-    return f"{days} d {hours} h" if hours else f"{days} d"
 
 
 def seconds(name: str, duration: timedelta | float | None) -> float | None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from airflow_sentinelhub.jobs.api import BatchApi
-from airflow_sentinelhub.jobs.cost import in_units
-from airflow_sentinelhub.jobs.intervals import in_words
+from airflow_sentinelhub.jobs.formatting import in_units, in_words
 from airflow_sentinelhub.jobs.job import BatchJob, MissingJob
 from airflow_sentinelhub.jobs.statuses import JobStatus, StopReason, UserAction
 from airflow_sentinelhub.jobs.wait_policy import Goal

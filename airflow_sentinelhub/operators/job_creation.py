@@ -10,7 +10,6 @@ from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import InvalidPayload, JobMayExist, SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.jobs import BatchJob, MissingJob, Outcome, Verdict, wait_messages
 from airflow_sentinelhub.jobs import action_messages as words
-from airflow_sentinelhub.jobs.cost import in_units
 from airflow_sentinelhub.jobs.creation_record import (
     CLOCK_SLACK,
     CreationRecord,
@@ -18,10 +17,11 @@ from airflow_sentinelhub.jobs.creation_record import (
     adoptable,
     choose,
 )
+from airflow_sentinelhub.jobs.formatting import in_units
 from airflow_sentinelhub.jobs.restart_lock import moment_of
 from airflow_sentinelhub.operators.final_failure import for_good
 from airflow_sentinelhub.operators.job_action_client import Asker
-from airflow_sentinelhub.operators.superseding import end_superseded
+from airflow_sentinelhub.operators.superseded_job import end_superseded
 from airflow_sentinelhub.tasks.state_store import Ledger
 from airflow_sentinelhub.waits.fetch import look_at
 

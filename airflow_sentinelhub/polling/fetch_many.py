@@ -10,7 +10,7 @@ from airflow_sentinelhub.exceptions import InvalidPayload, RequestRefused, Senti
 from airflow_sentinelhub.jobs import BatchJob
 from airflow_sentinelhub.polling.circuit_breaker import Weather, is_of_account, is_weather
 from airflow_sentinelhub.polling.list_index import Whereabouts
-from airflow_sentinelhub.waits.fetch import ListReader, Look, look_at
+from airflow_sentinelhub.waits.fetch import ListReader, look_at
 from airflow_sentinelhub.waits.job_reading import (
     id_of,
     is_unreadable,
@@ -19,6 +19,7 @@ from airflow_sentinelhub.waits.job_reading import (
     read_job,
     unexpected,
 )
+from airflow_sentinelhub.waits.observation import Look
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from airflow_sentinelhub.polling.circuit_breaker import ENOUGH, Weather, is_of_a
 from airflow_sentinelhub.polling.list_index import Walk, Whereabouts
 from airflow_sentinelhub.polling.requester import THREADS, Asker
 from airflow_sentinelhub.polling.subscription import Subscription
-from airflow_sentinelhub.waits.fetch import ListReader, Look, look_once, wants_the_rest
+from airflow_sentinelhub.waits.fetch import ListReader, look_once, wants_the_rest
 from airflow_sentinelhub.waits.job_reading import (
     id_of,
     is_unreadable,
@@ -24,6 +24,7 @@ from airflow_sentinelhub.waits.job_reading import (
     read_job,
     unexpected,
 )
+from airflow_sentinelhub.waits.observation import Look
 
 log = logging.getLogger(__name__)
 

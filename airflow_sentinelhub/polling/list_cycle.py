@@ -15,7 +15,7 @@ from airflow_sentinelhub.polling.circuit_breaker import is_of_account, is_weathe
 from airflow_sentinelhub.polling.job_cycle import Circumstances
 from airflow_sentinelhub.polling.list_index import cheapest_depth
 from airflow_sentinelhub.polling.subscription import Subscription
-from airflow_sentinelhub.waits.fetch import ListReader, NextLook, knows_of_no_such_job
+from airflow_sentinelhub.waits.fetch import ListReader, knows_of_no_such_job
 from airflow_sentinelhub.waits.job_reading import (
     id_of,
     is_unreadable,
@@ -24,60 +24,13 @@ from airflow_sentinelhub.waits.job_reading import (
     read_listed,
     unexpected,
 )
+from airflow_sentinelhub.waits.observation import BOTTOM, TOP, NextSight, Sight, Unreadable
 
 log = logging.getLogger(__name__)
 
-TOP = float("inf")
-BOTTOM = float("-inf")
 
 MOST_PAGES = 1_000
 """Pages of the list that are read for one look: 100,000 jobs, of which no account has that many at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class NextSight(NextLook):
-    """
-    What somebody wants to see of the list next.
-
-    :param created_from: all jobs that were created from then on, in seconds since 1970, and the newest page;
-        :data:`BOTTOM`: all there are; :data:`TOP`: none of them.
-    :param jobs: these jobs, too, wherever they are.
-    """
-
-    created_from: float = TOP
-    jobs: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """
-    A job of which what the service says cannot be read.
-
-    :param key: its id, in lower case.
-    :param created: when it was created, in seconds since 1970; ``None`` where that cannot be read either.
-    :param error: what is wrong.
-    """
-
-    key: str
-    created: float | None
-    error: InvalidPayload
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """
-    What was seen of the list.
-
-    :param jobs: the newest first; in the order of the list, then those that were asked for by themselves.
-    :param missing: jobs that the service does not know.
-    :param cut: the list went on and on, so that older jobs on it were not seen.
-    :param unreadable: jobs that cannot be read.
-    """
-
-    jobs: tuple[ListedJob, ...]
-    missing: frozenset[str] = frozenset()
-    cut: bool = False
-    unreadable: tuple[Unreadable, ...] = ()
 
 
 @dataclass

@@ -65,8 +65,8 @@ def follow_list(account: Account, api: BatchApi, make_reader: Callable[[], ListR
     :param api: which API.
     :param make_reader: makes the client for ``account`` and ``api``, if none is there.
     :param name: tells one who follows from another.
-    :return: gives a :class:`~airflow_sentinelhub.polling.list_cycle.Sight` for each
-        :class:`~airflow_sentinelhub.polling.list_cycle.NextSight`.
+    :return: gives a :class:`~airflow_sentinelhub.waits.observation.Sight` for each
+        :class:`~airflow_sentinelhub.waits.observation.NextSight`.
     """
     key = _Key(asyncio.get_running_loop(), account.service, api, follows_list=True)
     return _poller(key, account, make_reader).join(name, GATHERING)

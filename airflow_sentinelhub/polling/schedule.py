@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from airflow_sentinelhub.waits.fetch import NextLook
+from airflow_sentinelhub.waits.observation import NextLook
 
 LEEWAY = 0.2
 """Part of its interval by which a wait may be served too early or too late."""

@@ -6,7 +6,7 @@ import asyncio
 import math
 from typing import Protocol
 
-from airflow_sentinelhub.waits.fetch import Look, NextLook
+from airflow_sentinelhub.waits.observation import Look, NextLook
 
 _AT_ONCE = NextLook(0.0)
 

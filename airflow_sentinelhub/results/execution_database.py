@@ -11,10 +11,10 @@ from typing import Any
 
 from airflow_sentinelhub.exceptions import ResultsUnavailable, StorageUnavailable
 from airflow_sentinelhub.jobs import BatchJob, FeatureStatus, JobStatus
+from airflow_sentinelhub.jobs.feature_counts import status_word
 from airflow_sentinelhub.jobs.feature_statistics import LONGEST_TEXT
 from airflow_sentinelhub.jobs.plain_text import encodable
 from airflow_sentinelhub.jobs.redaction import REDACT
-from airflow_sentinelhub.jobs.tiles import status_word
 from airflow_sentinelhub.results.storage import FileRefused, Storage
 from airflow_sentinelhub.results.untrusted_sqlite import Endless, Table, Unreadable, opened
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol, assert_never
 from airflow_sentinelhub.jobs import BatchApi, BatchJob
 from airflow_sentinelhub.jobs.delivery import Delivery, delivery_of, execution_databases, result_files
 from airflow_sentinelhub.jobs.delivery_access import FileAccess, check_access
-from airflow_sentinelhub.jobs.tiles import read_tile
+from airflow_sentinelhub.jobs.feature_counts import read_tile
 from airflow_sentinelhub.results.storage import Storage
 
 Tiles = Generator[tuple[str, dict[str, Any]], None, None]

@@ -11,8 +11,9 @@ from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import GroupVerdict, job_error
 from airflow_sentinelhub.polling.fetch_many import look_at_many
 from airflow_sentinelhub.polling.list_index import Whereabouts
-from airflow_sentinelhub.waits.fetch import Look, NextLook, look_elsewhere
+from airflow_sentinelhub.waits.fetch import look_elsewhere
 from airflow_sentinelhub.waits.group_wait import GroupTerms, GroupWait
+from airflow_sentinelhub.waits.observation import Look, NextLook
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseSensorOperator

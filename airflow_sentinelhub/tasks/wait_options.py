@@ -16,8 +16,8 @@ from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import BatchTimeout, SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import Deadlines, GroupVerdict, Outcome, Policy, Verdict
-from airflow_sentinelhub.jobs.formatting import format_time
-from airflow_sentinelhub.jobs.intervals import SHORTEST_INTERVAL, in_words, seconds, some_seconds
+from airflow_sentinelhub.jobs.formatting import format_time, in_words
+from airflow_sentinelhub.jobs.intervals import SHORTEST_INTERVAL, seconds, some_seconds
 from airflow_sentinelhub.jobs.limit import Limit
 from airflow_sentinelhub.links.batch import note_resumed
 

@@ -13,7 +13,8 @@ from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import Deadlines, Verdict
 from airflow_sentinelhub.jobs.error_rules import UNREADABLE_READINGS
 from airflow_sentinelhub.polling.fetch_many import whose
-from airflow_sentinelhub.waits.fetch import Look, look_at, look_elsewhere
+from airflow_sentinelhub.waits.fetch import look_at, look_elsewhere
+from airflow_sentinelhub.waits.observation import Look
 from airflow_sentinelhub.waits.wait import Terms, Wait
 
 try:

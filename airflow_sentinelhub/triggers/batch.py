@@ -10,8 +10,8 @@ from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.jobs import Goal, Outcome, Verdict
+from airflow_sentinelhub.triggers.poller_client import crashed, log_crash, remembered, watch
 from airflow_sentinelhub.triggers.wait import LAST_LOOK, SentinelHubWaitTrigger, safe_event
-from airflow_sentinelhub.triggers.watch import crashed, log_crash, remembered, watch
 from airflow_sentinelhub.triggers.xcom import push_result
 from airflow_sentinelhub.waits.wait import Terms, Wait
 

@@ -15,12 +15,12 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi, read_filter
-from airflow_sentinelhub.jobs.intervals import in_words, some_seconds
+from airflow_sentinelhub.jobs.formatting import in_words
+from airflow_sentinelhub.jobs.intervals import some_seconds
 from airflow_sentinelhub.jobs.restart_lock import moment_of
 from airflow_sentinelhub.triggers.asset_store import AssetNotebook
-from airflow_sentinelhub.triggers.follow import follow
+from airflow_sentinelhub.triggers.poller_client import follow, log_crash
 from airflow_sentinelhub.triggers.wait import safe_event
-from airflow_sentinelhub.triggers.watch import log_crash
 from airflow_sentinelhub.waits.completion_watch import EndsWatch, EventTerms, MemoryNotebook, Notebook, Tell
 
 if TYPE_CHECKING:

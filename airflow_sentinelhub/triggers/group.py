@@ -17,8 +17,8 @@ from airflow_sentinelhub.jobs import (
     Until,
     group_error,
 )
+from airflow_sentinelhub.triggers.poller_client import crashed, in_brief, log_crash, remembered, watch
 from airflow_sentinelhub.triggers.wait import LAST_LOOK, SentinelHubWaitTrigger, safe_event
-from airflow_sentinelhub.triggers.watch import crashed, in_brief, log_crash, remembered, watch
 from airflow_sentinelhub.waits.group_wait import GroupTerms, GroupWait
 
 if TYPE_CHECKING:

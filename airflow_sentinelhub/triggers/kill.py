@@ -15,7 +15,7 @@ from airflow_sentinelhub.hooks.client_factory import make_client
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchJob, MissingJob
 from airflow_sentinelhub.jobs import action_messages as words
-from airflow_sentinelhub.jobs.intervals import in_words
+from airflow_sentinelhub.jobs.formatting import in_words
 from airflow_sentinelhub.jobs.kill_rules import REMOVED, KillAction, was_killed
 from airflow_sentinelhub.jobs.wait_rules import NOT_FOUND_GRACE
 from airflow_sentinelhub.triggers.task_state import state_of

@@ -11,7 +11,7 @@ from airflow_sentinelhub import clock
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi, Deadlines, Policy
 from airflow_sentinelhub.jobs.untrusted_json import DOCUMENT, clean
-from airflow_sentinelhub.triggers.watch import one_of_each
+from airflow_sentinelhub.triggers.poller_client import one_of_each
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.config import ClientConfig

@@ -18,9 +18,9 @@ from typing import Any, Protocol
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs import BatchApi, Bookmark, EventFilter, Goal, Memory, News, Policy, Reading, end_of
 from airflow_sentinelhub.jobs.completion_cursor import MOST_OPEN, short
-from airflow_sentinelhub.jobs.intervals import in_words
+from airflow_sentinelhub.jobs.formatting import in_words
 from airflow_sentinelhub.jobs.wait_rules import may_be_missing_until, rests
-from airflow_sentinelhub.polling.list_cycle import BOTTOM, TOP, NextSight, Sight, Unreadable
+from airflow_sentinelhub.waits.observation import BOTTOM, TOP, NextSight, Sight, Unreadable
 from airflow_sentinelhub.waits.progress_log import Say, harmless, plain
 
 log = logging.getLogger(__name__)

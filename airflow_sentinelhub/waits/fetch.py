@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from airflow_sentinelhub.exceptions import NotFound, SentinelHubError
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, JobStatus, MissingJob, Outcome, Verdict, wait_messages
 from airflow_sentinelhub.waits.job_reading import read_job, unexpected
-
-Look = BatchJob | MissingJob | SentinelHubError
-"""The job, a 404, or the reason why neither could be had."""
-
-
-@dataclass(frozen=True, slots=True)
-class NextLook:
-    """
-    What a wait wants to see next.
-
-    :param after: seconds from now.
-    :param exact: not a moment earlier, otherwise somewhat earlier will do, together with others.
-    :param last: it is the last one, and is wanted then even if it will only show that the service is away.
-    :param certain: by a request for this job alone; otherwise a list will do, which may lag behind.
-    :param light: the user action does not matter.
-    :param latest: seconds from now after which no pause of everybody may delay it: then time is up.
-    """
-
-    after: float
-    exact: bool = False
-    last: bool = False
-    certain: bool = False
-    light: bool = False
-    latest: float = math.inf
+from airflow_sentinelhub.waits.observation import Look
 
 
 class JobReader(Protocol):

@@ -13,9 +13,7 @@ from collections.abc import Iterable
 
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, GroupVerdict, Members, Outcome, Standing, Verdict
-from airflow_sentinelhub.jobs.cost import in_units
-from airflow_sentinelhub.jobs.formatting import format_time
-from airflow_sentinelhub.jobs.intervals import in_words
+from airflow_sentinelhub.jobs.formatting import format_time, in_units, in_words
 from airflow_sentinelhub.waits.progress_log import QUIET_AT_MOST, Say, Story, harmless, plain
 
 ENDS_APART = 30.0

@@ -13,9 +13,7 @@ from dataclasses import dataclass, replace
 
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, JobStatus, Outcome, UserAction, Verdict
-from airflow_sentinelhub.jobs.cost import in_units
-from airflow_sentinelhub.jobs.formatting import format_time
-from airflow_sentinelhub.jobs.intervals import in_words
+from airflow_sentinelhub.jobs.formatting import format_time, in_units, in_words
 from airflow_sentinelhub.jobs.json_record import StoredRecord
 from airflow_sentinelhub.jobs.plain_text import cut, encodable
 

@@ -25,7 +25,7 @@ from airflow_sentinelhub.jobs import (
     pause_after,
 )
 from airflow_sentinelhub.jobs.redaction import REDACT
-from airflow_sentinelhub.waits.fetch import Look, NextLook
+from airflow_sentinelhub.waits.observation import Look, NextLook
 from airflow_sentinelhub.waits.progress_log import Say, Story, Told
 
 log = logging.getLogger(__name__)

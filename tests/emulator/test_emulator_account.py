@@ -11,7 +11,7 @@ import requests
 from airflow_sentinelhub.emulator import Emulator
 from airflow_sentinelhub.emulator.rate_limit import RateLimit
 from airflow_sentinelhub.emulator.refusals import ServiceError
-from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.emulator.sample_requests import sample_request
 from airflow_sentinelhub.emulator.scenario import Fate
 from airflow_sentinelhub.emulator.service import Service
 from airflow_sentinelhub.jobs import BatchApi

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from airflow_sentinelhub.emulator import Emulator
-from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.emulator.sample_requests import sample_request
 from airflow_sentinelhub.jobs import BatchApi
 
 A_DATE = "Wed, 21 Oct 2026 07:28:00 GMT"

@@ -16,7 +16,7 @@ import requests
 from airflow_sentinelhub.emulator import Emulator, EmulatorControl, ServiceClock, limits
 from airflow_sentinelhub.emulator.emulated_job import Job
 from airflow_sentinelhub.emulator.object_store import Folder
-from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.emulator.sample_requests import sample_request
 from airflow_sentinelhub.emulator.scenario import Fate
 from airflow_sentinelhub.emulator.service import Service
 from airflow_sentinelhub.jobs import BatchApi

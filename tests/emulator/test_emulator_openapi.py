@@ -11,7 +11,7 @@ import requests
 
 from airflow_sentinelhub.emulator import Emulator
 from airflow_sentinelhub.emulator.response_recorder import Answer, observe
-from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.emulator.sample_requests import sample_request
 from airflow_sentinelhub.jobs import BatchApi
 from tests.harness.answer_recorder import Recorder, checks
 from tests.harness.openapi_check import OpenApiCheck, own_check

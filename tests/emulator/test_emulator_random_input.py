@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_sentinelhub.emulator import Emulator
-from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.emulator.sample_requests import sample_request
 from airflow_sentinelhub.emulator.settings import Settings
 from airflow_sentinelhub.jobs import BatchApi
 from tests.harness.answer_recorder import Recorder

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_sentinelhub.emulator import Emulator, Folder
 from airflow_sentinelhub.emulator.refusals import ServiceError
-from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.emulator.sample_requests import sample_request
 from airflow_sentinelhub.emulator.scenario import Fate
 from airflow_sentinelhub.emulator.service import Service
 from airflow_sentinelhub.emulator.service_clock import ServiceClock

@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from airflow_sentinelhub.emulator.routing import layouts, tiling_grid_paths
-from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.emulator.sample_requests import sample_request
 from airflow_sentinelhub.emulator.schemas import load_document
 from airflow_sentinelhub.jobs import BatchApi, UrlLayout
 from tests.harness.openapi_check import own_check, resolved

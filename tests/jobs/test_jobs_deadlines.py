@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, Deadlines, Outcome
-from airflow_sentinelhub.jobs.deadlines import last_state
+from airflow_sentinelhub.jobs.wait_policy import last_state
 
 ID = "0a1b2c3d-0000-4000-8000-000000000000"
 LEFT = "The job was left alone and goes on: raise {}, or clear this task to wait for it again."

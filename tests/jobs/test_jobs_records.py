@@ -24,7 +24,7 @@ from airflow_sentinelhub.jobs import (
     parse_request_id,
     reduce_to_id,
 )
-from airflow_sentinelhub.jobs.intervals import in_words
+from airflow_sentinelhub.jobs.formatting import in_words
 
 JOB_ID = "6aa8765a-0000-4000-8000-000000000000"
 JOB = BatchJob.from_payload(BatchApi.PROCESS, {"id": JOB_ID, "status": "PROCESSING", "completionPercentage": 42})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.emulator.sample_requests import sample_request
 from airflow_sentinelhub.exceptions import InvalidRequest
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.jobs.creation_tag import LONGEST_EVALSCRIPT, Tag, digest_of, site_of, tag_of, with_tag

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_sentinelhub.jobs import BatchApi, Tally, known_statuses
-from airflow_sentinelhub.jobs.tiles import read_tile, status_word
+from airflow_sentinelhub.jobs.feature_counts import read_tile, status_word
 
 KNOWN = {
     BatchApi.PROCESS: ("DONE", "FATAL", "PENDING"),

@@ -27,9 +27,9 @@ from airflow_sentinelhub.jobs import (
 from airflow_sentinelhub.jobs.action_messages import now_is
 from airflow_sentinelhub.jobs.creation_tag import tag_of
 from airflow_sentinelhub.jobs.delivery import delivery_folder, delivery_of, result_files
+from airflow_sentinelhub.jobs.feature_counts import read_tile
 from airflow_sentinelhub.jobs.feature_statistics import read_statistics
 from airflow_sentinelhub.jobs.plain_text import LONGEST_LINE
-from airflow_sentinelhub.jobs.tiles import read_tile
 from airflow_sentinelhub.jobs.web_urls import folder_page, job_page
 from tests.harness.cost import growth
 from tests.jobs.anything import all_encoders_take, anything, is_one_line, objects, texts

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from airflow_sentinelhub import exceptions
-from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.emulator.sample_requests import sample_request
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.operators import batch
 from tests.harness.versions import AIRFLOW

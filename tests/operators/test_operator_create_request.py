@@ -14,7 +14,7 @@ from airflow.sdk import DAG
 
 from airflow_sentinelhub import exceptions
 from airflow_sentinelhub.client.batch import BatchClient
-from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.emulator.sample_requests import sample_request
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.jobs.creation_tag import digest_of
 from airflow_sentinelhub.operators.request_secrets import HiddenKeys

@@ -7,7 +7,7 @@ import json
 import pytest
 from airflow.sdk import DAG, task
 
-from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.emulator.sample_requests import sample_request
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.operators.batch import SentinelHubBatchCreateOperator, SentinelHubBatchRunOperator
 from tests.harness.versions import through_the_database

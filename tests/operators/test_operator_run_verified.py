@@ -10,7 +10,7 @@ from airflow.sdk import DAG, Asset
 
 from airflow_sentinelhub import exceptions
 from airflow_sentinelhub.emulator import Folder
-from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.emulator.sample_requests import sample_request
 from airflow_sentinelhub.jobs import BatchApi, known_statuses
 from airflow_sentinelhub.operators.run import SentinelHubBatchRunOperator
 from airflow_sentinelhub.operators.verification import verify

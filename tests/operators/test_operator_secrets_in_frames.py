@@ -18,7 +18,7 @@ import pytest
 import airflow_sentinelhub
 from airflow_sentinelhub.client.batch import BatchClient
 from airflow_sentinelhub.client.config import ClientConfig
-from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.emulator.sample_requests import sample_request
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.hooks.bucket_credentials import read_delivery
 from airflow_sentinelhub.hooks.connection_fields import read_connection

@@ -19,7 +19,7 @@ ALLOWED = {
     "clock": set(),
     "jobs": {"exceptions"},
     "client": {"exceptions", "jobs"},
-    "waits": {"exceptions", "jobs", "polling"},
+    "waits": {"exceptions", "jobs"},
     "polling": {"exceptions", "jobs", "waits"},
     "emulator": {"jobs"},
     "hooks": {"exceptions", "clock", "jobs", "client"},

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from airflow_sentinelhub.jobs import BatchApi, Goal, wait_rules
-from airflow_sentinelhub.jobs.intervals import in_words
+from airflow_sentinelhub.jobs.formatting import in_words
 from airflow_sentinelhub.tasks.wait_options import SentinelHubPatientSensor
 from tests.real_client.endings import SENSORS, Ending
 from tests.real_client.library import MONITORS, VERSION

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.emulator.sample_requests import sample_request
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.links.batch import SentinelHubJobLink
 from airflow_sentinelhub.operators.batch import (

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from airflow.sdk import DAG
 
-from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.emulator.sample_requests import sample_request
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.operators.batch import SentinelHubBatchRunOperator
 

@@ -12,7 +12,7 @@ import structlog
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.polling import registry
-from airflow_sentinelhub.triggers import watch
+from airflow_sentinelhub.triggers import poller_client
 from airflow_sentinelhub.triggers.event import SentinelHubBatchEventTrigger
 from tests.harness.versions import needs_airflow
 from tests.harness.virtual_time import run
@@ -48,7 +48,7 @@ def account(monkeypatch):
 
     monkeypatch.setattr(SentinelHubHook, "aget_config", config)
     monkeypatch.setattr(registry, "Asker", VirtualAsker)
-    monkeypatch.setattr(watch, "_client", lambda config, api: account)
+    monkeypatch.setattr(poller_client, "_client", lambda config, api: account)
     monkeypatch.setattr(clock, "_clock", types.SimpleNamespace(now=lambda: asyncio.get_running_loop().time()))
     return account
 

@@ -12,7 +12,7 @@ import structlog
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.polling import registry
-from airflow_sentinelhub.triggers import watch
+from airflow_sentinelhub.triggers import poller_client
 from airflow_sentinelhub.triggers.group import SentinelHubBatchGroupTrigger
 from tests.harness.virtual_time import run
 from tests.watching.scripted_account import NEVER, OUTAGE, ScriptedAccount, VirtualAsker
@@ -42,7 +42,7 @@ def account(monkeypatch):
     loop_time = types.SimpleNamespace(now=lambda: 1_000_000.0 + asyncio.get_running_loop().time())
     monkeypatch.setattr(SentinelHubHook, "aget_config", config)
     monkeypatch.setattr(registry, "Asker", VirtualAsker)
-    monkeypatch.setattr(watch, "_client", lambda config, api: account)
+    monkeypatch.setattr(poller_client, "_client", lambda config, api: account)
     monkeypatch.setattr(clock, "_clock", loop_time)
     return account
 

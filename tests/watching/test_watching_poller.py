@@ -19,7 +19,7 @@ from airflow_sentinelhub.exceptions import (
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, MissingJob, Outcome
 from airflow_sentinelhub.polling.poller import GATHERING
 from airflow_sentinelhub.polling.requester import Lane
-from airflow_sentinelhub.waits.fetch import NextLook
+from airflow_sentinelhub.waits.observation import NextLook
 from tests.harness.virtual_time import run
 from tests.watching.scripted_account import OUTAGE, ScriptedAccount
 from tests.watching.waits import Log, polling, wait_for, watch_for

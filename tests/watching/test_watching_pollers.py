@@ -13,7 +13,7 @@ from airflow_sentinelhub.jobs import BatchApi, BatchJob
 from airflow_sentinelhub.polling import registry
 from airflow_sentinelhub.polling.registry import Account, subscribe
 from airflow_sentinelhub.polling.requester import THREADS
-from airflow_sentinelhub.waits.fetch import NextLook
+from airflow_sentinelhub.waits.observation import NextLook
 
 ACCOUNT = Account("https://sh.example", "client")
 AT_ONCE = NextLook(0.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_sentinelhub.polling.schedule import LEEWAY, next_turn
-from airflow_sentinelhub.waits.fetch import NextLook
+from airflow_sentinelhub.waits.observation import NextLook
 
 
 @pytest.mark.parametrize(

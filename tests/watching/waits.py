@@ -15,7 +15,7 @@ from airflow_sentinelhub.jobs import BatchApi, Deadlines, Goal, Policy
 from airflow_sentinelhub.polling.job_cycle import Cycle, _read_page
 from airflow_sentinelhub.polling.poller import Poller
 from airflow_sentinelhub.polling.requester import Lane
-from airflow_sentinelhub.waits.fetch import NextLook
+from airflow_sentinelhub.waits.observation import NextLook
 from airflow_sentinelhub.waits.wait import Terms, Wait
 from tests.watching.scripted_account import VirtualAsker
 

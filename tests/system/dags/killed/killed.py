@@ -13,7 +13,7 @@ from typing import Any
 from airflow.sdk import DAG, task
 
 from airflow_sentinelhub.client.batch import BatchClient
-from airflow_sentinelhub.emulator.samples import sample_request
+from airflow_sentinelhub.emulator.sample_requests import sample_request
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.operators.batch import SentinelHubBatchRunOperator
 from airflow_sentinelhub.triggers.run import SentinelHubBatchRunTrigger

@@ -1,0 +1,89 @@
+"""What a wait asks for next, and what it gets: one job, or a part of the list."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from airflow_sentinelhub.exceptions import InvalidPayload, SentinelHubError
+from airflow_sentinelhub.jobs import (
+    BatchJob,
+    ListedJob,
+    MissingJob,
+)
+
+Look = BatchJob | MissingJob | SentinelHubError
+"""The job, a 404, or the reason why neither could be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextLook:
+    """
+    What a wait wants to see next.
+
+    :param after: seconds from now.
+    :param exact: not a moment earlier, otherwise somewhat earlier will do, together with others.
+    :param last: it is the last one, and is wanted then even if it will only show that the service is away.
+    :param certain: by a request for this job alone; otherwise a list will do, which may lag behind.
+    :param light: the user action does not matter.
+    :param latest: seconds from now after which no pause of everybody may delay it: then time is up.
+    """
+
+    after: float
+    exact: bool = False
+    last: bool = False
+    certain: bool = False
+    light: bool = False
+    latest: float = math.inf
+
+
+TOP = float("inf")
+
+
+BOTTOM = float("-inf")
+
+
+@dataclass(frozen=True, slots=True)
+class NextSight(NextLook):
+    """
+    What somebody wants to see of the list next.
+
+    :param created_from: all jobs that were created from then on, in seconds since 1970, and the newest page;
+        :data:`BOTTOM`: all there are; :data:`TOP`: none of them.
+    :param jobs: these jobs, too, wherever they are.
+    """
+
+    created_from: float = TOP
+    jobs: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """
+    A job of which what the service says cannot be read.
+
+    :param key: its id, in lower case.
+    :param created: when it was created, in seconds since 1970; ``None`` where that cannot be read either.
+    :param error: what is wrong.
+    """
+
+    key: str
+    created: float | None
+    error: InvalidPayload
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """
+    What was seen of the list.
+
+    :param jobs: the newest first; in the order of the list, then those that were asked for by themselves.
+    :param missing: jobs that the service does not know.
+    :param cut: the list went on and on, so that older jobs on it were not seen.
+    :param unreadable: jobs that cannot be read.
+    """
+
+    jobs: tuple[ListedJob, ...]
+    missing: frozenset[str] = frozenset()
+    cut: bool = False
+    unreadable: tuple[Unreadable, ...] = ()

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Any, assert_never
 
-from airflow_sentinelhub.client.errors import Subject
-from airflow_sentinelhub.client.http_response import Answer
+from airflow_sentinelhub.client.errors import ErrorContext
+from airflow_sentinelhub.client.http_response import HttpResponse
 from airflow_sentinelhub.jobs.redaction import REDACT, Redactor
 from airflow_sentinelhub.jobs.untrusted_json import DOCUMENT, InvalidJson, clean, parse_json
 
 
-class Expects(Enum):
+class ResponseKind(Enum):
     """What a successful answer holds."""
 
     OBJECT = auto()
@@ -24,7 +24,7 @@ class Expects(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ApiRequest:
     """
     One call.
 
@@ -36,16 +36,16 @@ class Call:
         surely did not get it or refused it.
     """
 
-    subject: Subject
+    subject: ErrorContext
     method: str
     url: str
-    expects: Expects
+    expects: ResponseKind
     scrub: Redactor
     params: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = field(default=None, repr=False)
     repeatable: bool = True
 
-    def asking(self, params: Mapping[str, str]) -> Call:
+    def asking(self, params: Mapping[str, str]) -> ApiRequest:
         """Return the same call with another query."""
         return replace(self, params=params)
 
@@ -63,7 +63,7 @@ _ONE_LARGE_ANSWER = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class Unusable:
+class InvalidBody:
     """
     A success that says nothing usable, and why.
 
@@ -74,7 +74,7 @@ class Unusable:
     unreadable: bool = False
 
 
-def decode(answer: Answer, expects: Expects, scrub: Redactor = REDACT) -> dict[str, Any] | Unusable:
+def decode(answer: HttpResponse, expects: ResponseKind, scrub: Redactor = REDACT) -> dict[str, Any] | InvalidBody:
     """
     Read the body of a success.
 
@@ -85,33 +85,33 @@ def decode(answer: Answer, expects: Expects, scrub: Redactor = REDACT) -> dict[s
     :return: the object; an empty one where nothing is expected.
     """
     if answer.is_html:
-        return Unusable(f"a page of HTML ({answer.status}), which comes from a proxy or gateway in between")
+        return InvalidBody(f"a page of HTML ({answer.status}), which comes from a proxy or gateway in between")
     match expects:
-        case Expects.NOTHING:
+        case ResponseKind.NOTHING:
             return {}
-        case Expects.OBJECT | Expects.PAGE:
+        case ResponseKind.OBJECT | ResponseKind.PAGE:
             pass
         case _:
             assert_never(expects)
     if not answer.body.strip():
-        return Unusable(f"an empty answer ({answer.status})")
+        return InvalidBody(f"an empty answer ({answer.status})")
     if sum(map(answer.body.count, _MARKS)) > MOST_MARKS:
-        return Unusable(f"JSON of more values than any real answer has ({answer.status})", unreadable=True)
+        return InvalidBody(f"JSON of more values than any real answer has ({answer.status})", unreadable=True)
     with _ONE_LARGE_ANSWER if len(answer.body) > _LARGE else nullcontext():
         return _read(answer, expects, scrub)
 
 
-def _read(answer: Answer, expects: Expects, scrub: Redactor) -> dict[str, Any] | Unusable:
+def _read(answer: HttpResponse, expects: ResponseKind, scrub: Redactor) -> dict[str, Any] | InvalidBody:
     try:
         payload = parse_json(answer.body)
     except InvalidJson:
-        return Unusable(f"truncated or broken JSON ({answer.status})", unreadable=True)
+        return InvalidBody(f"truncated or broken JSON ({answer.status})", unreadable=True)
     if not isinstance(payload, dict):
-        return Unusable(f"JSON that is no object ({answer.status})", unreadable=True)
-    if expects is Expects.PAGE and not (isinstance(payload.get("data"), list) or _is_empty_page(payload)):
-        return Unusable(f"JSON that is no page of a list ({answer.status})", unreadable=True)
+        return InvalidBody(f"JSON that is no object ({answer.status})", unreadable=True)
+    if expects is ResponseKind.PAGE and not (isinstance(payload.get("data"), list) or _is_empty_page(payload)):
+        return InvalidBody(f"JSON that is no page of a list ({answer.status})", unreadable=True)
     # How to go on in a list is shown to nobody, and a cursor may look like a token.
-    links = payload.pop("links", None) if expects is Expects.PAGE else None
+    links = payload.pop("links", None) if expects is ResponseKind.PAGE else None
     usable: dict[str, Any] = clean(payload, redact=scrub, limits=DOCUMENT)
     return usable if links is None else {**usable, "links": clean(links, redact=None, limits=DOCUMENT)}
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
-from airflow_sentinelhub.client.api_request import Call, Expects
+from airflow_sentinelhub.client.api_request import ApiRequest, ResponseKind
 from airflow_sentinelhub.client.config import ClientConfig
-from airflow_sentinelhub.client.errors import Subject, about
+from airflow_sentinelhub.client.errors import ErrorContext, about
 from airflow_sentinelhub.client.pagination import (
     JOBS,
     TILES,
@@ -22,13 +22,13 @@ from airflow_sentinelhub.client.pagination import (
     Payload,
     pages,
 )
-from airflow_sentinelhub.client.rate_limiter import PROCESS_GATE, Gate
+from airflow_sentinelhub.client.rate_limiter import PROCESS_GATE, RateLimiter
 from airflow_sentinelhub.client.token_cache import PROCESS_TOKENS, TokenCache
 from airflow_sentinelhub.client.transport import Transport
 from airflow_sentinelhub.exceptions import BadRequest, InvalidPayload, InvalidRequestId, UnsupportedOperation
 from airflow_sentinelhub.jobs.api import BatchApi
 from airflow_sentinelhub.jobs.redaction import Redactor, secrets_in
-from airflow_sentinelhub.jobs.secret import Hidden
+from airflow_sentinelhub.jobs.secret import Secret
 from airflow_sentinelhub.jobs.statuses import TileStatus
 
 
@@ -67,7 +67,7 @@ class BatchClient:
         *,
         budget: float = 60.0,
         tokens: TokenCache = PROCESS_TOKENS,
-        gate: Gate = PROCESS_GATE,
+        gate: RateLimiter = PROCESS_GATE,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         random: Callable[[], float] = _random.random,
@@ -78,7 +78,7 @@ class BatchClient:
         self.api = api
         self.budget = budget
         self._collection = f"{config.base_url}{api.path(config.url_layout)}"
-        self._subject = Subject(api.display_name, "", urlsplit(config.base_url).netloc, "base URL", api)
+        self._subject = ErrorContext(api.display_name, "", urlsplit(config.base_url).netloc, "base URL", api)
         self._scrub = Redactor(config.client_secret)
         self._clock = clock
         self._transport = Transport(
@@ -149,7 +149,7 @@ class BatchClient:
         :param budget: for each page.
         :raises InvalidPayload: the list is longer than that of any real account.
         """
-        call = self._call("list jobs", None, expects=Expects.PAGE)
+        call = self._call("list jobs", None, expects=ResponseKind.PAGE)
         return self._pages(call, {"sort": sort}, page_size, budget, JOBS)
 
     def tiles(
@@ -172,12 +172,12 @@ class BatchClient:
         self._require(
             self.api.facts.has_tiles, "tiles", "what became of each feature is written to the job's output bucket"
         )
-        call = self._read(job_id, "list its tiles", "tiles", expects=Expects.PAGE)
+        call = self._read(job_id, "list its tiles", "tiles", expects=ResponseKind.PAGE)
         query = {} if status is None else {"status": str(status)}
         return (tile for page in self._pages(call, query, page_size, budget, TILES) for tile in page)
 
     def create(
-        self, request: Mapping[str, Any] | Hidden[Mapping[str, Any]], *, budget: float | None = None
+        self, request: Mapping[str, Any] | Secret[Mapping[str, Any]], *, budget: float | None = None
     ) -> Payload:
         """
         Create a job and return it. Nothing runs, and nothing is charged, before it is started.
@@ -189,8 +189,8 @@ class BatchClient:
         :raises JobMayExist: the answer was lost, and with it the job's id.
         :raises BadRequest: ``request`` is not accepted, or cannot be written as JSON.
         """
-        if not isinstance(request, Hidden):
-            request = Hidden(request)  # also the variable of this frame, which error trackers show
+        if not isinstance(request, Secret):
+            request = Secret(request)  # also the variable of this frame, which error trackers show
         call = self._call(
             "create a job",
             None,
@@ -239,16 +239,16 @@ class BatchClient:
                 f"{self.api.display_name} has no {operation}: {instead}.", api=self.api.value
             )
 
-    def _send(self, call: Call, budget: float | None) -> Payload:
+    def _send(self, call: ApiRequest, budget: float | None) -> Payload:
         return self._transport.send(call, self.budget if budget is None else budget)
 
     def _read(
-        self, job_id: str, action: str, part: str | None = None, *, expects: Expects = Expects.OBJECT
-    ) -> Call:
+        self, job_id: str, action: str, part: str | None = None, *, expects: ResponseKind = ResponseKind.OBJECT
+    ) -> ApiRequest:
         return self._call(action, job_id, part, expects=expects)
 
     def _act(self, job_id: str, action: str, part: str, budget: float | None) -> None:
-        self._send(self._call(action, job_id, part, method="POST", expects=Expects.NOTHING), budget)
+        self._send(self._call(action, job_id, part, method="POST", expects=ResponseKind.NOTHING), budget)
 
     def _call(
         self,
@@ -257,16 +257,16 @@ class BatchClient:
         part: str | None = None,
         *,
         method: str = "GET",
-        expects: Expects = Expects.OBJECT,
+        expects: ResponseKind = ResponseKind.OBJECT,
         body: bytes | None = None,
         scrub: Redactor | None = None,
         repeatable: bool = True,
-    ) -> Call:
+    ) -> ApiRequest:
         url = self._collection
         for segment in (job_id, part):
             if segment is not None:
                 url = f"{url}/{_segment(segment)}"
-        return Call(
+        return ApiRequest(
             about(self._subject, action, job_id),
             method,
             url,
@@ -277,7 +277,12 @@ class BatchClient:
         )
 
     def _pages(
-        self, call: Call, query: dict[str, str], page_size: int | None, budget: float | None, bounds: ListBounds
+        self,
+        call: ApiRequest,
+        query: dict[str, str],
+        page_size: int | None,
+        budget: float | None,
+        bounds: ListBounds,
     ) -> Iterator[Page]:
         if page_size is not None:
             if page_size < 1:
@@ -285,7 +290,7 @@ class BatchClient:
             query["count"] = str(page_size)
         return self._walk(call, query, self.budget if budget is None else budget, bounds)
 
-    def _walk(self, call: Call, query: dict[str, str], budget: float, bounds: ListBounds) -> Iterator[Page]:
+    def _walk(self, call: ApiRequest, query: dict[str, str], budget: float, bounds: ListBounds) -> Iterator[Page]:
         subject = call.subject
 
         def fetch(params: Mapping[str, str]) -> FetchedPage:
@@ -311,7 +316,7 @@ def _segment(text: str) -> str:
     return quote(text, safe="")
 
 
-def _as_json(request: Hidden[Mapping[str, Any]], api: BatchApi) -> bytes:
+def _as_json(request: Secret[Mapping[str, Any]], api: BatchApi) -> bytes:
     try:
         return json.dumps(dict(request.reveal()), allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:

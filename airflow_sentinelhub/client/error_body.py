@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_sentinelhub.client.http_response import Answer
+from airflow_sentinelhub.client.http_response import HttpResponse
 from airflow_sentinelhub.jobs.plain_text import LONGEST_LINE, encodable
 from airflow_sentinelhub.jobs.redaction import LONGEST_SECRET, Redactor
 from airflow_sentinelhub.jobs.untrusted_json import RECORD, InvalidJson, clean, parse_json
@@ -28,7 +28,7 @@ _NO_CHARACTER = re.compile(rf"&#[0-9]{{8,{2 * _READ}}}+;?")
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceWords:
+class ErrorBody:
     """
     What an answer says for people.
 
@@ -44,7 +44,7 @@ class ServiceWords:
         return ": ".join(word for word in (self.code, quoted) if word)
 
 
-def read_words(answer: Answer, scrub: Redactor) -> ServiceWords:
+def read_words(answer: HttpResponse, scrub: Redactor) -> ErrorBody:
     """
     Read the body of an answer that is no success.
 
@@ -54,22 +54,22 @@ def read_words(answer: Answer, scrub: Redactor) -> ServiceWords:
     :param scrub: takes out secrets before the text is cut, as half a secret is not recognised.
     """
     if answer.is_html:
-        return ServiceWords(_line(_heading(_text(answer.body, scrub)), scrub))
+        return ErrorBody(_line(_heading(_text(answer.body, scrub)), scrub))
     try:
         payload = _json(answer.body, scrub)
     except InvalidJson:
-        return ServiceWords(_line(_text(answer.body, scrub), scrub))
+        return ErrorBody(_line(_text(answer.body, scrub), scrub))
     if not isinstance(payload, dict):
-        return ServiceWords(_line(payload if isinstance(payload, str) else None, scrub))
+        return ErrorBody(_line(payload if isinstance(payload, str) else None, scrub))
     inner = payload.get("error")
     if not isinstance(inner, dict):
         described = payload.get("error_description") or payload.get("message")
-        return ServiceWords(_line(described, scrub), _line(payload.get("code") or inner, scrub, LONGEST_CODE))
+        return ErrorBody(_line(described, scrub), _line(payload.get("code") or inner, scrub, LONGEST_CODE))
     message = inner.get("message") or inner.get("reason")
     if inner.get("errors"):
         # What exactly was wrong with a request: without it "Bad Request" is all there is.
         message = f"{message or ''} {json.dumps(inner['errors'], ensure_ascii=False)}"
-    return ServiceWords(_line(message, scrub), _line(inner.get("code"), scrub, LONGEST_CODE))
+    return ErrorBody(_line(message, scrub), _line(inner.get("code"), scrub, LONGEST_CODE))
 
 
 def _json(body: bytes, scrub: Redactor) -> Any:

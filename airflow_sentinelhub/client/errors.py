@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
-from airflow_sentinelhub.client.error_body import ServiceWords
-from airflow_sentinelhub.client.http_response import Answer
+from airflow_sentinelhub.client.error_body import ErrorBody
+from airflow_sentinelhub.client.http_response import HttpResponse
 from airflow_sentinelhub.exceptions import (
     BadRequest,
     Conflict,
@@ -37,7 +37,7 @@ _SPURIOUS = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class ErrorContext:
     """
     What was asked of whom, as messages and exceptions name it.
 
@@ -65,7 +65,7 @@ def is_passing(status: int) -> bool:
     return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _PASSING
 
 
-def is_spurious(status: int, words: ServiceWords) -> bool:
+def is_spurious(status: int, words: ErrorBody) -> bool:
     """
     Whether a refusal is the service's own passing fault: it says that what was sent did not arrive.
 
@@ -74,22 +74,22 @@ def is_spurious(status: int, words: ServiceWords) -> bool:
     return status == HTTPStatus.BAD_REQUEST and _SPURIOUS.search(words.message or "") is not None
 
 
-def in_brief(status: int, words: ServiceWords) -> str:
+def in_brief(status: int, words: ErrorBody) -> str:
     """Status and words of an answer, for brackets."""
     return f"{status}, {words}" if str(words) else f"{status}, without a word of why"
 
 
 def unavailable(
-    subject: Subject,
+    subject: ErrorContext,
     reason: str,
     *,
     status: int | None = None,
-    words: ServiceWords | None = None,
+    words: ErrorBody | None = None,
     retry_after: float | None = None,
     lasting: bool = False,
 ) -> ServiceUnavailable:
     """Say that there was no usable answer; ``reason`` completes "no usable answer: …"."""
-    words = words or ServiceWords()
+    words = words or ErrorBody()
     said = f" ({words})" if str(words) else ""
     error = ServiceUnavailable(
         f"{subject.label}: asked to {subject.action}, {subject.host} gave no usable answer: {reason}{said}.",
@@ -103,7 +103,7 @@ def unavailable(
     return error
 
 
-def redirected(subject: Subject, answer: Answer) -> ServiceUnavailable:
+def redirected(subject: ErrorContext, answer: HttpResponse) -> ServiceUnavailable:
     """Say where a redirect leads: it is not followed, as it would take the credentials along."""
     host = one_line(answer.redirect_host, _LONGEST_HOST)
     return unavailable(
@@ -115,7 +115,7 @@ def redirected(subject: Subject, answer: Answer) -> ServiceUnavailable:
     )
 
 
-def rate_limited(subject: Subject, words: ServiceWords, retry_after: float | None) -> RateLimited:
+def rate_limited(subject: ErrorContext, words: ErrorBody, retry_after: float | None) -> RateLimited:
     """Say that the service answered 429."""
     when = f" It wants to be asked again after {retry_after:g} s." if retry_after else ""
     return RateLimited(
@@ -129,7 +129,7 @@ def rate_limited(subject: Subject, words: ServiceWords, retry_after: float | Non
     )
 
 
-def held_back(subject: Subject, wait: float) -> RateLimited:
+def held_back(subject: ErrorContext, wait: float) -> RateLimited:
     """Say that nothing was sent, since the account's last 429 is not over."""
     return RateLimited(
         f"{subject.label}: {subject.host} was not asked to {subject.action}, as the account's request limit is "
@@ -139,7 +139,7 @@ def held_back(subject: Subject, wait: float) -> RateLimited:
     )
 
 
-def job_may_exist(subject: Subject, cause: ServiceUnavailable) -> JobMayExist:
+def job_may_exist(subject: ErrorContext, cause: ServiceUnavailable) -> JobMayExist:
     """Say that an answer to *create* was lost, which must not be asked again blindly."""
     return JobMayExist(
         f"{cause} The job may exist all the same: list the newest jobs and look for it by its description before "
@@ -153,7 +153,7 @@ def job_may_exist(subject: Subject, cause: ServiceUnavailable) -> JobMayExist:
 
 
 def refused(
-    subject: Subject, status: int, words: ServiceWords, *, auth_host: str, repeated: bool = False
+    subject: ErrorContext, status: int, words: ErrorBody, *, auth_host: str, repeated: bool = False
 ) -> RequestRefused:
     """
     Turn a 4xx of a batch API into the exception of its kind.
@@ -173,7 +173,7 @@ def refused(
     )
 
 
-def _kind(subject: Subject, status: int, auth_host: str) -> tuple[type[RequestRefused], str]:
+def _kind(subject: ErrorContext, status: int, auth_host: str) -> tuple[type[RequestRefused], str]:
     no_job = subject.job_id is None
     match status:
         case HTTPStatus.BAD_REQUEST if no_job:
@@ -215,7 +215,7 @@ def _kind(subject: Subject, status: int, auth_host: str) -> tuple[type[RequestRe
             return RequestRefused, "Asking again will not help."
 
 
-def about(subject: Subject, action: str, job_id: str | None = None) -> Subject:
+def about(subject: ErrorContext, action: str, job_id: str | None = None) -> ErrorContext:
     """Return the same subject for another action, and for one of its jobs where an id is given."""
     label = f"{subject.label} job {job_id}" if job_id is not None else subject.label
     return replace(subject, label=label, action=action, job_id=job_id)

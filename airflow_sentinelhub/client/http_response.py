@@ -19,7 +19,7 @@ _LATE = "no answer in time"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """
     One whole HTTP answer.
 
@@ -55,7 +55,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class NoAnswer:
+class RequestFailure:
     """
     Why there is no answer.
 
@@ -69,7 +69,7 @@ class NoAnswer:
     lasting: bool = False
 
 
-def explain(error: Exception, *, connecting: bool = False) -> NoAnswer:
+def explain(error: Exception, *, connecting: bool = False) -> RequestFailure:
     """
     Tell what an exception of ``requests`` means, or of ``urllib3`` while a body is read.
 
@@ -84,50 +84,50 @@ def explain(error: Exception, *, connecting: bool = False) -> NoAnswer:
     return answer
 
 
-def _explained(error: Exception) -> NoAnswer:
+def _explained(error: Exception) -> RequestFailure:
     causes = list(_causes(error))
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
-        return NoAnswer(
+        return RequestFailure(
             "its certificate cannot be verified (a proxy or authority of your network? name its certificates "
             "with REQUESTS_CA_BUNDLE)",
             sent=False,
             lasting=True,
         )
     if any(isinstance(cause, AnswerTooLong) for cause in causes):
-        return NoAnswer("its answer is longer than any real one")
+        return RequestFailure("its answer is longer than any real one")
     if any(isinstance(cause, LineTooLong) or type(cause) is HTTPException for cause in causes):
-        return NoAnswer("its answer has more or longer headers than any real one")
+        return RequestFailure("its answer has more or longer headers than any real one")
     match error:
         case requests.exceptions.ConnectTimeout():
-            return NoAnswer("no connection in time", sent=False)
+            return RequestFailure("no connection in time", sent=False)
         case requests.exceptions.ProxyError():
-            return NoAnswer("the proxy of the environment cannot be reached, or refuses", sent=False)
+            return RequestFailure("the proxy of the environment cannot be reached, or refuses", sent=False)
         case requests.exceptions.ReadTimeout() | urllib3.ReadTimeoutError():
-            return NoAnswer(_LATE)
+            return RequestFailure(_LATE)
         case requests.exceptions.ChunkedEncodingError() | requests.exceptions.ContentDecodingError():
-            return NoAnswer("the answer broke off")
+            return RequestFailure("the answer broke off")
         case urllib3.ProtocolError():
-            return NoAnswer("the answer broke off")
+            return RequestFailure("the answer broke off")
         case UnreadableBody():
-            return NoAnswer(f"the answer {error}")
+            return RequestFailure(f"the answer {error}")
         case requests.exceptions.ConnectionError():
             if any(isinstance(cause, TimeoutError) for cause in causes):
-                return NoAnswer(_LATE)  # while the request was sent
+                return RequestFailure(_LATE)  # while the request was sent
             sent = not any(isinstance(cause, urllib3.NewConnectionError) for cause in causes)
             how = "the connection broke" if sent else "no connection"
-            return NoAnswer(f"{how}{_system_words(causes)}", sent=sent)
+            return RequestFailure(f"{how}{_system_words(causes)}", sent=sent)
         case requests.exceptions.RequestException() | ValueError():
-            return NoAnswer(f"the request cannot be sent ({type(error).__name__})", sent=False, lasting=True)
+            return RequestFailure(f"the request cannot be sent ({type(error).__name__})", sent=False, lasting=True)
         case OSError():
             # requests raises it before it connects, for a bundle of certificates that does not exist.
-            return NoAnswer(
+            return RequestFailure(
                 "its certificate cannot be verified: REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE of the environment "
                 "names no readable file",
                 sent=False,
                 lasting=True,
             )
         case _:
-            return NoAnswer(f"the connection broke ({type(error).__name__})")
+            return RequestFailure(f"the connection broke ({type(error).__name__})")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -16,7 +16,7 @@ _NEGLIGIBLE = 0.001
 _MINUTE = 61.0
 
 
-class GateKey(NamedTuple):
+class RateLimitKey(NamedTuple):
     """
     A limit that is counted by itself.
 
@@ -33,7 +33,7 @@ class GateKey(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Account:
+class _AccountLimits:
     closed_until: float = -math.inf
     limits: Counter[int] = field(default_factory=Counter)
     """How many declared each limit; the lowest one counts."""
@@ -49,7 +49,7 @@ class _Account:
         return wait if wait > _NEGLIGIBLE else 0.0
 
 
-class Gate:
+class RateLimiter:
     """
     Closes after a 429 until the service wants to be asked again, and lets no more pass than was agreed upon.
 
@@ -62,7 +62,7 @@ class Gate:
     def reset(self) -> None:
         """Open for everybody, for tests and after a fork."""
         self._lock = threading.Lock()
-        self._accounts: dict[Hashable, _Account] = {}
+        self._accounts: dict[Hashable, _AccountLimits] = {}
 
     def __len__(self) -> int:
         return len(self._accounts)
@@ -95,7 +95,7 @@ class Gate:
         with self._lock:
             for other in [other for other, account in self._accounts.items() if _is_idle(account, now)]:
                 del self._accounts[other]
-            account = self._accounts.setdefault(key, _Account())
+            account = self._accounts.setdefault(key, _AccountLimits())
             account.closed_until = max(now + seconds, account.closed_until)
 
     def declare(self, key: Hashable, requests_per_minute: int | None) -> None:
@@ -106,7 +106,7 @@ class Gate:
         """
         if requests_per_minute is not None:
             with self._lock:
-                self._accounts.setdefault(key, _Account()).limits[requests_per_minute] += 1
+                self._accounts.setdefault(key, _AccountLimits()).limits[requests_per_minute] += 1
 
     def withdraw(self, key: Hashable, requests_per_minute: int | None) -> None:
         """Take back a declaration."""
@@ -116,11 +116,11 @@ class Gate:
                 account.limits -= Counter([requests_per_minute])
 
 
-def _is_idle(account: _Account, now: float) -> bool:
+def _is_idle(account: _AccountLimits, now: float) -> bool:
     return not account.limits and not account.wait(now)
 
 
-PROCESS_GATE = Gate()
+PROCESS_GATE = RateLimiter()
 """The gate that all clients of this process share, unless told otherwise."""
 
 os.register_at_fork(after_in_child=PROCESS_GATE.reset)

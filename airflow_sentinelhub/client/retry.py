@@ -54,7 +54,7 @@ def _date(text: str) -> datetime | None:
     return date.replace(tzinfo=UTC) if date.tzinfo is None else date
 
 
-class Patience:
+class RetryBudget:
     """
     The time that a caller gives to one call.
 

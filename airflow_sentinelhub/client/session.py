@@ -19,7 +19,7 @@ from urllib3.util import parse_url
 from airflow_sentinelhub import __version__
 from airflow_sentinelhub.client.config import ClientConfig, is_loopback
 from airflow_sentinelhub.client.exchange import DEADLINE, SLOWEST_UPLOAD, BoundedAdapter, Exchange
-from airflow_sentinelhub.client.http_response import Answer, NoAnswer, explain
+from airflow_sentinelhub.client.http_response import HttpResponse, RequestFailure, explain
 from airflow_sentinelhub.client.response_body import (
     ACCEPTED_ENCODING,
     LARGEST_ANSWER,
@@ -30,7 +30,7 @@ from airflow_sentinelhub.client.response_body import (
 from airflow_sentinelhub.client.token_cache import Token
 from airflow_sentinelhub.client.web_address import UnreadableAddress, WebAddress, read_address
 from airflow_sentinelhub.exceptions import InvalidConnection
-from airflow_sentinelhub.jobs.secret import Hidden
+from airflow_sentinelhub.jobs.secret import Secret
 
 USER_AGENT = f"airflow-provider-sentinelhub/{__version__}"
 CONNECT_TIMEOUT = 10.0
@@ -81,11 +81,11 @@ class SentinelHubSession(OAuth2Session):
         method: str,
         url: str,
         *,
-        body: Hidden[bytes] | Hidden[str] | None = None,
+        body: Secret[bytes] | Secret[str] | None = None,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         auth: AuthBase | None = None,
-    ) -> Answer | NoAnswer:
+    ) -> HttpResponse | RequestFailure:
         """
         Send one request and read the answer, whatever its status, within the time for all of it.
 
@@ -165,12 +165,12 @@ class SentinelHubSession(OAuth2Session):
         raise NotImplementedError("use TokenEndpoint, which logs no secret")
 
 
-def _read(response: requests.Response, url: str) -> Answer | NoAnswer:
+def _read(response: requests.Response, url: str) -> HttpResponse | RequestFailure:
     """Read the body. What is left of it closes the connection, otherwise that is kept."""
-    answer = Answer(response.status_code, response.headers, b"", url)
+    answer = HttpResponse(response.status_code, response.headers, b"", url)
     body, whole = read_body(response.raw, LARGEST_ANSWER if answer.ok else LARGEST_REFUSAL)
     if answer.ok and not whole:
-        return NoAnswer(f"its answer is longer than {LARGEST_ANSWER // 2**20} MiB")
+        return RequestFailure(f"its answer is longer than {LARGEST_ANSWER // 2**20} MiB")
     if whole:
         response.raw.release_conn()  # urllib3 does so itself, but not where there is no body
     return replace(answer, body=body)

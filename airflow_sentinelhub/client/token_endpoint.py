@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 
 from airflow_sentinelhub.client.config import ClientConfig
-from airflow_sentinelhub.client.error_body import ServiceWords, read_words
+from airflow_sentinelhub.client.error_body import ErrorBody, read_words
 from airflow_sentinelhub.client.errors import (
-    Subject,
+    ErrorContext,
     held_back,
     in_brief,
     is_passing,
@@ -23,14 +23,14 @@ from airflow_sentinelhub.client.errors import (
     redirected,
     unavailable,
 )
-from airflow_sentinelhub.client.http_response import Answer, NoAnswer
-from airflow_sentinelhub.client.rate_limiter import Gate, GateKey
+from airflow_sentinelhub.client.http_response import HttpResponse, RequestFailure
+from airflow_sentinelhub.client.rate_limiter import RateLimiter, RateLimitKey
 from airflow_sentinelhub.client.retry import FIRST_PAUSE, retry_after
 from airflow_sentinelhub.client.session import SentinelHubSession
 from airflow_sentinelhub.client.token_cache import Token
 from airflow_sentinelhub.exceptions import InvalidCredentials, RequestRefused, ServiceError
 from airflow_sentinelhub.jobs.redaction import Redactor
-from airflow_sentinelhub.jobs.secret import Hidden
+from airflow_sentinelhub.jobs.secret import Secret
 from airflow_sentinelhub.jobs.untrusted_json import InvalidJson, clean, parse_json
 
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -54,16 +54,16 @@ class TokenEndpoint:
     """
 
     def __init__(
-        self, config: ClientConfig, session: SentinelHubSession, *, gate: Gate, clock: Callable[[], float]
+        self, config: ClientConfig, session: SentinelHubSession, *, gate: RateLimiter, clock: Callable[[], float]
     ) -> None:
         self._config = config
         self._session = session
         self._gate = gate
-        self._gate_key = GateKey(config.client_id, config.auth_url, token_requests=True)
+        self._gate_key = RateLimitKey(config.client_id, config.auth_url, token_requests=True)
         self._clock = clock
         self._scrub = Redactor(config.client_secret)
         host = urlsplit(config.auth_url).netloc
-        self._subject = Subject("OAuth client", "issue a token", host, "auth_url")
+        self._subject = ErrorContext("OAuth client", "issue a token", host, "auth_url")
 
     def fetch(self) -> Token:
         """
@@ -79,21 +79,21 @@ class TokenEndpoint:
             raise held_back(self._subject, wait)
         asked_at = self._clock()
         answer = self._session.ask("POST", self._config.auth_url, body=self._form(), headers=_FORM)
-        if isinstance(answer, NoAnswer):
+        if isinstance(answer, RequestFailure):
             raise unavailable(self._subject, answer.reason, lasting=answer.lasting)
         token = self._token(answer, asked_at) if answer.ok else None
         if token is None:
             raise self._error(answer)
         return token
 
-    def _form(self) -> Hidden[str]:
+    def _form(self) -> Secret[str]:
         # In the body, not as Basic authentication: so sentinelhub-py does it, too.
         client = BackendApplicationClient(self._config.client_id)
-        return Hidden(
+        return Secret(
             client.prepare_request_body(include_client_id=True, client_secret=self._config.client_secret)
         )
 
-    def _token(self, answer: Answer, asked_at: float) -> Token | None:
+    def _token(self, answer: HttpResponse, asked_at: float) -> Token | None:
         try:
             payload = parse_json(answer.body)
         except InvalidJson:
@@ -115,7 +115,7 @@ class TokenEndpoint:
             return None
         return Token.issued(value, expires_in, asked_at)
 
-    def _error(self, answer: Answer) -> ServiceError:
+    def _error(self, answer: HttpResponse) -> ServiceError:
         if 300 <= answer.status < 400:
             return redirected(self._subject, answer)
         if answer.ok and answer.is_html:
@@ -124,7 +124,7 @@ class TokenEndpoint:
                 f"a page of HTML ({answer.status}); if that lasts, auth_url is no address of a token endpoint",
                 status=answer.status,
             )
-        words = ServiceWords() if _may_hold_token(answer) else read_words(answer, self._scrub)
+        words = ErrorBody() if _may_hold_token(answer) else read_words(answer, self._scrub)
         if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
             pause = retry_after(answer.headers, time.time)
             self._gate.close(self._gate_key, pause or FIRST_PAUSE, self._clock())
@@ -161,7 +161,7 @@ class TokenEndpoint:
         )
 
 
-def _may_hold_token(answer: Answer) -> bool:
+def _may_hold_token(answer: HttpResponse) -> bool:
     if not answer.ok:
         return False
     try:

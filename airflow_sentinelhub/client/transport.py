@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_sentinelhub.client.api_request import Call, Unusable, decode
+from airflow_sentinelhub.client.api_request import ApiRequest, InvalidBody, decode
 from airflow_sentinelhub.client.config import ClientConfig
 from airflow_sentinelhub.client.error_body import read_words
 from airflow_sentinelhub.client.errors import (
@@ -23,22 +23,22 @@ from airflow_sentinelhub.client.errors import (
     refused,
     unavailable,
 )
-from airflow_sentinelhub.client.http_response import Answer, NoAnswer
+from airflow_sentinelhub.client.http_response import HttpResponse, RequestFailure
 from airflow_sentinelhub.client.pagination import FetchedPage
-from airflow_sentinelhub.client.rate_limiter import Gate, GateKey
-from airflow_sentinelhub.client.retry import FIRST_PAUSE, Patience, retry_after
+from airflow_sentinelhub.client.rate_limiter import RateLimiter, RateLimitKey
+from airflow_sentinelhub.client.retry import FIRST_PAUSE, RetryBudget, retry_after
 from airflow_sentinelhub.client.session import BearerAuth, SentinelHubSession
 from airflow_sentinelhub.client.token_cache import Token, TokenCache
 from airflow_sentinelhub.client.token_endpoint import TokenEndpoint
 from airflow_sentinelhub.exceptions import ServiceError, ServiceUnavailable
 from airflow_sentinelhub.jobs.redaction import Redactor
-from airflow_sentinelhub.jobs.secret import Hidden
+from airflow_sentinelhub.jobs.secret import Secret
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class _Course:
+class _CallState:
     """What happened in a call so far."""
 
     scrub: Redactor
@@ -81,7 +81,7 @@ class Transport:
         config: ClientConfig,
         *,
         tokens: TokenCache,
-        gate: Gate,
+        gate: RateLimiter,
         clock: Callable[[], float],
         sleep: Callable[[float], None],
         random: Callable[[], float],
@@ -94,7 +94,7 @@ class Transport:
         self._endpoint = TokenEndpoint(config, self._session, gate=gate, clock=clock)
         self._tokens = tokens
         self._gate = gate
-        self._gate_key = GateKey(config.client_id, config.auth_url)
+        self._gate_key = RateLimitKey(config.client_id, config.auth_url)
         self._clock = clock
         self._sleep = sleep
         self._random = random
@@ -120,7 +120,7 @@ class Transport:
         token = self._tokens.get(self._account, clock=self._clock, fetch=self._endpoint.fetch)
         return token.expires_at - self._clock()
 
-    def send(self, call: Call, budget: float) -> dict[str, Any]:
+    def send(self, call: ApiRequest, budget: float) -> dict[str, Any]:
         """
         Make a call, again and again while that makes sense and the budget lasts.
 
@@ -131,10 +131,10 @@ class Transport:
         """
         return self.fetch(call, budget).payload
 
-    def fetch(self, call: Call, budget: float) -> FetchedPage:
+    def fetch(self, call: ApiRequest, budget: float) -> FetchedPage:
         """Make a call as :meth:`send` does, and say how large its answer was."""
-        patience = Patience(budget, clock=self._clock, random=self._random)
-        course = _Course(call.scrub)
+        patience = RetryBudget(budget, clock=self._clock, random=self._random)
+        course = _CallState(call.scrub)
         while True:
             outcome = self._attempt(call, course)
             if isinstance(outcome, dict):
@@ -154,7 +154,7 @@ class Transport:
         self._gate.withdraw(self._gate_key, self._limit)
         self._limit = None
 
-    def _attempt(self, call: Call, course: _Course) -> dict[str, Any] | _Failure:
+    def _attempt(self, call: ApiRequest, course: _CallState) -> dict[str, Any] | _Failure:
         # The caller knows nothing of a token that has to be renewed.
         wait = 0.0 if self._admitted and not course.renewed else self.admit()
         if wait:
@@ -168,7 +168,7 @@ class Transport:
             raise
         course.scrub = course.scrub.knowing(token.value)
         answer = self._ask(call, token)
-        if isinstance(answer, NoAnswer):
+        if isinstance(answer, RequestFailure):
             return _Failure(unavailable(call.subject, answer.reason, lasting=answer.lasting), sent=answer.sent)
         if answer.status == HTTPStatus.UNAUTHORIZED and not course.renewed:
             # Revoked, or our clock runs slow. Once in a call: a new token that is refused stays refused.
@@ -177,21 +177,21 @@ class Transport:
             return self._attempt(call, course)
         return self._read(call, answer, course)
 
-    def _ask(self, call: Call, token: Token) -> Answer | NoAnswer:
+    def _ask(self, call: ApiRequest, token: Token) -> HttpResponse | RequestFailure:
         return self._session.ask(
             call.method,
             call.url,
             params=call.params,
-            body=None if call.body is None else Hidden(call.body),
+            body=None if call.body is None else Secret(call.body),
             headers={"Content-Type": "application/json"} if call.body is not None else None,
             auth=BearerAuth(token),
         )
 
-    def _read(self, call: Call, answer: Answer, course: _Course) -> dict[str, Any] | _Failure:
+    def _read(self, call: ApiRequest, answer: HttpResponse, course: _CallState) -> dict[str, Any] | _Failure:
         course.size = len(answer.body)
         if answer.ok:
             payload = decode(answer, call.expects, course.scrub)
-            if isinstance(payload, Unusable):
+            if isinstance(payload, InvalidBody):
                 error = unavailable(call.subject, payload.reason, status=answer.status)
                 error.unreadable = payload.unreadable
                 return _Failure(error, sent=True)

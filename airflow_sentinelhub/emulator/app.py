@@ -17,18 +17,18 @@ from airflow_sentinelhub.emulator import limits
 from airflow_sentinelhub.emulator.json_response import JsonAnswer
 from airflow_sentinelhub.emulator.list_pages import page, sort_of
 from airflow_sentinelhub.emulator.oauth import Realm, TokenRefused
-from airflow_sentinelhub.emulator.refusals import ServiceError, error_object, wrapped
+from airflow_sentinelhub.emulator.refusals import HttpRefusal, error_object, wrapped
 from airflow_sentinelhub.emulator.request_validation import read_json
 from airflow_sentinelhub.emulator.response_recorder import SCRIPTED_FIELDS
 from airflow_sentinelhub.emulator.routing import layouts, tiling_grid_paths
-from airflow_sentinelhub.emulator.serializers import Payload
+from airflow_sentinelhub.emulator.serializers import JobPayload
 from airflow_sentinelhub.emulator.service import Service
 from airflow_sentinelhub.emulator.tiling_grids import TILING_GRIDS
 from airflow_sentinelhub.jobs import BatchApi, UrlLayout
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class EndpointCall:
     """
     A request with its body, for endpoints that answer at once.
 
@@ -53,17 +53,17 @@ class Call:
         """Note that a test chose these fields of the answer."""
         self.request.scope[SCRIPTED_FIELDS] |= set(fields)
 
-    def answer(self, shown: Payload, status: int = 200) -> Response:
+    def answer(self, shown: JobPayload, status: int = 200) -> Response:
         """Answer with (part of) a job."""
         self.scripted(shown.scripted)
         return JsonAnswer(shown, status)
 
     def json(self) -> dict[str, Any]:
-        """:raises ServiceError: if the body is no JSON object."""
+        """:raises HttpRefusal: if the body is no JSON object."""
         return read_json(self.request.headers.get("content-type", ""), self.body)
 
 
-Handler = Callable[[Call], Response]
+Handler = Callable[[EndpointCall], Response]
 T = TypeVar("T")
 
 
@@ -76,7 +76,7 @@ def build_api(service: Service) -> ASGIApp:
             routes += endpoints.routes(prefix)
     for prefix in tiling_grid_paths():
         routes += _grid_routes(service, prefix)
-    handlers = {ServiceError: _refuse_service, HTTPException: _refuse_http, Exception: _unforeseen}
+    handlers = {HttpRefusal: _refuse_service, HTTPException: _refuse_http, Exception: _unforeseen}
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False
     return app
@@ -110,11 +110,11 @@ class JobEndpoints:
             routes.append(self._route(job + "/tiles/{tile_id}", "GET", self.tile))
         return [*routes, *(self._route(f"{job}/{action}", "POST", self._action(action)) for action in actions)]
 
-    def create(self, call: Call) -> Response:
+    def create(self, call: EndpointCall) -> Response:
         """``POST`` on the collection: 201."""
         return call.answer(self.service.create(self.api, call.json()), 201)
 
-    def in_order(self, call: Call) -> Response:
+    def in_order(self, call: EndpointCall) -> Response:
         """``GET`` on the collection."""
         sort = sort_of(call.query, self.service.settings.default_sort)
         jobs = self.service.in_order(self.api, *sort)
@@ -125,24 +125,24 @@ class JobEndpoints:
         self.service.page_sent(self.api)
         return JsonAnswer({"data": shown, "links": links})
 
-    def get(self, call: Call) -> Response:
+    def get(self, call: EndpointCall) -> Response:
         """``GET`` of one job."""
         return call.answer(self.service.get(self.api, call.job_id))
 
-    def status(self, call: Call) -> Response:
+    def status(self, call: EndpointCall) -> Response:
         """``GET .../status``."""
         return call.answer(self.service.status(self.api, call.job_id))
 
-    def update(self, call: Call) -> Response:
+    def update(self, call: EndpointCall) -> Response:
         """``PUT`` of one job."""
         return call.answer(self.service.describe(self.api, call.job_id, call.json()))
 
-    def delete(self, call: Call) -> Response:
+    def delete(self, call: EndpointCall) -> Response:
         """``DELETE`` of one job: 204."""
         self.service.delete(self.api, call.job_id)
         return Response(status_code=204)
 
-    def tiles(self, call: Call) -> Response:
+    def tiles(self, call: EndpointCall) -> Response:
         """``GET .../tiles``."""
         tiles = self.service.tiles(call.job_id)
         for tile in tiles[:1]:
@@ -152,29 +152,29 @@ class JobEndpoints:
         data, links = self._page(call, tiles, f"{self._collection(call)}/{call.job_id}/tiles")
         return JsonAnswer({"data": data, "links": links})
 
-    def tile(self, call: Call) -> Response:
+    def tile(self, call: EndpointCall) -> Response:
         """``GET .../tiles/{tileId}``."""
         tile_id = call.request.path_params["tile_id"]
         for tile in self.service.tiles(call.job_id):
             if str(tile["id"]) == tile_id:
                 return call.answer(tile)
-        raise ServiceError(404, f"Tile {tile_id} not found.")
+        raise HttpRefusal(404, f"Tile {tile_id} not found.")
 
     def _action(self, action: str) -> Handler:
-        def act(call: Call) -> Response:
+        def act(call: EndpointCall) -> Response:
             self.service.act(self.api, call.job_id, action)
             return Response(status_code=204)
 
         return act
 
-    def _collection(self, call: Call) -> str:
+    def _collection(self, call: EndpointCall) -> str:
         """Absolute address of the jobs, for links: in the new layout whichever was asked."""
         # Copied, not parsed: an odd Host header must not make a list fail.
         host = call.request.headers.get("host", "")
         layout = UrlLayout(self.service.settings.links_layout)
         return f"{call.request.scope['scheme']}://{host}{self.api.path(layout)}"
 
-    def _page(self, call: Call, items: Sequence[T], url: str) -> tuple[Sequence[T], dict[str, str]]:
+    def _page(self, call: EndpointCall, items: Sequence[T], url: str) -> tuple[Sequence[T], dict[str, str]]:
         return page(items, call.query, self.service.settings.page_size, url)
 
     def _route(self, path: str, method: str, handler: Handler) -> Route:
@@ -188,13 +188,13 @@ def _guarded(service: Service, path: str, method: str, handler: Handler) -> Rout
         body = await request.body()
         with service.lock:
             if not service.tokens.valid(request.headers.get("authorization", "")):
-                raise ServiceError(401)
+                raise HttpRefusal(401)
             wait = service.rate_limit.admit(service.settings.requests_per_minute)
             if wait is not None:
                 # Not wrapped, and in milliseconds: section 3.2.
                 return JsonAnswer(error_object(429), 429, {"Retry-After": str(wait)})
             try:
-                return handler(Call(request, body))
+                return handler(EndpointCall(request, body))
             finally:
                 service.clock.advance(service.settings.seconds_per_answer)
 
@@ -202,14 +202,14 @@ def _guarded(service: Service, path: str, method: str, handler: Handler) -> Rout
 
 
 def _grid_routes(service: Service, prefix: str) -> list[Route]:
-    def grids(_: Call) -> Response:
+    def grids(_: EndpointCall) -> Response:
         return JsonAnswer({"data": list(TILING_GRIDS.values()), "links": {}})
 
-    def grid(call: Call) -> Response:
+    def grid(call: EndpointCall) -> Response:
         number = call.request.path_params["grid_id"]
         known = {str(each): grid for each, grid in TILING_GRIDS.items()}
         if number not in known:
-            raise ServiceError(400, f"There is no tiling grid {limits.brief(number)}.")
+            raise HttpRefusal(400, f"There is no tiling grid {limits.brief(number)}.")
         return JsonAnswer(known[number])
 
     return [_guarded(service, prefix, "GET", grids), _guarded(service, prefix + "/{grid_id}", "GET", grid)]
@@ -231,7 +231,7 @@ def _token_route(service: Service, realm: Realm) -> Route:
 
 
 async def _refuse_service(_: Request, error: Exception) -> Response:
-    assert isinstance(error, ServiceError)  # noqa: S101 - starlette calls this for nothing else
+    assert isinstance(error, HttpRefusal)  # noqa: S101 - starlette calls this for nothing else
     return JsonAnswer(wrapped(error.status, error.message), error.status)
 
 

@@ -17,7 +17,7 @@ from airflow_sentinelhub.emulator.fault_responses import answer_faulty, pause
 from airflow_sentinelhub.emulator.faults import FaultKind
 from airflow_sentinelhub.emulator.json_response import JsonAnswer
 from airflow_sentinelhub.emulator.refusals import wrapped
-from airflow_sentinelhub.emulator.response_recorder import Observed
+from airflow_sentinelhub.emulator.response_recorder import RecordingSend
 from airflow_sentinelhub.emulator.routing import place_of
 from airflow_sentinelhub.emulator.service import Service
 
@@ -31,7 +31,7 @@ class _TooLongError(Exception):
     """A body over the limit."""
 
 
-class Gate:
+class EmulatorApp:
     """
     The whole emulator as an ASGI application.
 
@@ -81,7 +81,7 @@ class Gate:
             fault = service.faults.strike(place, method, path)
             seen.fault = None if fault is None else fault.kind.value
 
-        observed = Observed(scope, send, scripted=fault is not None and fault.kind is not FaultKind.SLOW)
+        observed = RecordingSend(scope, send, scripted=fault is not None and fault.kind is not FaultKind.SLOW)
 
         async def note(message: Message) -> None:
             if message["type"] == "http.response.start":

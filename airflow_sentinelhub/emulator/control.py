@@ -68,7 +68,7 @@ class Control(ABC):
         :param status: where its life begins. Default: CREATED and started a moment ago. ``"CREATED"`` alone means
             never started; ANALYSING and ANALYSIS_DONE mean that an analysis was asked for, but no start.
         :param user_action: another last action of its user, e.g. "START" with "ANALYSIS_DONE".
-        :param fate: lengths and end, see :class:`~airflow_sentinelhub.emulator.scenario.Fate`.
+        :param fate: lengths and end, see :class:`~airflow_sentinelhub.emulator.scenario.Scenario`.
         :param steps: its whole life, instead.
         :param request: its request. Default: an example from the documentation.
         :param description: of the request.

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from airflow_sentinelhub.emulator import limits
 from airflow_sentinelhub.emulator.faults import Fault
 from airflow_sentinelhub.emulator.oauth import Realm
-from airflow_sentinelhub.emulator.scenario import Fate
+from airflow_sentinelhub.emulator.scenario import Scenario
 from airflow_sentinelhub.emulator.seeding import MOST_AT_ONCE
 from airflow_sentinelhub.emulator.service import Service
 from airflow_sentinelhub.emulator.service_clock import checked_jump, checked_speed, wire
@@ -78,7 +78,7 @@ def _dispatch(service: Service, method: str, segments: list[str], given: Given) 
         case "PUT", ["jobs", job_id, "fate"]:
             return 200, _set_fate(service, job_id, given)
         case "PUT", ["fate"]:
-            service.default_fate = Fate.parse(given)
+            service.default_fate = Scenario.parse(given)
             return 200, {}
         case "POST", ["next-fate"]:
             rest = dict(given)
@@ -136,8 +136,8 @@ def _about(service: Service) -> dict[str, Any]:
     }
 
 
-def _fate(service: Service, given: Given, base: Fate | None = None) -> Fate:
-    return Fate.parse(given.get("fate", _without(given)), given.get("steps"), base or service.default_fate)
+def _fate(service: Service, given: Given, base: Scenario | None = None) -> Scenario:
+    return Scenario.parse(given.get("fate", _without(given)), given.get("steps"), base or service.default_fate)
 
 
 def _without(given: Given) -> Given:
@@ -184,7 +184,7 @@ def _add_job(service: Service, given: Given) -> str:
     if "api" not in rest:
         raise Refused(f'"api" is required: one of {", ".join(BatchApi)}')
     api = _api(rest.pop("api"))
-    fate = Fate.parse(rest.pop("fate", None), rest.pop("steps", None), service.default_fate)
+    fate = Scenario.parse(rest.pop("fate", None), rest.pop("steps", None), service.default_fate)
     action = rest.pop("user_action", None)
     values = _checked("A new job has", rest, _JOB_FIELDS)
     return service.add(api, fate, user_action=None if action is None else UserAction(action), **values)

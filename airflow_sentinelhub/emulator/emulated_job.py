@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_sentinelhub.emulator.lifecycle import whole_life
-from airflow_sentinelhub.emulator.scenario import Fate
-from airflow_sentinelhub.emulator.timeline import Moment, Script, Step
+from airflow_sentinelhub.emulator.scenario import Scenario
+from airflow_sentinelhub.emulator.timeline import Timeline, TimelinePoint, TimelineStep
 from airflow_sentinelhub.jobs import BatchApi, JobStatus, UserAction
 
 _NOT_YET_ANALYSED = frozenset({JobStatus.CREATED, JobStatus.ANALYSING, JobStatus.FAILED, JobStatus.CANCELED})
@@ -18,7 +18,7 @@ _IDLE_DAYS_OTHERWISE = 30
 
 
 @dataclass(slots=True, kw_only=True)
-class Job:
+class EmulatedJob:
     """
     A job as the service keeps it.
 
@@ -41,8 +41,8 @@ class Job:
     number: int
     created: datetime
     request: dict[str, Any]
-    fate: Fate
-    script: Script
+    fate: Scenario
+    script: Timeline
     user_action: str = UserAction.NONE
     user_action_updated: datetime | None = None
     scripted: bool = False
@@ -51,12 +51,12 @@ class Job:
     open_tiles: tuple[int, ...] = ()
     failing_tiles: frozenset[int] = field(default_factory=frozenset)
     scripted_fields: frozenset[str] = frozenset()
-    past: list[tuple[datetime, Job]] = field(default_factory=list)
+    past: list[tuple[datetime, EmulatedJob]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._lay_out_tiles()
 
-    def at(self, now: datetime) -> Moment:
+    def at(self, now: datetime) -> TimelinePoint:
         """Where the job is."""
         return self.script.at(now)
 
@@ -71,7 +71,7 @@ class Job:
         before.past = []
         self.past.append((now, before))
 
-    def as_of(self, then: datetime) -> Job:
+    def as_of(self, then: datetime) -> EmulatedJob:
         """The job as it was before everything that has been done to it since."""
         for changed, before in self.past:
             if changed > then:
@@ -106,17 +106,17 @@ class Job:
         touched = max(moment.updated, self.user_action_updated or self.created)
         return now - touched < timedelta(days=_IDLE_DAYS.get(moment.status, _IDLE_DAYS_OTHERWISE))
 
-    def live(self, steps: tuple[Step, ...], now: datetime) -> None:
+    def live(self, steps: tuple[TimelineStep, ...], now: datetime) -> None:
         """From now on live through these steps; what was reached stays reached."""
         moment = self.at(now)
         self.reached |= moment.passed
-        self.script = Script(steps, now, moment.percentage)
+        self.script = Timeline(steps, now, moment.percentage)
 
     def act(self, action: UserAction, now: datetime) -> None:
         """Note what the user asked for."""
         self.user_action, self.user_action_updated = action, now
 
-    def meet(self, fate: Fate, now: datetime) -> None:
+    def meet(self, fate: Scenario, now: datetime) -> None:
         """
         Give the job another fate, from where it is; one at rest meets it when it is started again.
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_sentinelhub.emulator import limits
-from airflow_sentinelhub.emulator.routing import TILING_GRIDS, TOKEN, Place
+from airflow_sentinelhub.emulator.routing import TILING_GRIDS, TOKEN, Endpoint
 from airflow_sentinelhub.jobs import BatchApi
 
 
@@ -110,7 +110,7 @@ class Fault:
             raise ValueError(f"An answer with status {fault.status} has no body that could end in the middle")
         return fault
 
-    def matches(self, place: Place, method: str, path: str) -> bool:
+    def matches(self, place: Endpoint, method: str, path: str) -> bool:
         """Whether it is meant for this request."""
         return (
             (self.method is None or self.method.upper() == method)
@@ -194,7 +194,7 @@ class FaultSwitches:
         """What is on, by number."""
         return dict(self._faults)
 
-    def strike(self, place: Place, method: str, path: str) -> Fault | None:
+    def strike(self, place: Endpoint, method: str, path: str) -> Fault | None:
         """The fault that hits this request, if any; used up, it is off."""
         for number, fault in self._faults.items():
             if not fault.matches(place, method, path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from airflow_sentinelhub.emulator.emulated_job import Job
+from airflow_sentinelhub.emulator.emulated_job import EmulatedJob
 from airflow_sentinelhub.emulator.tile_states import tile_statuses
 from airflow_sentinelhub.jobs import JobStatus, TileStatus
 
@@ -40,7 +40,7 @@ class Feature:
         return f"33TVM_{self.number}"
 
 
-def are_written(job: Job, now: datetime) -> bool:
+def are_written(job: EmulatedJob, now: datetime) -> bool:
     """Whether the service writes anything of them: from PROCESSING on, and not while a restart is prepared."""
     moment = job.at(now)
     if moment.status in _NOT_PROCESSED:
@@ -48,7 +48,7 @@ def are_written(job: Job, now: datetime) -> bool:
     return JobStatus.PROCESSING in job.reached | moment.passed or (job.analysed(now) and moment.percentage > 0)
 
 
-def features(job: Job, now: datetime) -> list[Feature]:
+def features(job: EmulatedJob, now: datetime) -> list[Feature]:
     """All features, in the order in which they are processed."""
     without_data = len(job.failing_tiles) + job.fate.no_data_tiles
     partial = without_data + job.fate.partial_tiles
@@ -58,7 +58,7 @@ def features(job: Job, now: datetime) -> list[Feature]:
     ]
 
 
-def _feature(job: Job, position: int, status: str, *, no_data: bool, partial: bool) -> Feature:
+def _feature(job: EmulatedJob, position: int, status: str, *, no_data: bool, partial: bool) -> Feature:
     number = position + 1
     if status == TileStatus.FAILED:
         texts = job.fate.tile_errors

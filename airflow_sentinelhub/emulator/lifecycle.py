@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from airflow_sentinelhub.emulator.scenario import Fate
-from airflow_sentinelhub.emulator.timeline import Step
+from airflow_sentinelhub.emulator.scenario import Scenario
+from airflow_sentinelhub.emulator.timeline import TimelineStep
 from airflow_sentinelhub.jobs import BatchApi, JobStatus, StopReason, UserAction
 
 ON_THE_WAY = (JobStatus.CREATED, JobStatus.ANALYSING, JobStatus.ANALYSIS_DONE, JobStatus.PROCESSING)
 
 
 def whole_life(
-    api: BatchApi, fate: Fate, user_action: str, status: str = JobStatus.CREATED, percentage: float = 0.0
-) -> tuple[Step, ...]:
+    api: BatchApi, fate: Scenario, user_action: str, status: str = JobStatus.CREATED, percentage: float = 0.0
+) -> tuple[TimelineStep, ...]:
     """
     What a job lives through from now on.
 
@@ -21,10 +21,10 @@ def whole_life(
     :param percentage: completion that it has now.
     """
     if user_action == UserAction.NONE and status == JobStatus.CREATED:
-        return (Step(status=JobStatus.CREATED),)
+        return (TimelineStep(status=JobStatus.CREATED),)
     course = [
-        Step(status=JobStatus.CREATED, seconds=fate.queued_seconds),
-        Step(status=JobStatus.ANALYSING, seconds=fate.analysis_seconds),
+        TimelineStep(status=JobStatus.CREATED, seconds=fate.queued_seconds),
+        TimelineStep(status=JobStatus.ANALYSING, seconds=fate.analysis_seconds),
         *_after_analysis(api, fate, user_action, status, percentage),
     ]
     for position, step in enumerate(course):
@@ -33,34 +33,36 @@ def whole_life(
     return (fate.last_step(status),)
 
 
-def _after_analysis(api: BatchApi, fate: Fate, user_action: str, status: str, percentage: float) -> list[Step]:
+def _after_analysis(
+    api: BatchApi, fate: Scenario, user_action: str, status: str, percentage: float
+) -> list[TimelineStep]:
     if fate.fails_in_analysis and status in (JobStatus.CREATED, JobStatus.ANALYSING):
         return [fate.last_step(JobStatus.FAILED)]
     if user_action in (UserAction.STOP, UserAction.CANCEL):
         return [stopped(api)]
     if user_action != UserAction.START:
-        return [Step(status=JobStatus.ANALYSIS_DONE)]
+        return [TimelineStep(status=JobStatus.ANALYSIS_DONE)]
     return [
-        Step(status=JobStatus.ANALYSIS_DONE, seconds=fate.ready_seconds),
+        TimelineStep(status=JobStatus.ANALYSIS_DONE, seconds=fate.ready_seconds),
         _processing(fate, percentage, fate.completion(api)),
         *(fate.then or [fate.last_step(fate.ending(api))]),
     ]
 
 
-def _processing(fate: Fate, percentage: float, completion: float) -> Step:
+def _processing(fate: Scenario, percentage: float, completion: float) -> TimelineStep:
     if completion > percentage:
         share = (completion - percentage) / completion
     else:
         completion, share = percentage, 1 - min(percentage, 100.0) / 100
-    return Step(
+    return TimelineStep(
         status=JobStatus.PROCESSING,
         seconds=fate.processing_seconds * share,
         percentage=(percentage, completion),
     )
 
 
-def stopped(api: BatchApi, reason: StopReason = StopReason.USER_ACTION) -> Step:
+def stopped(api: BatchApi, reason: StopReason = StopReason.USER_ACTION) -> TimelineStep:
     """Where a job comes to rest that its user stops, or that runs out of processing units."""
     if api is BatchApi.PROCESS_V1:
-        return Step(status=JobStatus.CANCELED)
-    return Step(status=JobStatus.STOPPED, fields={"stoppedStatusReason": str(reason)})
+        return TimelineStep(status=JobStatus.CANCELED)
+    return TimelineStep(status=JobStatus.STOPPED, fields={"stoppedStatusReason": str(reason)})

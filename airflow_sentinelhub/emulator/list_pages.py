@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import urlencode
 
-from airflow_sentinelhub.emulator.refusals import ServiceError
+from airflow_sentinelhub.emulator.refusals import HttpRefusal
 
 T = TypeVar("T")
 SORTS = ("created", "created:desc", "status", "status:desc")
@@ -21,7 +21,7 @@ def page(
     :param query: ``count`` is cut down to the page size, ``viewtoken`` is an offset, so pages shift when the
         list grows in between. Everything else is repeated in the links.
     :param url: absolute address of the list, for the links.
-    :raises ServiceError: 400 for a count or a token that is no number, or a count below 1 (what the real service
+    :raises HttpRefusal: 400 for a count or a token that is no number, or a count below 1 (what the real service
         does then is not documented).
     """
     count = min(_number(query, "count", page_size, least=1), page_size)
@@ -41,11 +41,11 @@ def sort_of(query: Mapping[str, str], default: str) -> tuple[str, bool]:
     """
     Field to sort by, and whether the largest comes first.
 
-    :raises ServiceError: 400 for an order that does not exist.
+    :raises HttpRefusal: 400 for an order that does not exist.
     """
     sort = query.get("sort", default)
     if sort not in SORTS:
-        raise ServiceError(400, f"sort must be one of {', '.join(SORTS)}, but was {sort!r}.")
+        raise HttpRefusal(400, f"sort must be one of {', '.join(SORTS)}, but was {sort!r}.")
     name, _, direction = sort.partition(":")
     return name, direction == "desc"
 
@@ -56,7 +56,7 @@ def _number(query: Mapping[str, str], name: str, default: int, least: int) -> in
     except ValueError:
         number = least - 1
     if number < least:
-        raise ServiceError(400, f"{name} must be an integer of at least {least}, but was {query[name]!r}.")
+        raise HttpRefusal(400, f"{name} must be an integer of at least {least}, but was {query[name]!r}.")
     return number
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from airflow_sentinelhub.emulator.emulated_job import Job
+from airflow_sentinelhub.emulator.emulated_job import EmulatedJob
 from airflow_sentinelhub.emulator.result_files import delivery_url, files
 from airflow_sentinelhub.jobs import BatchApi
 
@@ -51,7 +51,7 @@ class Folder:
         part.replace(place)
 
 
-class Buckets:
+class ObjectStore:
     """
     Delivers what jobs have written by now, whenever somebody looks at them.
 
@@ -73,7 +73,7 @@ class Buckets:
         if url is not None and isinstance(self._write, Folder):
             self._write.place(url)
 
-    def deliver(self, job: Job, now: datetime) -> None:
+    def deliver(self, job: EmulatedJob, now: datetime) -> None:
         """Write what is new, or has changed. What cannot be written is logged, and tried again later."""
         if self._write is None:
             return

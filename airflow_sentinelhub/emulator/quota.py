@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from airflow_sentinelhub.emulator.emulated_job import Job
+from airflow_sentinelhub.emulator.emulated_job import EmulatedJob
 from airflow_sentinelhub.emulator.lifecycle import stopped
-from airflow_sentinelhub.emulator.refusals import ServiceError
+from airflow_sentinelhub.emulator.refusals import HttpRefusal
 from airflow_sentinelhub.emulator.settings import Settings
 from airflow_sentinelhub.jobs import BatchApi, JobStatus, StopReason
 
@@ -16,7 +16,7 @@ _NEEDS_UNITS = frozenset({"create", "analyse", "start"})
 _PRECISELY = timedelta(milliseconds=1)
 
 
-class Account:
+class Quota:
     """
     Keeps ``settings.processing_units`` up to date, and stops jobs when they are short.
 
@@ -31,16 +31,16 @@ class Account:
         self._settled = now
 
     def check(self, api: BatchApi, action: str) -> None:
-        """:raises ServiceError: if the account has too little for this; how the service says so is a setting."""
+        """:raises HttpRefusal: if the account has too little for this; how the service says so is a setting."""
         balance = self._settings.processing_units
         if balance is None or balance >= LEAST or api is BatchApi.PROCESS_V1 or action not in _NEEDS_UNITS:
             return
-        raise ServiceError(
+        raise HttpRefusal(
             self._settings.insufficient_units_status,
             f"The account has too few processing units: at least {LEAST:g} are needed.",
         )
 
-    def settle(self, jobs: Iterable[Job], now: datetime) -> None:
+    def settle(self, jobs: Iterable[EmulatedJob], now: datetime) -> None:
         """Charge what was processed since the last time; it must be called before anything else changes."""
         since, self._settled = self._settled, now
         balance = self._settings.processing_units
@@ -64,7 +64,7 @@ class Account:
         self._settings.processing_units = round(left(now), 6)
 
 
-def _stop(jobs: Iterable[Job], short: datetime, now: datetime) -> None:
+def _stop(jobs: Iterable[EmulatedJob], short: datetime, now: datetime) -> None:
     """Stop what is being processed when the units are short, and what gets there later."""
     for job in jobs:
         moment = job.script.reaches(JobStatus.PROCESSING, short)

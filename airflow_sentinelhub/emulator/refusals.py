@@ -25,7 +25,7 @@ _MESSAGES = {
 }
 
 
-class ServiceError(Exception):
+class HttpRefusal(Exception):
     """
     A request that the service refuses.
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TypedDict
 
-from airflow_sentinelhub.emulator.routing import Place
+from airflow_sentinelhub.emulator.routing import Endpoint
 from airflow_sentinelhub.emulator.service_clock import wire
 
 _RECENT = 1000
@@ -15,7 +15,7 @@ _ALWAYS = ("create", "analyse", "start", "stop", "cancel", "restartpartial", "up
 
 
 @dataclass(slots=True)
-class Seen:
+class LoggedRequest:
     """
     One request.
 
@@ -52,7 +52,7 @@ class RequestCounts(TypedDict):
     recent: list[dict[str, object]]
 
 
-class Traffic:
+class RequestLog:
     """Counts requests."""
 
     def __init__(self) -> None:
@@ -64,21 +64,21 @@ class Traffic:
         self._by_api: Counter[str] = Counter()
         self._by_status: Counter[str] = Counter()
         self._actions: Counter[str] = Counter()
-        self._recent: deque[Seen] = deque(maxlen=_RECENT)
+        self._recent: deque[LoggedRequest] = deque(maxlen=_RECENT)
 
     def arrived(
-        self, place: Place, method: str, path: str, query: str, user_agent: str, service_time: datetime
-    ) -> Seen:
+        self, place: Endpoint, method: str, path: str, query: str, user_agent: str, service_time: datetime
+    ) -> LoggedRequest:
         """Count a request; the caller fills in what became of it. Headers with secrets are not kept."""
         self._by_path[f"{method} {place.pattern}"] += 1
         self._by_api[place.api or "unknown"] += 1
         if place.action:
             self._actions[place.action] += 1
-        seen = Seen(wire(datetime.now(UTC)), wire(service_time), method, path, query, user_agent)
+        seen = LoggedRequest(wire(datetime.now(UTC)), wire(service_time), method, path, query, user_agent)
         self._recent.append(seen)
         return seen
 
-    def answered(self, seen: Seen, status: int) -> None:
+    def answered(self, seen: LoggedRequest, status: int) -> None:
         """Count what a request was answered with."""
         seen.status = status
         self._by_status[str(status)] += 1

@@ -8,7 +8,7 @@ from copy import deepcopy
 from typing import Any
 
 from airflow_sentinelhub.emulator import limits
-from airflow_sentinelhub.emulator.refusals import ServiceError
+from airflow_sentinelhub.emulator.refusals import HttpRefusal
 from airflow_sentinelhub.emulator.tiling_grids import TILING_GRIDS
 from airflow_sentinelhub.jobs import BatchApi
 
@@ -29,23 +29,23 @@ def read_json(content_type: str, body: bytes) -> dict[str, Any]:
     """
     The JSON object of a body.
 
-    :raises ServiceError: 400 if it is none or has what no service could store, 415 for anything but JSON
+    :raises HttpRefusal: 400 if it is none or has what no service could store, 415 for anything but JSON
         (multipart is not emulated).
     """
     if content_type and "json" not in content_type:
-        raise ServiceError(415, f"Content type {content_type.split(';')[0]} is not supported: send JSON.")
+        raise HttpRefusal(415, f"Content type {content_type.split(';')[0]} is not supported: send JSON.")
     try:
         read = json.loads(body or b"null")
     except RecursionError:
-        raise ServiceError(400, "The request body is nested too deeply.") from None
+        raise HttpRefusal(400, "The request body is nested too deeply.") from None
     except ValueError:  # also for text that is no UTF-8, and numbers of thousands of digits
-        raise ServiceError(400, "The request body is not valid JSON.") from None
+        raise HttpRefusal(400, "The request body is not valid JSON.") from None
     try:
         limits.check_json(read)
     except ValueError as error:
-        raise ServiceError(400, f"The request body cannot be stored: {error}.") from None
+        raise HttpRefusal(400, f"The request body cannot be stored: {error}.") from None
     if not isinstance(read, dict):
-        raise ServiceError(400, "Request body should be non-empty." if read is None else "Not a JSON object.")
+        raise HttpRefusal(400, "Request body should be non-empty." if read is None else "Not a JSON object.")
     return read
 
 
@@ -53,11 +53,11 @@ def description(body: Mapping[str, Any]) -> str | None:
     """
     The description in a body, if there is one.
 
-    :raises ServiceError: 400 if it is no text.
+    :raises HttpRefusal: 400 if it is no text.
     """
     given = body.get("description")
     if not isinstance(given, str | None):
-        raise ServiceError(400, f"description must be a text, but was {limits.brief(given)}.")
+        raise HttpRefusal(400, f"description must be a text, but was {limits.brief(given)}.")
     return given
 
 
@@ -66,7 +66,7 @@ def accept(api: BatchApi, body: Mapping[str, Any], schemes: Sequence[str] = ()) 
     The request as the service keeps and shows it: defaults filled in, credentials masked.
 
     :param schemes: what the URL of a storage may begin with, besides its own.
-    :raises ServiceError: 400 that names the field, for what the service is documented to refuse.
+    :raises HttpRefusal: 400 that names the field, for what the service is documented to refuse.
     """
     description(body)
     match api:
@@ -100,9 +100,7 @@ def _process(body: Mapping[str, Any], schemes: Sequence[str]) -> dict[str, Any]:
         case "geopackage":
             _storage(body, "input.features")
         case other:
-            raise ServiceError(
-                400, f"input.type must be tiling-grid or geopackage, but was {limits.brief(other)}."
-            )
+            raise HttpRefusal(400, f"input.type must be tiling-grid or geopackage, but was {limits.brief(other)}.")
     _storage(body, "output.delivery", schemes)
     match body["output"]["type"]:
         case "raster":
@@ -116,7 +114,7 @@ def _process(body: Mapping[str, Any], schemes: Sequence[str]) -> dict[str, Any]:
         case "zarr":
             _need(body, "output.group")
         case other:
-            raise ServiceError(400, f"output.type must be raster or zarr, but was {limits.brief(other)}.")
+            raise HttpRefusal(400, f"output.type must be raster or zarr, but was {limits.brief(other)}.")
     return kept
 
 
@@ -128,14 +126,10 @@ def _statistical(body: Mapping[str, Any], schemes: Sequence[str]) -> dict[str, A
     evalscript = body["aggregation"].get("evalscript")
     if evalscript is None:
         if "evalscriptReference" not in body["aggregation"]:
-            raise ServiceError(
-                400, "Either aggregation.evalscript or aggregation.evalscriptReference is required."
-            )
+            raise HttpRefusal(400, "Either aggregation.evalscript or aggregation.evalscriptReference is required.")
         _storage(body, "aggregation.evalscriptReference")
     elif len(evalscript.encode()) > _LONGEST_EVALSCRIPT:
-        raise ServiceError(
-            400, "aggregation.evalscript is longer than 32 KB: use aggregation.evalscriptReference."
-        )
+        raise HttpRefusal(400, "aggregation.evalscript is longer than 32 KB: use aggregation.evalscriptReference.")
     return dict(body)
 
 
@@ -155,7 +149,7 @@ def _process_v1(body: Mapping[str, Any]) -> dict[str, Any]:
     if not (
         body.get("bucketName") or "zarrOutput" in body or output.get("defaultTilePath") or output.get("responses")
     ):
-        raise ServiceError(400, "One of bucketName, output.defaultTilePath or zarrOutput is required.")
+        raise HttpRefusal(400, "One of bucketName, output.defaultTilePath or zarrOutput is required.")
     kept["output"] = {
         **({"defaultTilePath": f"s3://{body['bucketName']}"} if body.get("bucketName") else {}),
         "overwrite": False,
@@ -171,7 +165,7 @@ def _need(body: Mapping[str, Any], *paths: str) -> None:
         value: Any = body
         for name in path.split("."):
             if not isinstance(value, Mapping) or value.get(name) is None:
-                raise ServiceError(400, f"{path} is required.")
+                raise HttpRefusal(400, f"{path} is required.")
             value = value[name]
 
 
@@ -183,7 +177,7 @@ def _check_kind(kind: type, body: Mapping[str, Any], *paths: str) -> None:
         for each in above:
             holder = holder[each]
         if not isinstance(value := holder.get(name), kind | None):
-            raise ServiceError(400, f"{path} must be {_KINDS[kind]}, but was {limits.brief(value)}.")
+            raise HttpRefusal(400, f"{path} must be {_KINDS[kind]}, but was {limits.brief(value)}.")
 
 
 def _storage(body: Mapping[str, Any], path: str, schemes: Sequence[str] = ()) -> None:
@@ -193,26 +187,26 @@ def _storage(body: Mapping[str, Any], path: str, schemes: Sequence[str] = ()) ->
     for name in path.split("."):
         storage = storage[name]
     if not isinstance(storage, Mapping) or not ({"s3", "gs"} & set(storage)):
-        raise ServiceError(400, f"{path}.s3 or {path}.gs is required.")
+        raise HttpRefusal(400, f"{path}.s3 or {path}.gs is required.")
     kind = "s3" if "s3" in storage else "gs"
     _need(body, f"{path}.{kind}.url")
     _check_kind(str, storage, f"{kind}.url")
     if not storage[kind]["url"].startswith(tuple(f"{scheme}://" for scheme in (kind, *schemes))):
-        raise ServiceError(400, f"{path}.{kind}.url must begin with {kind}://.")
+        raise HttpRefusal(400, f"{path}.{kind}.url must begin with {kind}://.")
     if kind == "gs":
         _need(body, f"{path}.gs.credentials")
     if ("accessKey" in storage[kind]) != ("secretAccessKey" in storage[kind]):
-        raise ServiceError(400, f"{path}.{kind} needs both accessKey and secretAccessKey, or iamRoleARN.")
+        raise HttpRefusal(400, f"{path}.{kind} needs both accessKey and secretAccessKey, or iamRoleARN.")
 
 
 def _check_grid(number: object, resolution: object) -> None:
     grid = TILING_GRIDS.get(number) if isinstance(number, int) and not isinstance(number, bool) else None
     if grid is None:
-        raise ServiceError(
+        raise HttpRefusal(
             400, f"There is no tiling grid {limits.brief(number)}; there are {sorted(TILING_GRIDS)}."
         )
     resolutions = grid["properties"]["resolutions"]
     if resolution not in resolutions or isinstance(resolution, bool):
-        raise ServiceError(
+        raise HttpRefusal(
             400, f"Tiling grid {number} has no resolution {limits.brief(resolution)}; it has {resolutions}."
         )

@@ -14,7 +14,7 @@ SCRIPTED_FIELDS = "airflow_sentinelhub.scripted_fields"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RecordedResponse:
     """
     One answer, before it leaves. Those that break off are not observed.
 
@@ -34,7 +34,7 @@ class Answer:
     scripted_fields: frozenset[str]
 
 
-Observer = Callable[[Answer], None]
+Observer = Callable[[RecordedResponse], None]
 _observers: list[Observer] = []
 
 
@@ -52,7 +52,7 @@ def observe(observer: Observer) -> Iterator[None]:
         _observers.remove(observer)
 
 
-class Observed:
+class RecordingSend:
     """
     Sends an answer, and shows it before the client has any of it.
 
@@ -82,7 +82,7 @@ class Observed:
         await self._send(message)
 
     def _show(self, start: Message, body: bytes) -> None:
-        answer = Answer(
+        answer = RecordedResponse(
             method=self._scope["method"],
             path=self._scope["path"],
             status=start["status"],

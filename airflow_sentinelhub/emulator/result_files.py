@@ -8,7 +8,7 @@ from contextlib import closing
 from datetime import datetime
 from typing import Any
 
-from airflow_sentinelhub.emulator.emulated_job import Job
+from airflow_sentinelhub.emulator.emulated_job import EmulatedJob
 from airflow_sentinelhub.emulator.features import NO_DATA, USUAL_ERROR, USUAL_TYPE, Feature, are_written, features
 from airflow_sentinelhub.jobs import BatchApi
 
@@ -20,7 +20,7 @@ _INTERVALS = (
 _STATISTICS = {"min": 0.1, "max": 0.9, "mean": 0.5, "stDev": 0.2, "sampleCount": 1024, "noDataCount": 0}
 
 
-def files(job: Job, now: datetime) -> Iterator[tuple[str, bytes]]:
+def files(job: EmulatedJob, now: datetime) -> Iterator[tuple[str, bytes]]:
     """URL and content of each file that the service has written by now."""
     url = delivery_url(job.api, job.request)
     if url is None or not are_written(job, now):

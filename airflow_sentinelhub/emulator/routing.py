@@ -13,7 +13,7 @@ _ACTIONS = frozenset({"analyse", "start", "stop", "cancel", "restartpartial"})
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Endpoint:
     """
     What an address means.
 
@@ -43,23 +43,23 @@ def tiling_grid_paths() -> list[str]:
     ]
 
 
-def place_of(method: str, path: str) -> Place:
+def place_of(method: str, path: str) -> Endpoint:
     """Find out what a request is about."""
     if path in {realm.path for realm in Realm}:
-        return Place(TOKEN, path)
+        return Endpoint(TOKEN, path)
     for api in BatchApi:
         for _, prefix in layouts(api):
             if path == prefix:
-                return Place(api.value, path, "create" if method == "POST" else None)
+                return Endpoint(api.value, path, "create" if method == "POST" else None)
             if path.startswith(prefix + "/"):
                 return _below(api, prefix, method, path)
     for prefix in tiling_grid_paths():
         if path == prefix or path.startswith(prefix + "/"):
-            return Place(TILING_GRIDS, prefix if path == prefix else prefix + "/{id}")
-    return Place(None, path)
+            return Endpoint(TILING_GRIDS, prefix if path == prefix else prefix + "/{id}")
+    return Endpoint(None, path)
 
 
-def _below(api: BatchApi, prefix: str, method: str, path: str) -> Place:
+def _below(api: BatchApi, prefix: str, method: str, path: str) -> Endpoint:
     _, *rest = path[len(prefix) + 1 :].split("/")
     action = None
     if method == "POST" and len(rest) == 1 and rest[0] in _ACTIONS:
@@ -68,4 +68,4 @@ def _below(api: BatchApi, prefix: str, method: str, path: str) -> Place:
         action = {"PUT": "update", "DELETE": "delete"}[method]
     if len(rest) == 2 and rest[0] == "tiles":
         rest[1] = "{tileId}"
-    return Place(api.value, "/".join([prefix, "{id}", *rest]), action)
+    return Endpoint(api.value, "/".join([prefix, "{id}", *rest]), action)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from airflow_sentinelhub.emulator import limits
-from airflow_sentinelhub.emulator.timeline import Step, parse_steps
+from airflow_sentinelhub.emulator.timeline import TimelineStep, parse_steps
 from airflow_sentinelhub.jobs import BatchApi, JobStatus, StopReason, UserAction
 
 ENDS = frozenset({JobStatus.DONE, JobStatus.FAILED, JobStatus.STOPPED, JobStatus.PARTIAL, JobStatus.CANCELED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fate:
+class Scenario:
     """
     How long a job stays in each state once its user has asked for it, and how it ends.
 
@@ -57,16 +57,16 @@ class Fate:
     tile_errors: tuple[str, ...] = ()
     no_data_tiles: int = 0
     partial_tiles: int = 0
-    then: tuple[Step, ...] = ()
-    steps: tuple[Step, ...] = ()
+    then: tuple[TimelineStep, ...] = ()
+    steps: tuple[TimelineStep, ...] = ()
 
     @classmethod
     def parse(
         cls,
         given: Mapping[str, Any] | None,
         steps: Sequence[Mapping[str, Any]] | None = None,
-        base: Fate | None = None,
-    ) -> Fate:
+        base: Scenario | None = None,
+    ) -> Scenario:
         """
         Read a fate as the control interface takes it.
 
@@ -143,7 +143,7 @@ class Fate:
                 return self.failed_tiles or self.tile_count
         return self.failed_tiles
 
-    def last_step(self, status: str) -> Step:
+    def last_step(self, status: str) -> TimelineStep:
         """The step in which a job ends up in this status."""
         sent: dict[str, Any] = {}
         percentage = None
@@ -161,7 +161,7 @@ class Fate:
                     scripted.add("stoppedStatusReason")
             case JobStatus.DONE if self.completion_percentage is not None:
                 percentage = (self.completion_percentage, self.completion_percentage)
-        return Step(status=status, percentage=percentage, fields=sent, scripted=frozenset(scripted))
+        return TimelineStep(status=status, percentage=percentage, fields=sent, scripted=frozenset(scripted))
 
     def _usual_error(self, status: str) -> str:
         if status == JobStatus.PARTIAL:
@@ -170,7 +170,7 @@ class Fate:
             return "Failed to analyse the request: the evalscript could not be evaluated."
         return "Processing failed for too many features."
 
-    def lived(self) -> Fate:
+    def lived(self) -> Scenario:
         """The fate of a job that met its end and is tried again: this time it goes well."""
         return replace(
             self,

@@ -13,8 +13,8 @@ from airflow_sentinelhub.emulator.control import Control
 from airflow_sentinelhub.emulator.embedded import Emulator
 from airflow_sentinelhub.emulator.object_store import Folder
 from airflow_sentinelhub.emulator.sample_requests import sample_request
-from airflow_sentinelhub.emulator.scenario import ENDS, Fate
-from airflow_sentinelhub.emulator.timeline import Step
+from airflow_sentinelhub.emulator.scenario import ENDS, Scenario
+from airflow_sentinelhub.emulator.timeline import TimelineStep
 from airflow_sentinelhub.jobs import BatchApi, JobStatus, StopReason, UserAction
 
 SECONDS_PER_ANSWER = 60.0
@@ -153,11 +153,11 @@ class ScriptedEmulator(Emulator):
         }
         if error is not None:
             fate["error"] = error
-        script = _read(of_api, status or [JobStatus.PROCESSING, Fate.parse(fate).ending(of_api)])
+        script = _read(of_api, status or [JobStatus.PROCESSING, Scenario.parse(fate).ending(of_api)])
         last = script[-1][0]
         if last in ENDS:
             fate["end"] = last
-        planned = Fate.parse(fate)
+        planned = Scenario.parse(fate)
         asked = self._usual_request(of_api) if request is None else dict(request)
         with self.service.lock:
             made = self.service.add(
@@ -201,7 +201,7 @@ def _read(api: BatchApi, status: str | Statuses) -> list[tuple[JobStatus, float]
     return read
 
 
-def _steps(api: BatchApi, fate: Fate, script: Sequence[tuple[JobStatus, float]]) -> tuple[Step, ...]:
+def _steps(api: BatchApi, fate: Scenario, script: Sequence[tuple[JobStatus, float]]) -> tuple[TimelineStep, ...]:
     """The job's life; it is processed bit by bit, as far as its end allows."""
     in_all = sum(length for status, length in script if status is JobStatus.PROCESSING)
     done, steps = 0.0, []
@@ -210,7 +210,7 @@ def _steps(api: BatchApi, fate: Fate, script: Sequence[tuple[JobStatus, float]])
         if status is JobStatus.PROCESSING:
             before, done = done, done + length
             percentage = (fate.completion(api) * before / in_all, fate.completion(api) * done / in_all)
-        step = fate.last_step(status) if status in ENDS else Step(status=status, percentage=percentage)
+        step = fate.last_step(status) if status in ENDS else TimelineStep(status=status, percentage=percentage)
         # The test has chosen it, also where the reference knows the API without it.
         steps.append(replace(step, seconds=length, scripted=step.scripted | {"status"}))
     return tuple(steps)

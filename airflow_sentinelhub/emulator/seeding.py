@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_sentinelhub.emulator import limits, request_validation
-from airflow_sentinelhub.emulator.emulated_job import Job
-from airflow_sentinelhub.emulator.job_store import KeptJobs
+from airflow_sentinelhub.emulator.emulated_job import EmulatedJob
+from airflow_sentinelhub.emulator.job_store import JobStore
 from airflow_sentinelhub.emulator.lifecycle import ON_THE_WAY, whole_life
 from airflow_sentinelhub.emulator.sample_requests import sample_request
-from airflow_sentinelhub.emulator.scenario import ENDS, Fate
+from airflow_sentinelhub.emulator.scenario import ENDS, Scenario
 from airflow_sentinelhub.emulator.serializers import EVERYTHING
-from airflow_sentinelhub.emulator.timeline import Script
+from airflow_sentinelhub.emulator.timeline import Timeline
 from airflow_sentinelhub.jobs import BatchApi, JobStatus, StopReason, UserAction
 
 _SOMEBODY_ELSES = "Somebody else's"
@@ -24,10 +24,10 @@ MOST_AT_ONCE = 100_000
 
 
 def place(
-    jobs: KeptJobs,
+    jobs: JobStore,
     now: datetime,
     api: BatchApi,
-    fate: Fate,
+    fate: Scenario,
     *,
     status: str | None = None,
     user_action: UserAction | None = None,
@@ -35,7 +35,7 @@ def place(
     description: str | None = None,
     job_id: str | None = None,
     age: float = 0.0,
-) -> Job:
+) -> EmulatedJob:
     """
     Put in a job, see :meth:`Control.add_job`.
 
@@ -65,7 +65,7 @@ def place(
         job.act(action, begin)
     job.fate_ahead = over and fate.end != status
     steps = fate.steps or whole_life(api, fate, action, status or JobStatus.CREATED)
-    job.script = Script(steps, begin, fate.completion(api) if over else 0.0)
+    job.script = Timeline(steps, begin, fate.completion(api) if over else 0.0)
     if over and not fate.fails_in_analysis:
         job.reached = frozenset({JobStatus.PROCESSING})
     if request is not None:
@@ -78,8 +78,8 @@ def place(
 
 
 def place_foreign(
-    jobs: KeptJobs, now: datetime, api: BatchApi, count: int, *, status: str, age: float, every: float
-) -> list[Job]:
+    jobs: JobStore, now: datetime, api: BatchApi, count: int, *, status: str, age: float, every: float
+) -> list[EmulatedJob]:
     """
     Put in jobs of other people, see :meth:`Control.add_foreign_jobs`.
 
@@ -89,12 +89,12 @@ def place_foreign(
     limits.seconds("The time between two jobs", every, -limits.CENTURY)
     limits.seconds("The time between the first job and the last one", abs(every) * count)
     return [
-        place(jobs, now, api, Fate(), status=status, age=age - number * every, description=_SOMEBODY_ELSES)
+        place(jobs, now, api, Scenario(), status=status, age=age - number * every, description=_SOMEBODY_ELSES)
         for number in range(count)
     ]
 
 
-def _usual_action(fate: Fate, status: str | None) -> UserAction:
+def _usual_action(fate: Scenario, status: str | None) -> UserAction:
     """What the user of a job in this state is likely to have done."""
     match status:
         case JobStatus.CREATED:

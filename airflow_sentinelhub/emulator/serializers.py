@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from airflow_sentinelhub.emulator.emulated_job import Job
+from airflow_sentinelhub.emulator.emulated_job import EmulatedJob
 from airflow_sentinelhub.emulator.service_clock import wire
 from airflow_sentinelhub.emulator.settings import Settings
 from airflow_sentinelhub.emulator.tile_states import tile_count
@@ -24,7 +24,7 @@ _USUAL = Settings()
 EVERYTHING = "*"
 
 
-class Payload(dict[str, Any]):
+class JobPayload(dict[str, Any]):
     """
     A job, or part of it, as JSON.
 
@@ -36,7 +36,7 @@ class Payload(dict[str, Any]):
         self.scripted = frozenset(scripted)
 
 
-def payload(job: Job, now: datetime, settings: Settings) -> Payload:
+def payload(job: EmulatedJob, now: datetime, settings: Settings) -> JobPayload:
     """The whole job. Optional fields without a value are left out, not null."""
     step = job.at(now).step
     shown = _v1(job, now) if job.api is BatchApi.PROCESS_V1 else _task(job, now, settings)
@@ -47,21 +47,21 @@ def payload(job: Job, now: datetime, settings: Settings) -> Payload:
     key = settings.cost_key(job.api)
     if key is not None and key != _USUAL.cost_key(job.api):
         scripted |= {key}
-    return Payload(shown, scripted)
+    return JobPayload(shown, scripted)
 
 
-def request_payload(job: Job) -> Payload:
+def request_payload(job: EmulatedJob) -> JobPayload:
     """What the job was created from."""
-    return Payload(job.request, [EVERYTHING] if "request" in job.scripted_fields else ())
+    return JobPayload(job.request, [EVERYTHING] if "request" in job.scripted_fields else ())
 
 
-def light_status(job: Job, now: datetime, settings: Settings) -> Payload:
+def light_status(job: EmulatedJob, now: datetime, settings: Settings) -> JobPayload:
     """The answer of ``/status``: without the request, and without ``userAction``."""
     whole = payload(job, now, settings)
-    return Payload({name: whole[name] for name in whole if name not in _NOT_IN_STATUS}, whole.scripted)
+    return JobPayload({name: whole[name] for name in whole if name not in _NOT_IN_STATUS}, whole.scripted)
 
 
-def _task(job: Job, now: datetime, settings: Settings) -> dict[str, Any]:
+def _task(job: EmulatedJob, now: datetime, settings: Settings) -> dict[str, Any]:
     moment = job.at(now)
     shown: dict[str, Any] = {
         "id": job.id,
@@ -81,7 +81,7 @@ def _task(job: Job, now: datetime, settings: Settings) -> dict[str, Any]:
     return shown
 
 
-def _v1(job: Job, now: datetime) -> dict[str, Any]:
+def _v1(job: EmulatedJob, now: datetime) -> dict[str, Any]:
     moment = job.at(now)
     shown: dict[str, Any] = {
         **job.request,
@@ -99,7 +99,7 @@ def _v1(job: Job, now: datetime) -> dict[str, Any]:
     return shown
 
 
-def _user_action(job: Job) -> dict[str, str]:
+def _user_action(job: EmulatedJob) -> dict[str, str]:
     shown = {"userAction": str(job.user_action)}
     if job.user_action_updated is not None:
         shown["userActionUpdated"] = wire(job.user_action_updated)

@@ -11,7 +11,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from airflow_sentinelhub.emulator import access
-from airflow_sentinelhub.emulator.asgi import Gate
+from airflow_sentinelhub.emulator.asgi import EmulatorApp
 from airflow_sentinelhub.emulator.fault_responses import TRANSPORT
 from airflow_sentinelhub.emulator.service import Service
 
@@ -57,7 +57,7 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, service: Service, names: Collection[str] = ()) -> None:
-        self._gate = Gate(service, names)
+        self._gate = EmulatorApp(service, names)
         super().__init__(
             uvicorn.Config(
                 self._gate,

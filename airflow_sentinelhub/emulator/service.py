@@ -10,19 +10,19 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from airflow_sentinelhub.emulator import request_validation
-from airflow_sentinelhub.emulator.emulated_job import Job
+from airflow_sentinelhub.emulator.emulated_job import EmulatedJob
 from airflow_sentinelhub.emulator.faults import FaultSwitches
-from airflow_sentinelhub.emulator.job_store import KeptJobs
+from airflow_sentinelhub.emulator.job_store import JobStore
 from airflow_sentinelhub.emulator.lifecycle import ON_THE_WAY
 from airflow_sentinelhub.emulator.oauth import Tokens
-from airflow_sentinelhub.emulator.object_store import Buckets, Writer
-from airflow_sentinelhub.emulator.quota import Account
+from airflow_sentinelhub.emulator.object_store import ObjectStore, Writer
+from airflow_sentinelhub.emulator.quota import Quota
 from airflow_sentinelhub.emulator.rate_limit import RateLimit
-from airflow_sentinelhub.emulator.refusals import ServiceError
-from airflow_sentinelhub.emulator.request_log import Traffic
-from airflow_sentinelhub.emulator.scenario import Fate
+from airflow_sentinelhub.emulator.refusals import HttpRefusal
+from airflow_sentinelhub.emulator.request_log import RequestLog
+from airflow_sentinelhub.emulator.scenario import Scenario
 from airflow_sentinelhub.emulator.seeding import place, place_foreign
-from airflow_sentinelhub.emulator.serializers import Payload, light_status, payload, request_payload
+from airflow_sentinelhub.emulator.serializers import JobPayload, light_status, payload, request_payload
 from airflow_sentinelhub.emulator.service_clock import ServiceClock
 from airflow_sentinelhub.emulator.settings import Settings
 from airflow_sentinelhub.emulator.tile_states import tiles
@@ -65,16 +65,16 @@ class Service:
         """Forget everything and turn every switch back; the clock keeps its time but gets its first speed."""
         self.settings = Settings()
         self.settings.update(self._initial)
-        self.account = Account(self.settings, self.clock.now())
+        self.account = Quota(self.settings, self.clock.now())
         self.rate_limit = RateLimit(self._real_time)
         self.tokens = Tokens(self._real_time)
         self.faults = FaultSwitches()
-        self.traffic = Traffic()
-        self.buckets = Buckets(self._write)
-        self.default_fate = Fate()
+        self.traffic = RequestLog()
+        self.buckets = ObjectStore(self._write)
+        self.default_fate = Scenario()
         self.clock.speed = self._speed
-        self.jobs = KeptJobs()
-        self._next_fates: list[tuple[BatchApi | None, Fate]] = []
+        self.jobs = JobStore()
+        self._next_fates: list[tuple[BatchApi | None, Scenario]] = []
 
     def now(self) -> datetime:
         """The service's time, with the account settled up to it."""
@@ -90,24 +90,24 @@ class Service:
         self.now()
         self.settings.update(changes)
 
-    def create(self, api: BatchApi, body: Mapping[str, Any]) -> Payload:
+    def create(self, api: BatchApi, body: Mapping[str, Any]) -> JobPayload:
         """
         Create a job from a user's request.
 
-        :raises ServiceError: 400 if the request is no good, otherwise if the account has too few processing units.
+        :raises HttpRefusal: 400 if the request is no good, otherwise if the account has too few processing units.
         """
         request, now = request_validation.accept(api, body, self.buckets.schemes), self.now()
         try:
             self.buckets.check(api, request)
         except ValueError as error:
-            raise ServiceError(400, f"{error}.") from None
+            raise HttpRefusal(400, f"{error}.") from None
         self.account.check(api, "create")
         job = self.jobs.make(api, request, self._fate_for(api), now)
         shown = payload(job, now, self.settings)
         self.jobs.keep(job)
         return shown
 
-    def add(self, api: BatchApi, fate: Fate, **given: Any) -> str:
+    def add(self, api: BatchApi, fate: Scenario, **given: Any) -> str:
         """
         Put a job into the service without asking it, see :func:`~.placing.place`.
 
@@ -127,41 +127,41 @@ class Service:
         placed = place_foreign(self.jobs, self.now(), api, count, status=status, age=age, every=every)
         return [job.id for job in placed]
 
-    def find(self, api: BatchApi, job_id: str) -> Job:
-        """:raises ServiceError: 404 if the service does not know it: not yet, no longer, or not at all."""
+    def find(self, api: BatchApi, job_id: str) -> EmulatedJob:
+        """:raises HttpRefusal: 404 if the service does not know it: not yet, no longer, or not at all."""
         job, now = self.jobs.get(job_id), self.now()
         if job is None or job.api is not api or not self._visible(job, now):
-            raise ServiceError(404, f"Request {job_id} not found.")
+            raise HttpRefusal(404, f"Request {job_id} not found.")
         self.buckets.deliver(job, now)
         return job
 
-    def get(self, api: BatchApi, job_id: str) -> Payload:
+    def get(self, api: BatchApi, job_id: str) -> JobPayload:
         """The whole job."""
         return payload(self.find(api, job_id), self.clock.now(), self.settings)
 
-    def status(self, api: BatchApi, job_id: str) -> Payload:
+    def status(self, api: BatchApi, job_id: str) -> JobPayload:
         """The light status."""
         return light_status(self.find(api, job_id), self.clock.now(), self.settings)
 
-    def raw(self, *jobs: Job) -> list[Payload]:
+    def raw(self, *jobs: EmulatedJob) -> list[JobPayload]:
         """Jobs as the service would show them, even while it hides them."""
         return [shown for _, shown in self.shown(jobs)]
 
-    def shown(self, jobs: Iterable[Job]) -> list[tuple[Job, Payload]]:
+    def shown(self, jobs: Iterable[EmulatedJob]) -> list[tuple[EmulatedJob, JobPayload]]:
         """The same, each with its job."""
         now = self.now()
 
-        def look(job: Job) -> Payload:
+        def look(job: EmulatedJob) -> JobPayload:
             self.buckets.deliver(job, now)
             return payload(job, now, self.settings)
 
         return self._each(jobs, look)
 
-    def in_order(self, api: BatchApi, sort: str, descending: bool) -> list[Job]:
+    def in_order(self, api: BatchApi, sort: str, descending: bool) -> list[EmulatedJob]:
         """All jobs of an API in order; equals in the order of their creation."""
         then = self._list_time(self.now())
 
-        def order(job: Job) -> tuple[Any, ...] | None:
+        def order(job: EmulatedJob) -> tuple[Any, ...] | None:
             if not self._visible(job, then):
                 return None
             made = (job.created, job.number)
@@ -171,11 +171,11 @@ class Service:
         ordered.sort(key=lambda each: each[0], reverse=descending)
         return [job for _, job in ordered]
 
-    def listed(self, job: Job) -> Payload:
+    def listed(self, job: EmulatedJob) -> JobPayload:
         """A job of :meth:`in_order` as the list shows it."""
         return payload(job, self._list_time(self.clock.now()), self.settings)
 
-    def page(self, jobs: Iterable[Job]) -> list[Payload]:
+    def page(self, jobs: Iterable[EmulatedJob]) -> list[JobPayload]:
         """Jobs of :meth:`in_order` as the list shows them."""
         return [shown for _, shown in self._each(jobs, self.listed)]
 
@@ -187,52 +187,52 @@ class Service:
         """
         Do what a user asks.
 
-        :raises ServiceError: 404 for an unknown job, 400 if the job's state does not allow it, or as the settings
+        :raises HttpRefusal: 404 for an unknown job, 400 if the job's state does not allow it, or as the settings
             say if the account has too few processing units.
         """
         job = self.find(api, job_id)
         self.account.check(api, action)
         perform(action, job, self.clock.now(), self.settings)
 
-    def describe(self, api: BatchApi, job_id: str, body: Mapping[str, Any]) -> Payload:
+    def describe(self, api: BatchApi, job_id: str, body: Mapping[str, Any]) -> JobPayload:
         """
         Change the description of a job.
 
         :return: the request, not the job.
-        :raises ServiceError: 400 for a description that is no text, 409 while it is being processed or waits for
+        :raises HttpRefusal: 400 for a description that is no text, 409 while it is being processed or waits for
             that.
         """
         job, now = self.find(api, job_id), self.clock.now()
         if _busy(job, now):
-            raise ServiceError(409, f"Request {job_id} is being processed or waits for it, and cannot be updated.")
+            raise HttpRefusal(409, f"Request {job_id} is being processed or waits for it, and cannot be updated.")
         if (description := request_validation.description(body)) is not None:
             job.remember(now)
             job.request = {**job.request, "description": description}
         return payload(job, now, self.settings) if api is BatchApi.PROCESS_V1 else request_payload(job)
 
     def delete(self, api: BatchApi, job_id: str) -> None:
-        """:raises ServiceError: 409 while it is analysed or processed, or once a tile is processed."""
+        """:raises HttpRefusal: 409 while it is analysed or processed, or once a tile is processed."""
         job, now = self.find(api, job_id), self.clock.now()
         processed = any(tile["status"] == "PROCESSED" for tile in tiles(job, now))
         if processed or _busy(job, now) or job.at(now).status == JobStatus.ANALYSING:
-            raise ServiceError(409, f"Request {job_id} is in use or has processed tiles, and cannot be deleted.")
+            raise HttpRefusal(409, f"Request {job_id} is in use or has processed tiles, and cannot be deleted.")
         self.remove(job_id)
 
     def remove(self, job_id: str) -> None:
         """Make a job vanish: 404 from now on."""
         self.jobs.remove(job_id, self.now())
 
-    def tiles(self, job_id: str) -> list[Payload]:
+    def tiles(self, job_id: str) -> list[JobPayload]:
         """The tiles of a V1 job."""
         job, now = self.find(BatchApi.PROCESS_V1, job_id), self.clock.now()
         scripted = () if job.at(now).step.tiles is None else ("status",)
-        return [Payload(tile, scripted) for tile in tiles(job, now)]
+        return [JobPayload(tile, scripted) for tile in tiles(job, now)]
 
-    def next_fate(self, fate: Fate, api: BatchApi | None) -> None:
+    def next_fate(self, fate: Scenario, api: BatchApi | None) -> None:
         """Keep a fate for the next job that is created (in that API); they are used in order."""
         self._next_fates.append((api, fate))
 
-    def _each(self, jobs: Iterable[Job], look: Callable[[Job], T]) -> list[tuple[Job, T]]:
+    def _each(self, jobs: Iterable[EmulatedJob], look: Callable[[EmulatedJob], T]) -> list[tuple[EmulatedJob, T]]:
         """
         What a look at each job gives.
 
@@ -250,7 +250,7 @@ class Service:
                 )
         return found
 
-    def _fate_for(self, api: BatchApi) -> Fate:
+    def _fate_for(self, api: BatchApi) -> Scenario:
         for position, (wanted, fate) in enumerate(self._next_fates):
             if wanted in (None, api):
                 del self._next_fates[position]
@@ -260,11 +260,11 @@ class Service:
     def _list_time(self, now: datetime) -> datetime:
         return now - timedelta(seconds=self.settings.list_lag_seconds)
 
-    def _visible(self, job: Job, now: datetime) -> bool:
+    def _visible(self, job: EmulatedJob, now: datetime) -> bool:
         return job.visible(now, self.settings.not_found_seconds, self.settings.retention)
 
 
-def _busy(job: Job, now: datetime) -> bool:
+def _busy(job: EmulatedJob, now: datetime) -> bool:
     status = job.at(now).status
     started = job.action_at(now) == UserAction.START
     return status == JobStatus.PROCESSING or (started and status in ON_THE_WAY)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from airflow_sentinelhub.emulator.emulated_job import Job
+from airflow_sentinelhub.emulator.emulated_job import EmulatedJob
 from airflow_sentinelhub.jobs import JobStatus, TileStatus
 
 _SOMEWHERE = (14.0, 45.9, 14.6, 46.2)
@@ -22,13 +22,13 @@ _STUCK = (
 )
 
 
-def tile_count(job: Job, now: datetime) -> int:
+def tile_count(job: EmulatedJob, now: datetime) -> int:
     """How many tiles the job says it has."""
     given = job.at(now).step.tiles
     return job.fate.tile_count if given is None else sum(given.values())
 
 
-def tiles(job: Job, now: datetime) -> list[dict[str, Any]]:
+def tiles(job: EmulatedJob, now: datetime) -> list[dict[str, Any]]:
     """All tiles, oldest first. There are none before the analysis is over."""
     statuses = tile_statuses(job, now)
     west, south, east, north = _bounds(job.request)
@@ -39,7 +39,7 @@ def tiles(job: Job, now: datetime) -> list[dict[str, Any]]:
     ]
 
 
-def tile_statuses(job: Job, now: datetime) -> Sequence[str]:
+def tile_statuses(job: EmulatedJob, now: datetime) -> Sequence[str]:
     """Status of each tile: they are processed one after the other, as far as the job has come."""
     if not job.analysed(now):
         return []
@@ -69,7 +69,7 @@ def _tile_status(turn: float, *, fails: bool) -> TileStatus:
     return TileStatus.SCHEDULED if turn >= -2 else TileStatus.PENDING
 
 
-def _tile(job: Job, position: int, status: str, box: tuple[float, float, float, float]) -> dict[str, Any]:
+def _tile(job: EmulatedJob, position: int, status: str, box: tuple[float, float, float, float]) -> dict[str, Any]:
     west, south, east, north = box
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     return {

@@ -15,7 +15,7 @@ _OWN_KEYS = frozenset({"status", "seconds", "completionPercentage", "cost", "til
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class TimelineStep:
     """
     A stretch of a job's life during which the service says the same of it.
 
@@ -42,7 +42,7 @@ class Step:
     scripted: frozenset[str] = frozenset()
 
     @classmethod
-    def parse(cls, given: Mapping[str, Any]) -> Step:
+    def parse(cls, given: Mapping[str, Any]) -> TimelineStep:
         """
         Read a step as the control interface takes it.
 
@@ -85,7 +85,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class TimelinePoint:
     """
     What is true of a job at one time.
 
@@ -96,7 +96,7 @@ class Moment:
     :param passed: statuses that it has had, this one included.
     """
 
-    step: Step
+    step: TimelineStep
     since: datetime
     percentage: float
     updated: datetime
@@ -115,7 +115,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
+class Timeline:
     """
     Steps that a job lives through.
 
@@ -124,11 +124,11 @@ class Script:
     :param percentage: completion at that time.
     """
 
-    steps: Sequence[Step]
+    steps: Sequence[TimelineStep]
     started: datetime
     percentage: float = 0.0
 
-    def at(self, now: datetime) -> Moment:
+    def at(self, now: datetime) -> TimelinePoint:
         """Where a job is: computed from the time alone, so that asking changes nothing."""
         begin, before = self.started, self.percentage
         passed = set()
@@ -158,7 +158,7 @@ class Script:
         return max(begin, since) if self.steps[-1].status == status else None
 
 
-def parse_steps(given: Sequence[Mapping[str, Any]]) -> tuple[Step, ...]:
+def parse_steps(given: Sequence[Mapping[str, Any]]) -> tuple[TimelineStep, ...]:
     """
     Read a list of steps.
 
@@ -169,7 +169,7 @@ def parse_steps(given: Sequence[Mapping[str, Any]]) -> tuple[Step, ...]:
         raise ValueError('"steps" must be a list with at least one step')
     if not all(isinstance(each, Mapping) for each in given):
         raise ValueError('Each step is an object, e.g. {"status": "PROCESSING", "seconds": 60}')
-    steps = tuple(Step.parse(each) for each in given)
+    steps = tuple(TimelineStep.parse(each) for each in given)
     for step in steps[:-1]:
         if step.seconds is None:
             raise ValueError(f'Step {step.status!r} needs "seconds": only the last step stays for ever')
@@ -177,17 +177,19 @@ def parse_steps(given: Sequence[Mapping[str, Any]]) -> tuple[Step, ...]:
     return steps
 
 
-def _within(step: Step, begin: datetime, now: datetime, before: float, passed: frozenset[str]) -> Moment:
+def _within(
+    step: TimelineStep, begin: datetime, now: datetime, before: float, passed: frozenset[str]
+) -> TimelinePoint:
     first, last = step.span(before)
     elapsed = max(0.0, (now - begin).total_seconds())
     if first == last:
-        return Moment(step, begin, _whole(last), begin, passed)
+        return TimelinePoint(step, begin, _whole(last), begin, passed)
     if not step.seconds or elapsed >= step.seconds:
-        return Moment(step, begin, _whole(last), begin + timedelta(seconds=step.seconds or 0.0), passed)
+        return TimelinePoint(step, begin, _whole(last), begin + timedelta(seconds=step.seconds or 0.0), passed)
     low, high = min(first, last), max(first, last)
     percentage = min(max(math.floor(first + (last - first) * elapsed / step.seconds), low), high)
     reached = step.seconds * (percentage - first) / (last - first)
-    return Moment(step, begin, _whole(percentage), begin + timedelta(seconds=min(reached, elapsed)), passed)
+    return TimelinePoint(step, begin, _whole(percentage), begin + timedelta(seconds=min(reached, elapsed)), passed)
 
 
 def _whole(number: float) -> float:

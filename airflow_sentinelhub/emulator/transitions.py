@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from airflow_sentinelhub.emulator.emulated_job import Job
+from airflow_sentinelhub.emulator.emulated_job import EmulatedJob
 from airflow_sentinelhub.emulator.lifecycle import stopped, whole_life
-from airflow_sentinelhub.emulator.refusals import ServiceError
+from airflow_sentinelhub.emulator.refusals import HttpRefusal
 from airflow_sentinelhub.emulator.settings import Settings
 from airflow_sentinelhub.jobs import BatchApi, JobStatus, StopReason, UserAction
 
@@ -15,11 +15,11 @@ _STOPPABLE = (JobStatus.ANALYSING, JobStatus.ANALYSIS_DONE, JobStatus.PROCESSING
 _CANCELABLE = (JobStatus.CREATED, *_STOPPABLE)
 
 
-def perform(action: str, job: Job, now: datetime, settings: Settings) -> None:
+def perform(action: str, job: EmulatedJob, now: datetime, settings: Settings) -> None:
     """
     Do what the last segment of an address says.
 
-    :raises ServiceError: 400 if the job's state does not allow it.
+    :raises HttpRefusal: 400 if the job's state does not allow it.
     """
     job.remember(now)
     match action:
@@ -33,18 +33,18 @@ def perform(action: str, job: Job, now: datetime, settings: Settings) -> None:
             restart_partial(job, now)
 
 
-def analyse(job: Job, now: datetime) -> None:
-    """:raises ServiceError: 400 unless nobody has asked for anything yet."""
+def analyse(job: EmulatedJob, now: datetime) -> None:
+    """:raises HttpRefusal: 400 unless nobody has asked for anything yet."""
     if job.at(now).status != JobStatus.CREATED or job.action_at(now) != UserAction.NONE:
         raise _illegal(job, now, "Only requests with status CREATED can be analysed.")
     _proceed(job, UserAction.ANALYSE, now)
 
 
-def start(job: Job, now: datetime, settings: Settings) -> None:
+def start(job: EmulatedJob, now: datetime, settings: Settings) -> None:
     """
     Start a job, or restart a stopped one.
 
-    :raises ServiceError: 400 if it runs already, is over, is being analysed on request, or was stopped a moment
+    :raises HttpRefusal: 400 if it runs already, is over, is being analysed on request, or was stopped a moment
         ago.
     """
     moment = job.at(now)
@@ -60,11 +60,11 @@ def start(job: Job, now: datetime, settings: Settings) -> None:
     _proceed(job, UserAction.START, now)
 
 
-def stop(job: Job, now: datetime) -> None:
+def stop(job: EmulatedJob, now: datetime) -> None:
     """
     Stop a job; Batch Process V1 says cancel. An analysis is finished first.
 
-    :raises ServiceError: 400 if there is nothing to stop.
+    :raises HttpRefusal: 400 if there is nothing to stop.
     """
     action = UserAction.CANCEL if job.api is BatchApi.PROCESS_V1 else UserAction.STOP
     allowed = _CANCELABLE if job.api is BatchApi.PROCESS_V1 else _STOPPABLE
@@ -82,14 +82,14 @@ def stop(job: Job, now: datetime) -> None:
         job.live((stopped(job.api),), now)
 
 
-def restart_partial(job: Job, now: datetime) -> None:
+def restart_partial(job: EmulatedJob, now: datetime) -> None:
     """
     Process the failed tiles of a partial job again.
 
-    :raises ServiceError: 400 unless it is PARTIAL; the text was seen in openeo-geopyspark-driver's issue 195.
+    :raises HttpRefusal: 400 unless it is PARTIAL; the text was seen in openeo-geopyspark-driver's issue 195.
     """
     if job.at(now).status != JobStatus.PARTIAL:
-        raise ServiceError(400, "Only requests with status PARTIAL can be restarted.")
+        raise HttpRefusal(400, "Only requests with status PARTIAL can be restarted.")
     _try_again(job)
     # Which action the service shows after this is not documented.
     job.act(UserAction.START, now)
@@ -100,7 +100,7 @@ def restart_partial(job: Job, now: datetime) -> None:
     job.live(course, now)
 
 
-def _proceed(job: Job, action: UserAction, now: datetime) -> None:
+def _proceed(job: EmulatedJob, action: UserAction, now: datetime) -> None:
     """Go on from CREATED or ANALYSIS_DONE, unless every step is laid down."""
     moment = job.at(now)
     job.act(action, now)
@@ -108,25 +108,25 @@ def _proceed(job: Job, action: UserAction, now: datetime) -> None:
         job.live(whole_life(job.api, job.fate, action, moment.status, moment.percentage), now)
 
 
-def _try_again(job: Job) -> None:
+def _try_again(job: EmulatedJob) -> None:
     """A job that its user stopped still has its fate before it; one that met its fate goes well now."""
     if not job.fate_ahead:
         job.fate = job.fate.lived()
     job.scripted = job.fate_ahead = False
 
 
-def _restart_allowed(job: Job, now: datetime, settings: Settings) -> None:
+def _restart_allowed(job: EmulatedJob, now: datetime, settings: Settings) -> None:
     moment = job.at(now)
     wait = settings.restart_seconds
     if moment.step.fields.get("stoppedStatusReason") == StopReason.OUT_OF_PU:
         wait = settings.out_of_pu_restart_seconds
     if now < moment.since + timedelta(seconds=wait):
-        raise ServiceError(
+        raise HttpRefusal(
             400, f"The request was stopped less than {wait / 60:g} minutes ago and cannot be restarted yet."
         )
 
 
-def _illegal(job: Job, now: datetime, rule: str) -> ServiceError:
-    return ServiceError(
+def _illegal(job: EmulatedJob, now: datetime, rule: str) -> HttpRefusal:
+    return HttpRefusal(
         400, f"{rule} Request {job.id} has status {job.at(now).status} and user action {job.action_at(now)}."
     )

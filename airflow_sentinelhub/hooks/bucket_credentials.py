@@ -11,13 +11,13 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 
 from airflow_sentinelhub.exceptions import InvalidConnection, ServiceUnavailable
 from airflow_sentinelhub.hooks.connection_fields import Extra, quoted
-from airflow_sentinelhub.jobs.request_buckets import StorageKeys
-from airflow_sentinelhub.jobs.secret import Hidden
+from airflow_sentinelhub.jobs.request_buckets import BucketCredentials
+from airflow_sentinelhub.jobs.secret import Secret
 
 _GOOGLE = "extra__google_cloud_platform__"
 
 
-def read_delivery(conn_id: str) -> StorageKeys:
+def read_delivery(conn_id: str) -> BucketCredentials:
     """
     Read the keys of a bucket from an Airflow connection, and mask them in all logs.
 
@@ -29,7 +29,7 @@ def read_delivery(conn_id: str) -> StorageKeys:
     """
     try:
         # Hidden, as Airflow shows passwords in the repr of a connection, and error trackers show variables.
-        connection: Hidden[Any] = Hidden(BaseHook.get_connection(conn_id))
+        connection: Secret[Any] = Secret(BaseHook.get_connection(conn_id))
     except AirflowNotFoundException:
         raise InvalidConnection(
             f"Airflow connection {conn_id!r} does not exist or could not be read: create one of type 'aws' or "
@@ -54,16 +54,16 @@ def read_delivery(conn_id: str) -> StorageKeys:
             )
 
 
-def _aws(conn_id: str, connection: Hidden[Any], extra: Extra) -> StorageKeys:
+def _aws(conn_id: str, connection: Secret[Any], extra: Extra) -> BucketCredentials:
     region = extra.reveal().get("region_name") or None
     if role := extra.reveal().get("role_arn"):
-        return StorageKeys("s3", {"iamRoleARN": role}, region)
+        return BucketCredentials("s3", {"iamRoleARN": role}, region)
     if extra.reveal().get("aws_session_token"):
         raise InvalidConnection(
             f"Airflow connection {conn_id!r} holds temporary keys (aws_session_token in extra), which the service "
             "takes no token for: enter lasting keys, or a role_arn"
         )
-    keys = Hidden({"accessKey": connection.reveal().login, "secretAccessKey": connection.reveal().password})
+    keys = Secret({"accessKey": connection.reveal().login, "secretAccessKey": connection.reveal().password})
     if not all(keys.reveal().values()):
         raise InvalidConnection(
             f"Airflow connection {conn_id!r} has no keys to hand to the service: enter the access key id as login "
@@ -72,18 +72,18 @@ def _aws(conn_id: str, connection: Hidden[Any], extra: Extra) -> StorageKeys:
         )
     for name in keys.reveal():
         mask_secret(keys.reveal()[name])
-    return StorageKeys("s3", keys.reveal(), region)
+    return BucketCredentials("s3", keys.reveal(), region)
 
 
-def _google(conn_id: str, extra: Extra) -> StorageKeys:
+def _google(conn_id: str, extra: Extra) -> BucketCredentials:
     path = extra.reveal().get("key_path") or extra.reveal().get(f"{_GOOGLE}key_path")
-    keyfile: Hidden[Any] = Hidden(
+    keyfile: Secret[Any] = Secret(
         extra.reveal().get("keyfile_dict") or extra.reveal().get(f"{_GOOGLE}keyfile_dict")
     )
     try:
         if not keyfile.reveal() and path:
-            keyfile = Hidden(Path(path).read_text(encoding="utf-8"))
-        read: Hidden[Any] = Hidden(
+            keyfile = Secret(Path(path).read_text(encoding="utf-8"))
+        read: Secret[Any] = Secret(
             json.loads(keyfile.reveal()) if isinstance(keyfile.reveal(), str) else keyfile.reveal()
         )
     except OSError as error:
@@ -91,24 +91,24 @@ def _google(conn_id: str, extra: Extra) -> StorageKeys:
             f"Airflow connection {conn_id!r}: key_path cannot be read on this worker ({type(error).__name__})"
         ) from None
     except (ValueError, TypeError, RecursionError):
-        read = Hidden(None)
+        read = Secret(None)
     if not isinstance(read.reveal(), dict) or not read.reveal():
         raise InvalidConnection(
             f"Airflow connection {conn_id!r} has no service account key to hand to the service: enter it as "
             "keyfile_dict, or its file as key_path, in extra"
         )
-    credentials = Hidden(base64.b64encode(json.dumps(read.reveal()).encode()).decode())
+    credentials = Secret(base64.b64encode(json.dumps(read.reveal()).encode()).decode())
     mask_secret(credentials.reveal())
     if isinstance(read.reveal().get("private_key"), str):
         mask_secret(read.reveal()["private_key"])
-    return StorageKeys("gs", {"credentials": credentials.reveal()})
+    return BucketCredentials("gs", {"credentials": credentials.reveal()})
 
 
-def _extra(conn_id: str, connection: Hidden[Any]) -> Extra:
+def _extra(conn_id: str, connection: Secret[Any]) -> Extra:
     try:
-        extra = Hidden(json.loads(connection.reveal().extra or "{}"))
+        extra = Secret(json.loads(connection.reveal().extra or "{}"))
     except (ValueError, RecursionError):
-        extra = Hidden(None)
+        extra = Secret(None)
     if not isinstance(extra.reveal(), dict):
         raise InvalidConnection(f"Airflow connection {conn_id!r}: extra is no JSON object")
     return extra

@@ -13,7 +13,7 @@ from airflow_sentinelhub.client.deployments import CUSTOM, DEPLOYMENTS, Deployme
 from airflow_sentinelhub.client.web_address import UnreadableAddress, read_address
 from airflow_sentinelhub.exceptions import InvalidConnection
 from airflow_sentinelhub.jobs import UrlLayout
-from airflow_sentinelhub.jobs.secret import Hidden
+from airflow_sentinelhub.jobs.secret import Secret
 from airflow_sentinelhub.jobs.web_urls import JOB_ID
 
 _HTTPS_PORT = 443
@@ -23,7 +23,7 @@ _PLACEHOLDER = re.compile(r"\{\w{0,20}\}", re.ASCII)
 # A secret that was entered in the wrong field is not quoted: it has no dots, or more than small letters.
 _HOST_NAME = re.compile(r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,4}(?::[0-9]{1,5})?", re.ASCII)
 
-Extra = Hidden[dict[str, Any]]
+Extra = Secret[dict[str, Any]]
 """The extra of a connection, in which a secret may be under any name."""
 
 
@@ -37,7 +37,7 @@ class ConnectionFields(Protocol):
     extra: str | None
 
 
-def read_connection(conn_id: str, connection: ConnectionFields | Hidden[ConnectionFields]) -> ClientConfig:
+def read_connection(conn_id: str, connection: ConnectionFields | Secret[ConnectionFields]) -> ClientConfig:
     """
     Turn an Airflow connection into the configuration of a client.
 
@@ -49,8 +49,8 @@ def read_connection(conn_id: str, connection: ConnectionFields | Hidden[Connecti
     :raises InvalidConnection: a field is missing or makes no sense; the message names it, and quotes nothing that
         may hold a secret.
     """
-    if not isinstance(connection, Hidden):
-        connection = Hidden(connection)
+    if not isinstance(connection, Secret):
+        connection = Secret(connection)
     try:
         extra = _extra(connection)
         base_url, auth_url = _addresses(_host(connection), extra)
@@ -109,8 +109,8 @@ def _issuer(auth_url: str) -> Deployment | None:
     return next((each for each in DEPLOYMENTS.values() if each.auth_url == auth_url), None)
 
 
-def _host(connection: Hidden[ConnectionFields]) -> str:
-    host = Hidden((connection.reveal().host or "").strip().rstrip("/"))
+def _host(connection: Secret[ConnectionFields]) -> str:
+    host = Secret((connection.reveal().host or "").strip().rstrip("/"))
     port = connection.reveal().port
     if host.reveal() and "://" not in host.reveal():
         name = _HOST_NAME.fullmatch(host.reveal().rpartition("@")[2])
@@ -130,17 +130,17 @@ def _host(connection: Hidden[ConnectionFields]) -> str:
     return host.reveal()
 
 
-def _refuse_user(name: str, url: Hidden[str]) -> None:
+def _refuse_user(name: str, url: Secret[str]) -> None:
     """Refuse a password in an address, before it is in a variable that error trackers show."""
     if "@" in re.split(r"[/?#]", url.reveal().partition("://")[2], maxsplit=1)[0]:
         raise InvalidConnection(f"{name} contains a user name or password: leave them out of the address")
 
 
-def _extra(connection: Hidden[ConnectionFields]) -> Extra:
+def _extra(connection: Secret[ConnectionFields]) -> Extra:
     try:
-        extra = Hidden(json.loads(connection.reveal().extra or "{}"))
+        extra = Secret(json.loads(connection.reveal().extra or "{}"))
     except (ValueError, RecursionError):
-        extra = Hidden(None)
+        extra = Secret(None)
     if not isinstance(extra.reveal(), dict):
         raise InvalidConnection('extra is no JSON object: expected something like {"deployment": "cdse"}')
     return extra
@@ -156,12 +156,12 @@ def _text(name: str, extra: Extra) -> str:
 
 
 def _url(name: str, extra: Extra) -> str:
-    _refuse_user(f"{name} in extra", Hidden(_text(name, extra)))
+    _refuse_user(f"{name} in extra", Secret(_text(name, extra)))
     return _text(name, extra)
 
 
 def _dashboard_url(base_url: str, extra: Extra) -> str:
-    url = Hidden(_url("dashboard_url", extra))
+    url = Secret(_url("dashboard_url", extra))
     if not url.reveal():
         deployment = deployment_at(base_url)
         return deployment.dashboard_url if deployment else ""

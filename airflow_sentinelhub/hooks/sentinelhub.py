@@ -14,7 +14,7 @@ from airflow_sentinelhub.hooks.client_factory import make_client
 from airflow_sentinelhub.hooks.connection_fields import ConnectionFields, read_connection
 from airflow_sentinelhub.hooks.connection_test import check, refusal
 from airflow_sentinelhub.jobs import BatchApi
-from airflow_sentinelhub.jobs.secret import Hidden
+from airflow_sentinelhub.jobs.secret import Secret
 
 if TYPE_CHECKING:
     from sentinelhub.config import SHConfig  # noqa: TID251 - for annotations only
@@ -54,7 +54,7 @@ class SentinelHubHook(BaseHook):
         """
         try:
             # Hidden, as Airflow shows the password in its repr.
-            connection: Hidden[ConnectionFields] = Hidden(self.get_connection(self.sentinelhub_conn_id))
+            connection: Secret[ConnectionFields] = Secret(self.get_connection(self.sentinelhub_conn_id))
         except Exception as error:
             raise self._unreadable(error) from None
         return self._checked(read_connection(self.sentinelhub_conn_id, connection))
@@ -67,7 +67,7 @@ class SentinelHubHook(BaseHook):
         :raises ServiceUnavailable: the secrets backend or the database did not answer.
         """
         try:
-            connection: Hidden[ConnectionFields] = Hidden(await get_async_connection(self.sentinelhub_conn_id))
+            connection: Secret[ConnectionFields] = Secret(await get_async_connection(self.sentinelhub_conn_id))
         except Exception as error:
             raise self._unreadable(error) from None
         return self._checked(read_connection(self.sentinelhub_conn_id, connection))

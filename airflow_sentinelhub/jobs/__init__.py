@@ -1,28 +1,28 @@
 """What a batch job is and when it is over: pure rules, without I/O and without a clock."""
 
 from airflow_sentinelhub.jobs import wait_messages
-from airflow_sentinelhub.jobs.action_retry_rules import ActionMemory, decide
+from airflow_sentinelhub.jobs.action_retry_rules import ActionState, decide
 from airflow_sentinelhub.jobs.action_rules import (
     Action,
-    Already,
-    Do,
-    Impossible,
+    CallService,
+    NotAllowed,
+    NothingToDo,
     ServiceCall,
     WaitUntil,
     plan,
     taken,
 )
 from airflow_sentinelhub.jobs.api import BatchApi, UrlLayout
-from airflow_sentinelhub.jobs.completion import End, end_of
-from airflow_sentinelhub.jobs.completion_cursor import Bookmark, News, Reading
-from airflow_sentinelhub.jobs.completion_filter import EventFilter, read_filter
+from airflow_sentinelhub.jobs.completion import Completion, end_of
+from airflow_sentinelhub.jobs.completion_cursor import CompletionCursor, JobReading, NewCompletion
+from airflow_sentinelhub.jobs.completion_filter import CompletionFilter, read_filter
 from airflow_sentinelhub.jobs.error_rules import assess_trouble, pause_after
-from airflow_sentinelhub.jobs.feature_counts import Tally, known_statuses, tiles_by_status
+from airflow_sentinelhub.jobs.feature_counts import FeatureCounts, known_statuses, tiles_by_status
 from airflow_sentinelhub.jobs.group_rules import (
+    GroupCounts,
     GroupVerdict,
     Members,
     Quorum,
-    Standing,
     Until,
     assess_group,
     group_error,
@@ -30,7 +30,7 @@ from airflow_sentinelhub.jobs.group_rules import (
 from airflow_sentinelhub.jobs.job import BatchJob, MissingJob
 from airflow_sentinelhub.jobs.listed_job import ListedJob
 from airflow_sentinelhub.jobs.request_id import (
-    Reduced,
+    IdField,
     parse_request_id,
     parse_request_ids,
     reduce_to_id,
@@ -45,48 +45,48 @@ from airflow_sentinelhub.jobs.statuses import (
     UserAction,
 )
 from airflow_sentinelhub.jobs.verdict import Outcome, Verdict, job_error
-from airflow_sentinelhub.jobs.wait_policy import Deadlines, Goal, Policy
+from airflow_sentinelhub.jobs.wait_policy import Deadlines, WaitGoal, WaitPolicy
 from airflow_sentinelhub.jobs.wait_rules import assess
-from airflow_sentinelhub.jobs.wait_state import Memory
+from airflow_sentinelhub.jobs.wait_state import WaitState
 
 __all__ = [
     "read_filter",
     "end_of",
-    "Reading",
-    "News",
+    "JobReading",
+    "NewCompletion",
     "ListedJob",
-    "EventFilter",
-    "End",
-    "Bookmark",
+    "CompletionFilter",
+    "Completion",
+    "CompletionCursor",
     "reduce_to_ids",
     "parse_request_ids",
     "group_error",
     "assess_group",
     "Until",
-    "Standing",
+    "GroupCounts",
     "Quorum",
     "Members",
     "GroupVerdict",
     "Action",
-    "ActionMemory",
-    "Already",
+    "ActionState",
+    "NothingToDo",
     "BatchApi",
     "BatchJob",
     "Deadlines",
-    "Do",
+    "CallService",
     "FeatureStatus",
-    "Goal",
-    "Impossible",
+    "WaitGoal",
+    "NotAllowed",
     "JobStatus",
-    "Memory",
+    "WaitState",
     "MissingJob",
     "Outcome",
-    "Policy",
-    "Reduced",
+    "WaitPolicy",
+    "IdField",
     "ServiceCall",
     "StatisticsStatus",
     "StopReason",
-    "Tally",
+    "FeatureCounts",
     "TileStatus",
     "UrlLayout",
     "UserAction",

@@ -6,9 +6,17 @@ from dataclasses import dataclass, replace
 
 from airflow_sentinelhub.exceptions import BatchActionImpossible, BatchNotRestartable, SentinelHubError
 from airflow_sentinelhub.jobs import action_messages as words
-from airflow_sentinelhub.jobs.action_rules import Action, Do, Impossible, ServiceCall, Step, WaitUntil, plan
+from airflow_sentinelhub.jobs.action_rules import (
+    Action,
+    ActionStep,
+    CallService,
+    NotAllowed,
+    ServiceCall,
+    WaitUntil,
+    plan,
+)
 from airflow_sentinelhub.jobs.job import BatchJob
-from airflow_sentinelhub.jobs.json_record import StoredRecord
+from airflow_sentinelhub.jobs.json_record import JsonRecord
 from airflow_sentinelhub.jobs.restart_lock import stop_of
 from airflow_sentinelhub.jobs.wait_rules import NOT_FOUND_GRACE
 
@@ -31,7 +39,7 @@ REFUSED_AT_MOST = {
 
 
 @dataclass(frozen=True, slots=True)
-class ActionMemory(StoredRecord):
+class ActionState(JsonRecord):
     """
     What is remembered between two looks at a job on which an action is due; times are seconds since 1970.
 
@@ -50,15 +58,15 @@ class ActionMemory(StoredRecord):
 
 
 def decide(
-    action: Action, job: BatchJob, now: float, memory: ActionMemory, refusal: SentinelHubError | None = None
-) -> tuple[Step, ActionMemory]:
+    action: Action, job: BatchJob, now: float, memory: ActionState, refusal: SentinelHubError | None = None
+) -> tuple[ActionStep, ActionState]:
     """
     Decide what an action takes, and for how long it is tried.
 
     :param action: what the user asks for.
     :param job: the job as just read.
     :param now: seconds since 1970.
-    :param memory: what the previous call returned; ``ActionMemory()`` for the first.
+    :param memory: what the previous call returned; ``ActionState()`` for the first.
     :param refusal: why the service did not do it a moment ago, before ``job`` was read.
     :return: the next step, and what to hand in next time.
     """
@@ -66,28 +74,33 @@ def decide(
     step = plan(action, job, now)
     if isinstance(step, WaitUntil) and step.locked:
         return _locked(step, job, now, memory, refusal)
-    if memory.waited_for and isinstance(step, Do) and stop_of(job) != memory.waited_for:
-        return Impossible(words.stopped_again(job), BatchNotRestartable), memory
+    if memory.waited_for and isinstance(step, CallService) and stop_of(job) != memory.waited_for:
+        return NotAllowed(words.stopped_again(job), BatchNotRestartable), memory
     return _bounded(action, step, job, now, memory, refusal)
 
 
 def _locked(
-    step: WaitUntil, job: BatchJob, now: float, memory: ActionMemory, refusal: SentinelHubError | None
-) -> tuple[Step, ActionMemory]:
+    step: WaitUntil, job: BatchJob, now: float, memory: ActionState, refusal: SentinelHubError | None
+) -> tuple[ActionStep, ActionState]:
     if not memory.waited_for:
         return step, replace(memory, waited_for=stop_of(job), locked_until=step.until)
     if memory.waited_for != stop_of(job):
-        return Impossible(words.stopped_again(job), BatchNotRestartable), memory
+        return NotAllowed(words.stopped_again(job), BatchNotRestartable), memory
     if now < memory.locked_until:
         return replace(step, until=memory.locked_until), memory
     # Its time stamp has moved (it is billed later, for example), but this stop's lock was waited out.
-    again = Do(ServiceCall.START, words.doing(job, "start it again"))
+    again = CallService(ServiceCall.START, words.doing(job, "start it again"))
     return _bounded(Action.RESTART, again, job, now, memory, refusal)
 
 
 def _bounded(
-    action: Action, step: Step, job: BatchJob, now: float, memory: ActionMemory, refusal: SentinelHubError | None
-) -> tuple[Step, ActionMemory]:
+    action: Action,
+    step: ActionStep,
+    job: BatchJob,
+    now: float,
+    memory: ActionState,
+    refusal: SentinelHubError | None,
+) -> tuple[ActionStep, ActionState]:
     """Wait on, or for long enough."""
     kind = BatchNotRestartable if action is Action.RESTART else BatchActionImpossible
     if isinstance(step, WaitUntil):
@@ -95,13 +108,13 @@ def _bounded(
         memory = replace(memory, not_yet_since=since)
         if now - since < NOT_YET_AT_MOST:
             return step, memory
-        return Impossible(words.not_yet_for_too_long(job, action.value, now - since), kind), memory
-    if isinstance(step, Do) and refusal is not None:
+        return NotAllowed(words.not_yet_for_too_long(job, action.value, now - since), kind), memory
+    if isinstance(step, CallService) and refusal is not None:
         since = now if memory.refused_since is None else memory.refused_since
         memory = replace(memory, refused_since=since)
         if now - since < REFUSED_AT_MOST[action]:
             pause = REFUSED_PAUSE[action]
             message = words.refused(job, action.value, refusal, pause)
             return WaitUntil(now + pause, message, warn=True), memory
-        return Impossible(words.refused_for_too_long(job, action.value, refusal, now - since), kind), memory
+        return NotAllowed(words.refused_for_too_long(job, action.value, refusal, now - since), kind), memory
     return step, memory

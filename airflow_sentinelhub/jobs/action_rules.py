@@ -51,7 +51,7 @@ class ServiceCall(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Do:
+class CallService:
     """The service has to be asked for ``call``."""
 
     call: ServiceCall
@@ -59,7 +59,7 @@ class Do:
 
 
 @dataclass(frozen=True, slots=True)
-class Already:
+class NothingToDo:
     """It is so already: nothing has to be done."""
 
     message: str
@@ -82,7 +82,7 @@ class WaitUntil:
 
 
 @dataclass(frozen=True, slots=True)
-class Impossible:
+class NotAllowed:
     """It cannot be done, and waiting would not help; ``kind`` is the exception that says so."""
 
     message: str
@@ -101,10 +101,10 @@ class Impossible:
         )
 
 
-Step = Do | Already | WaitUntil | Impossible
+ActionStep = CallService | NothingToDo | WaitUntil | NotAllowed
 
 
-def plan(action: Action, job: BatchJob, now: float) -> Step:
+def plan(action: Action, job: BatchJob, now: float) -> ActionStep:
     """
     Decide what an action takes.
 
@@ -125,7 +125,7 @@ def plan(action: Action, job: BatchJob, now: float) -> Step:
             assert_never(action)
 
 
-def taken(action: Action, before: BatchJob, after: BatchJob, now: float) -> Already | Impossible | None:
+def taken(action: Action, before: BatchJob, after: BatchJob, now: float) -> NothingToDo | NotAllowed | None:
     """
     Tell whether a job shows an action that the service has accepted.
 
@@ -134,125 +134,125 @@ def taken(action: Action, before: BatchJob, after: BatchJob, now: float) -> Alre
     :return: that it does; that it has come to a bad end since; ``None``: it does not show it (yet).
     """
     if after.status is None and after.word != before.word:
-        return Already(words.now_is(after))
+        return NothingToDo(words.now_is(after))
     step = plan(action, after, now)
-    if isinstance(step, Already | Impossible):
+    if isinstance(step, NothingToDo | NotAllowed):
         return step
     stamped = (after.user_action, after.user_action_updated) != (before.user_action, before.user_action_updated)
     if action is Action.RESTART and stamped and after.user_action not in _ENDING:
         # The old STOPPED or PARTIAL lingers, but what the user asked for last is new.
-        return Already(words.restarted(after))
+        return NothingToDo(words.restarted(after))
     return None
 
 
-def _analyse(job: BatchJob) -> Step:
+def _analyse(job: BatchJob) -> ActionStep:
     match job.status:
         case JobStatus.CREATED | None if job.user_action in (UserAction.ANALYSE, UserAction.START):
             # CREATED lasts for minutes after an action; a START begins with the analysis (sections 4.4, 5.4).
-            return Already(words.asked_already(job))
+            return NothingToDo(words.asked_already(job))
         case JobStatus.CREATED if job.user_action in _ENDING:
-            return Impossible(words.ending(job, "analysed"), BatchActionImpossible)
+            return NotAllowed(words.ending(job, "analysed"), BatchActionImpossible)
         case JobStatus.CREATED | None:
-            return Do(ServiceCall.ANALYSE, words.doing(job, "analyse it"))
+            return CallService(ServiceCall.ANALYSE, words.doing(job, "analyse it"))
         case JobStatus.ANALYSING:
-            return Already(words.under_way(job))
+            return NothingToDo(words.under_way(job))
         case JobStatus.ANALYSIS_DONE | JobStatus.PROCESSING | JobStatus.DONE | JobStatus.PARTIAL:
-            return Already(words.behind_it(job, "its analysis"))
+            return NothingToDo(words.behind_it(job, "its analysis"))
         case JobStatus.STOPPED:
             # An analysis is finished before a stop takes effect (section 5.4).
-            return Already(words.behind_it(job, "its analysis"))
+            return NothingToDo(words.behind_it(job, "its analysis"))
         case JobStatus.FAILED:
-            return Impossible(wait_messages.failed(job), BatchFailed)
+            return NotAllowed(wait_messages.failed(job), BatchFailed)
         case JobStatus.CANCELED:
-            return Impossible(wait_messages.canceled(job), BatchCanceled)
+            return NotAllowed(wait_messages.canceled(job), BatchCanceled)
         case _:
             assert_never(job.status)
 
 
-def _start(job: BatchJob, now: float) -> Step:
+def _start(job: BatchJob, now: float) -> ActionStep:
     match job.status:
         case JobStatus.CREATED | JobStatus.ANALYSING | JobStatus.ANALYSIS_DONE | None if (
             job.user_action is UserAction.START
         ):
             # Queued: the status lags behind the action by minutes (sections 4.4 and 6.2).
-            return Already(words.asked_already(job))
+            return NothingToDo(words.asked_already(job))
         case JobStatus.CREATED | JobStatus.ANALYSING | JobStatus.ANALYSIS_DONE | JobStatus.PROCESSING if (
             job.user_action in _ENDING
         ):
-            return Impossible(words.ending(job, "started"), BatchActionImpossible)
+            return NotAllowed(words.ending(job, "started"), BatchActionImpossible)
         case JobStatus.CREATED | JobStatus.ANALYSIS_DONE | None:
-            return Do(ServiceCall.START, words.doing(job, "start it"))
+            return CallService(ServiceCall.START, words.doing(job, "start it"))
         case JobStatus.ANALYSING:
             # START is drawn for CREATED and ANALYSIS_DONE only; Sentinel Hub's own driver does not send it here.
             return WaitUntil(now + NOT_YET_PAUSE, words.in_analysis(job))
         case JobStatus.PROCESSING:
-            return Already(words.under_way(job))
+            return NothingToDo(words.under_way(job))
         case JobStatus.DONE | JobStatus.PARTIAL:
-            return Already(words.over_since_start(job))
+            return NothingToDo(words.over_since_start(job))
         case JobStatus.STOPPED if was_restarted(job):
-            return Already(words.restarted(job))
+            return NothingToDo(words.restarted(job))
         case JobStatus.STOPPED:
             # Somebody stopped it, or the service did: going on has to be asked for by name.
-            return Impossible(words.stopped_before_start(job), BatchStopped)
+            return NotAllowed(words.stopped_before_start(job), BatchStopped)
         case JobStatus.FAILED:
-            return Impossible(wait_messages.failed(job), BatchFailed)
+            return NotAllowed(wait_messages.failed(job), BatchFailed)
         case JobStatus.CANCELED:
-            return Impossible(wait_messages.canceled(job), BatchCanceled)
+            return NotAllowed(wait_messages.canceled(job), BatchCanceled)
         case _:
             assert_never(job.status)
 
 
-def _stop(job: BatchJob) -> Step:
+def _stop(job: BatchJob) -> ActionStep:
     match job.status:
         case JobStatus.CREATED | JobStatus.ANALYSING | JobStatus.ANALYSIS_DONE | JobStatus.PROCESSING | None if (
             job.user_action in _ENDING
         ):
             # An analysis is finished first, so the status lags behind (section 5.4).
-            return Already(words.asked_already(job))
+            return NothingToDo(words.asked_already(job))
         case JobStatus.CREATED if job.user_action is UserAction.NONE and job.api is not BatchApi.PROCESS_V1:
             # V1 cancels a job that was only created; the others document a stop from ANALYSING on.
-            return Already(words.nothing_runs(job))
+            return NothingToDo(words.nothing_runs(job))
         case JobStatus.CREATED | JobStatus.ANALYSING | JobStatus.ANALYSIS_DONE | JobStatus.PROCESSING | None:
             # Where it is queued (CREATED, and a START is pending) this may be refused until it is analysed.
-            return Do(ServiceCall.STOP, words.doing(job, "cancel it" if _v1(job) else "stop it"))
+            return CallService(ServiceCall.STOP, words.doing(job, "cancel it" if _v1(job) else "stop it"))
         case JobStatus.STOPPED if was_restarted(job):
-            return Do(ServiceCall.STOP, words.doing(job, "stop it"))
+            return CallService(ServiceCall.STOP, words.doing(job, "stop it"))
         case JobStatus.STOPPED | JobStatus.DONE | JobStatus.PARTIAL | JobStatus.FAILED | JobStatus.CANCELED:
-            return Already(words.nothing_left_to_stop(job))
+            return NothingToDo(words.nothing_left_to_stop(job))
         case _:
             assert_never(job.status)
 
 
-def _restart(job: BatchJob, now: float) -> Step:
+def _restart(job: BatchJob, now: float) -> ActionStep:
     match job.status:
         case JobStatus.CREATED | JobStatus.ANALYSING | JobStatus.ANALYSIS_DONE | None if (
             job.user_action is UserAction.START
         ):
             # STOPPED goes to ANALYSIS_DONE and on from there (section 5.4).
-            return Already(words.asked_already(job))
+            return NothingToDo(words.asked_already(job))
         case JobStatus.CREATED | JobStatus.ANALYSING | JobStatus.ANALYSIS_DONE | JobStatus.PROCESSING if (
             job.user_action in _ENDING
         ):
             if _v1(job):
-                return Impossible(words.ending(job, "restarted"), BatchNotRestartable)
+                return NotAllowed(words.ending(job, "restarted"), BatchNotRestartable)
             return WaitUntil(now + NOT_YET_PAUSE, words.about_to_stop(job))
         case JobStatus.CREATED | JobStatus.ANALYSING | JobStatus.ANALYSIS_DONE:
-            return Impossible(words.never_started(job), BatchNotRestartable)
+            return NotAllowed(words.never_started(job), BatchNotRestartable)
         case JobStatus.PROCESSING:
-            return Already(words.under_way(job))
+            return NothingToDo(words.under_way(job))
         case JobStatus.DONE:
-            return Already(words.done(job))
+            return NothingToDo(words.done(job))
         case JobStatus.PARTIAL if _v1(job):
-            return Do(ServiceCall.RESTART_PARTIAL, words.doing(job, "process its failed tiles again"))
+            return CallService(ServiceCall.RESTART_PARTIAL, words.doing(job, "process its failed tiles again"))
         case JobStatus.STOPPED if was_restarted(job):
-            return Already(words.restarted(job))
+            return NothingToDo(words.restarted(job))
         case JobStatus.STOPPED:
             free = lock_ends(job, now)
             if free is not None and now < free:
                 return WaitUntil(free, words.locked(job, free - now), locked=True)
-            return Do(ServiceCall.START, words.doing(job, "start it again"))
+            return CallService(ServiceCall.START, words.doing(job, "start it again"))
         case JobStatus.PARTIAL | JobStatus.FAILED | JobStatus.CANCELED | None:
-            return Impossible(words.not_restartable(job), BatchNotRestartable)
+            return NotAllowed(words.not_restartable(job), BatchNotRestartable)
         case _:
             assert_never(job.status)
 

@@ -32,7 +32,7 @@ class BatchApi(StrEnum):
     PROCESS_V1 = "process_v1"
 
     @property
-    def facts(self) -> ApiFacts:
+    def facts(self) -> ApiSpec:
         """What is known of this API, as data."""
         return _FACTS[self]
 
@@ -53,7 +53,7 @@ class BatchApi(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ApiFacts:
+class ApiSpec:
     """
     What distinguishes one batch API from the others.
 
@@ -77,7 +77,7 @@ class ApiFacts:
 
 
 _FACTS = {
-    BatchApi.PROCESS: ApiFacts(
+    BatchApi.PROCESS: ApiSpec(
         display_name="Batch Process",
         legacy_path="/api/v2/batch/process",
         new_path="/batch/v2/process",
@@ -86,7 +86,7 @@ _FACTS = {
         has_tiles=False,
         retention=None,
     ),
-    BatchApi.STATISTICAL: ApiFacts(
+    BatchApi.STATISTICAL: ApiSpec(
         display_name="Batch Statistical",
         legacy_path="/api/v1/statistics/batch",
         new_path="/statistics/batch/v1",
@@ -95,7 +95,7 @@ _FACTS = {
         has_tiles=False,
         retention="7 days when created and never used, 15 days when failed, 30 days otherwise",
     ),
-    BatchApi.PROCESS_V1: ApiFacts(
+    BatchApi.PROCESS_V1: ApiSpec(
         display_name="Batch Process v1",
         legacy_path="/api/v1/batch/process",
         new_path=None,

@@ -9,9 +9,9 @@ from airflow_sentinelhub.jobs.job import BatchJob
 from airflow_sentinelhub.jobs.restart_lock import moment_of, stop_of, was_restarted
 from airflow_sentinelhub.jobs.statuses import JobStatus, UserAction
 from airflow_sentinelhub.jobs.verdict import Outcome
-from airflow_sentinelhub.jobs.wait_policy import Goal, Policy
+from airflow_sentinelhub.jobs.wait_policy import WaitGoal, WaitPolicy
 from airflow_sentinelhub.jobs.wait_rules import assess
-from airflow_sentinelhub.jobs.wait_state import Memory
+from airflow_sentinelhub.jobs.wait_state import WaitState
 
 ENDS = {
     BatchApi.PROCESS: (JobStatus.DONE, JobStatus.FAILED, JobStatus.STOPPED),
@@ -27,7 +27,7 @@ _OUTCOMES = (Outcome.DONE, Outcome.PARTIAL, Outcome.FAILED, Outcome.STOPPED, Out
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class Completion:
     """
     An end that a job has come to.
 
@@ -40,7 +40,9 @@ class End:
     final: bool
 
 
-def end_of(job: BatchJob, policy: Policy, now: float, memory: Memory) -> tuple[End | None, Memory]:
+def end_of(
+    job: BatchJob, policy: WaitPolicy, now: float, memory: WaitState
+) -> tuple[Completion | None, WaitState]:
     """
     Tell whether a job has come to an end.
 
@@ -50,17 +52,17 @@ def end_of(job: BatchJob, policy: Policy, now: float, memory: Memory) -> tuple[E
     :param job: the job as a look shows it.
     :param policy: how long after the first reading the second one counts.
     :param now: seconds since 1970, at the moment of the look.
-    :param memory: what the previous call returned for the job; ``Memory()`` for the first.
+    :param memory: what the previous call returned for the job; ``WaitState()`` for the first.
     :return: the end, ``None`` while there is none; and what to hand in next time.
     """
     if was_restarted(job):
-        return None, Memory()
-    verdict, memory = assess(job, Goal.COMPLETION, policy, now, memory)
+        return None, WaitState()
+    verdict, memory = assess(job, WaitGoal.COMPLETION, policy, now, memory)
     if not verdict.is_final or verdict.outcome not in _OUTCOMES:
         return None, memory
     if verdict.outcome in (Outcome.DONE, Outcome.FAILED, Outcome.CANCELED):
-        return End(job.word, final=True), memory
-    return End(f"{job.word} {stop_of(job)}", final=False), memory
+        return Completion(job.word, final=True), memory
+    return Completion(f"{job.word} {stop_of(job)}", final=False), memory
 
 
 def is_lingering(job: BatchJob, now: float) -> bool:

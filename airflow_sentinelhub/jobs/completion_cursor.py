@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from airflow_sentinelhub.jobs.completion import End, is_lingering
+from airflow_sentinelhub.jobs.completion import Completion, is_lingering
 from airflow_sentinelhub.jobs.listed_job import ListedJob
 
 LATE = 600.0
@@ -29,7 +29,7 @@ MOST_CLOSED = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class JobReading:
     """
     A job as one look shows it.
 
@@ -38,10 +38,10 @@ class Reading:
     """
 
     listed: ListedJob
-    end: End | None
+    end: Completion | None
 
 
-class News(NamedTuple):
+class NewCompletion(NamedTuple):
     """
     An end that was not told yet.
 
@@ -50,7 +50,7 @@ class News(NamedTuple):
     """
 
     listed: ListedJob
-    end: End
+    end: Completion
 
     @property
     def key(self) -> str:
@@ -59,7 +59,7 @@ class News(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Bookmark:
+class CompletionCursor:
     """
     What is remembered between two looks.
 
@@ -79,8 +79,8 @@ class Bookmark:
     writer: str = ""
 
     def review(
-        self, readings: Iterable[Reading], now: float, told_from: float | None = None
-    ) -> tuple[Bookmark, list[News]]:
+        self, readings: Iterable[JobReading], now: float, told_from: float | None = None
+    ) -> tuple[CompletionCursor, list[NewCompletion]]:
         """
         Find what is new.
 
@@ -95,7 +95,7 @@ class Bookmark:
         newest = max((each.listed.created for each in readings if each.listed.created is not None), default=begun)
         since = newest - LATE if self.since is None else max(self.since, newest - LATE)
         open_, closed = dict(self.open), dict(self.closed)
-        news: list[News] = []
+        news: list[NewCompletion] = []
         for reading in readings:
             listed, end = reading.listed, reading.end
             key = listed.key
@@ -105,7 +105,7 @@ class Bookmark:
                 open_.setdefault(key, "")
             elif self._is_new(listed, end, now, told_from):
                 open_.setdefault(key, "")
-                news.append(News(listed, end))
+                news.append(NewCompletion(listed, end))
             elif end.final:
                 open_.pop(key, None)
                 _close(closed, listed)
@@ -114,7 +114,7 @@ class Bookmark:
         news.sort(key=lambda each: each.listed.created or 0.0)
         return replace(self, since=since, open=open_, closed=closed)._trimmed(), news
 
-    def told(self, news: Iterable[News]) -> Bookmark:
+    def told(self, news: Iterable[NewCompletion]) -> CompletionCursor:
         """Take note that ends were told, or that nobody wants to hear of them."""
         open_, closed, telling = dict(self.open), dict(self.closed), set(self.telling)
         for each in news:
@@ -126,11 +126,11 @@ class Bookmark:
                 open_[each.listed.key] = short(each.end.name)
         return replace(self, open=open_, closed=closed, telling=frozenset(telling))._trimmed()
 
-    def about_to_tell(self, news: Iterable[News]) -> Bookmark:
+    def about_to_tell(self, news: Iterable[NewCompletion]) -> CompletionCursor:
         """Take note that ends are about to be told."""
         return replace(self, telling=self.telling | {short(each.key) for each in news})
 
-    def without(self, ids: Collection[str]) -> Bookmark:
+    def without(self, ids: Collection[str]) -> CompletionCursor:
         """Forget jobs that the service does not know any more."""
         return replace(self, open={key: told for key, told in self.open.items() if key not in ids})
 
@@ -148,7 +148,7 @@ class Bookmark:
         }
 
     @classmethod
-    def from_json(cls, stored: object) -> Bookmark:
+    def from_json(cls, stored: object) -> CompletionCursor:
         """
         Read what :meth:`to_json` wrote; ``None`` gives that of the beginning.
 
@@ -186,7 +186,7 @@ class Bookmark:
             return False
         return listed.created < self.since or short(listed.key) in self.closed
 
-    def _is_new(self, listed: ListedJob, end: End, now: float, told_from: float | None) -> bool:
+    def _is_new(self, listed: ListedJob, end: Completion, now: float, told_from: float | None) -> bool:
         """Tell whether the end of a job that is open, or was never seen, was not told yet."""
         told = self.open.get(listed.key)
         if told is not None:
@@ -195,7 +195,7 @@ class Bookmark:
             return False  # whether it had ended before anybody looked cannot be known
         return self.since is not None or (told_from is not None and listed.created >= told_from)
 
-    def _trimmed(self) -> Bookmark:
+    def _trimmed(self) -> CompletionCursor:
         since = self.since or 0.0
         newest = sorted(self.closed.items(), key=lambda item: -item[1])
         if len(newest) > MOST_CLOSED:

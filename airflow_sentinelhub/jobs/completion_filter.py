@@ -14,7 +14,7 @@ from airflow_sentinelhub.jobs.statuses import JobStatus
 
 
 @dataclass(frozen=True, slots=True)
-class EventFilter:
+class CompletionFilter:
     """
     Says which ends count. All that is given has to hold.
 
@@ -50,7 +50,7 @@ def read_filter(
     description: str | None = None,
     description_pattern: str | None = None,
     request_ids: object = None,
-) -> EventFilter:
+) -> CompletionFilter:
     """
     Make a filter of what a user wrote.
 
@@ -75,7 +75,7 @@ def read_filter(
         if not parsed:
             raise ValueError("request_ids is empty, so no job would ever match. None takes all jobs.")
         ids = tuple(parsed)
-    return EventFilter(_statuses(api, statuses), description, _pattern(description_pattern), ids)
+    return CompletionFilter(_statuses(api, statuses), description, _pattern(description_pattern), ids)
 
 
 def _statuses(api: BatchApi, given: Sequence[str] | str | None) -> tuple[JobStatus, ...]:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from airflow_sentinelhub.jobs.api import BatchApi
-from airflow_sentinelhub.jobs.creation_tag import Tag, tag_of
+from airflow_sentinelhub.jobs.creation_tag import CreationTag, tag_of
 from airflow_sentinelhub.jobs.job import BatchJob, is_plausible_id
 from airflow_sentinelhub.jobs.statuses import JobStatus, UserAction
 from airflow_sentinelhub.jobs.wait_rules import NOT_FOUND_GRACE
@@ -101,7 +101,7 @@ class CreationRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """
     What was found in a list of jobs.
 
@@ -133,12 +133,12 @@ def adoptable(job: BatchJob, *, remembered: bool, restarts: bool = False) -> boo
 def choose(
     api: BatchApi,
     payloads: Iterable[Mapping[str, Any]],
-    tag: Tag,
+    tag: CreationTag,
     *,
     remembered: bool,
     restarts: bool = False,
     spent: Collection[str] = (),
-) -> Found:
+) -> SearchResult:
     """
     Look for a task's job among the account's.
 
@@ -163,7 +163,7 @@ def choose(
     # Of two, the one that somebody has begun to use.
     good.sort(key=lambda job: job.status is JobStatus.CREATED and job.user_action is UserAction.NONE)
     adopt = good[0] if good else None
-    return Found(adopt, tuple(others.values()), tuple(job for job in mine.values() if job is not adopt))
+    return SearchResult(adopt, tuple(others.values()), tuple(job for job in mine.values() if job is not adopt))
 
 
 def costs_nothing(job: BatchJob) -> bool:

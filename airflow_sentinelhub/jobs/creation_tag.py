@@ -32,7 +32,7 @@ _TAG = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Tag:
+class CreationTag:
     """
     Which task asked for a job, and for which one.
 
@@ -58,7 +58,7 @@ class Tag:
             f"request={self.digest}]"
         )
 
-    def of_same_task(self, other: Tag) -> bool:
+    def of_same_task(self, other: CreationTag) -> bool:
         """Tell whether both are of one task instance, whatever it asked for."""
         return self._task == other._task
 
@@ -95,7 +95,7 @@ def digest_of(request: Mapping[str, Any]) -> str:
     raise InvalidRequest(f"The request cannot be written as JSON: {reason}. Nothing was sent.")
 
 
-def with_tag(api: BatchApi, request: Mapping[str, Any], tag: Tag) -> tuple[dict[str, Any], str | None]:
+def with_tag(api: BatchApi, request: Mapping[str, Any], tag: CreationTag) -> tuple[dict[str, Any], str | None]:
     """
     Put a tag into a request.
 
@@ -114,7 +114,7 @@ def with_tag(api: BatchApi, request: Mapping[str, Any], tag: Tag) -> tuple[dict[
     return {**request, "aggregation": {**aggregation, "evalscript": marked}}, None
 
 
-def tag_of(payload: Mapping[str, Any]) -> Tag | None:
+def tag_of(payload: Mapping[str, Any]) -> CreationTag | None:
     """
     Find the tag of a job.
 
@@ -133,9 +133,9 @@ def tag_of(payload: Mapping[str, Any]) -> Tag | None:
     return None
 
 
-def _read(found: re.Match[str]) -> Tag:
+def _read(found: re.Match[str]) -> CreationTag:
     parts = found.groupdict()
-    return Tag(
+    return CreationTag(
         dag_id=unquote(parts["dag_id"]),
         run_id=unquote(parts["run_id"]),
         task_id=unquote(parts["task_id"]),

@@ -24,9 +24,9 @@ from airflow_sentinelhub.jobs import wait_messages
 from airflow_sentinelhub.jobs.api import BatchApi
 from airflow_sentinelhub.jobs.formatting import in_words
 from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
-from airflow_sentinelhub.jobs.wait_policy import Policy
+from airflow_sentinelhub.jobs.wait_policy import WaitPolicy
 from airflow_sentinelhub.jobs.wait_rules import confirm
-from airflow_sentinelhub.jobs.wait_state import Memory
+from airflow_sentinelhub.jobs.wait_state import WaitState
 
 CREDENTIALS_PAUSE = 60.0
 """Seconds between the two refusals that end a wait whose credentials worked before."""
@@ -41,8 +41,8 @@ _SHORTEST_GAP = 120.0
 
 
 def assess_trouble(
-    error: SentinelHubError, api: BatchApi, job_id: str, policy: Policy, now: float, memory: Memory
-) -> tuple[Verdict, Memory]:
+    error: SentinelHubError, api: BatchApi, job_id: str, policy: WaitPolicy, now: float, memory: WaitState
+) -> tuple[Verdict, WaitState]:
     """
     Decide what a failed look means for the wait.
 
@@ -106,7 +106,7 @@ def assess_trouble(
             return verdict(Outcome.WAITING, str(error)), memory
 
 
-def pause_after(error: SentinelHubError, policy: Policy, memory: Memory, jitter: float) -> float:
+def pause_after(error: SentinelHubError, policy: WaitPolicy, memory: WaitState, jitter: float) -> float:
     """
     Seconds to wait after a failed look.
 
@@ -145,7 +145,7 @@ def _may_be_a_roll_out(error: RequestRefused) -> bool:
     return isinstance(error, Unauthorized) or (isinstance(error, NotFound) and error.code is None)
 
 
-def _failed(now: float, policy: Policy, memory: Memory) -> Memory:
+def _failed(now: float, policy: WaitPolicy, memory: WaitState) -> WaitState:
     gap = now - memory.outage_last if memory.outage_failures else 0.0
     # A process that was frozen or restarted asked nobody meanwhile: that time is no outage.
     counted = min(max(gap, 0.0), max(_SHORTEST_GAP, 2 * policy.poll_interval))

@@ -28,7 +28,7 @@ _OTHERS = "(other errors)"
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class FailureThreshold:
     """
     How many tiles or features may fail.
 
@@ -40,7 +40,7 @@ class Allowance:
     share: float = 0.0
 
     @classmethod
-    def of(cls, max_failed_tiles: float) -> Allowance:
+    def of(cls, max_failed_tiles: float) -> FailureThreshold:
         """
         Read ``max_failed_tiles``.
 
@@ -62,7 +62,7 @@ class Allowance:
         return self.number if self.number is not None else int(self.share * total + 1e-9)
 
 
-class Completeness:
+class FailureCheck:
     """
     Takes in tiles or features one by one, and counts what did not come out.
 
@@ -74,7 +74,7 @@ class Completeness:
     :param count_no_data: whether a feature counts as failed for which there was nothing to process.
     """
 
-    def __init__(self, job: BatchJob, allowance: Allowance, *, count_no_data: bool = False) -> None:
+    def __init__(self, job: BatchJob, allowance: FailureThreshold, *, count_no_data: bool = False) -> None:
         self._job = job
         self._allowance = allowance
         self._count_no_data = count_no_data

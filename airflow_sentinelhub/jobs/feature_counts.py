@@ -34,7 +34,7 @@ def known_statuses(api: BatchApi) -> tuple[str, ...]:
     return tuple(status.value for status in _KNOWN[api])
 
 
-class Tally:
+class FeatureCounts:
     """
     Takes in tiles one by one, and keeps them by status.
 

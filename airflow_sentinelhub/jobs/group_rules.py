@@ -72,7 +72,7 @@ class Quorum:
 
 
 @dataclass(slots=True)
-class Standing:
+class GroupCounts:
     """
     The jobs of a group by what became of them: their ids, in the order of the group.
 
@@ -90,7 +90,7 @@ class Standing:
     waiting: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, members: Members) -> Standing:
+    def of(cls, members: Members) -> GroupCounts:
         """Sort the jobs of a group."""
         standing = cls()
         for job_id, verdict in members.items():
@@ -149,9 +149,9 @@ class GroupVerdict:
         return self.outcome in (Outcome.TIMEOUT, Outcome.EXECUTION_TIMEOUT)
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> GroupCounts:
         """The jobs by what became of them."""
-        return Standing.of(self.members)
+        return GroupCounts.of(self.members)
 
     def exception(self) -> SentinelHubError:
         """
@@ -216,7 +216,7 @@ def assess_group(members: Members, quorum: Quorum, api: BatchApi, deadlines: Dea
     :param api: the API of the jobs.
     :param deadlines: the group's, for the message.
     """
-    standing = Standing.of(members)
+    standing = GroupCounts.of(members)
     needed = quorum.needed(len(members))
     bad = [*standing.failed, *standing.lost]
     if len(standing.done) >= needed:
@@ -253,7 +253,7 @@ def group_error(job_ids: list[str], api: BatchApi, reason: str) -> GroupVerdict:
     return GroupVerdict(Outcome.ERROR, api, message, dict.fromkeys(job_ids))
 
 
-def _failed(members: Members, standing: Standing, quorum: Quorum, api: BatchApi) -> GroupVerdict:
+def _failed(members: Members, standing: GroupCounts, quorum: Quorum, api: BatchApi) -> GroupVerdict:
     bad = [verdict for job_id in (*standing.failed, *standing.lost) if (verdict := members[job_id])]
     goal = quorum.in_words(api, len(members))
     if not bad:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 
-class StoredRecord:
+class JsonRecord:
     """
     Base of dataclasses of plain values that are kept between two looks at a job.
 

@@ -18,7 +18,7 @@ _KEYS = {"s3": ("iamRoleARN", "accessKey", "secretAccessKey"), "gs": ("credentia
 
 
 @dataclass(frozen=True, slots=True)
-class StorageKeys:
+class BucketCredentials:
     """
     What opens buckets of one kind.
 
@@ -32,11 +32,11 @@ class StorageKeys:
     region: str | None = None
 
     def __repr__(self) -> str:
-        return f"<StorageKeys {self.kind}: {', '.join(self.fields)}>"
+        return f"<BucketCredentials {self.kind}: {', '.join(self.fields)}>"
 
 
 def open_storages(
-    api: BatchApi, request: Mapping[str, Any], keys: StorageKeys
+    api: BatchApi, request: Mapping[str, Any], keys: BucketCredentials
 ) -> tuple[dict[str, Any], list[str], list[str]]:
     """
     Put keys beside every bucket of their kind that has none.

@@ -37,7 +37,7 @@ def reduce_to_id(value: Any) -> Any:
     return value
 
 
-class Reduced:
+class IdField:
     """
     An attribute that keeps ids instead of jobs, from the moment when it is set.
 

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 Value = TypeVar("Value", covariant=True)
 
 
-class Hidden(Generic[Value]):
+class Secret(Generic[Value]):
     """
     Holds a value that no ``repr`` shows.
 

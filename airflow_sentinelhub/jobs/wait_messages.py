@@ -6,7 +6,7 @@ from airflow_sentinelhub.jobs.api import BatchApi
 from airflow_sentinelhub.jobs.formatting import in_units, in_words
 from airflow_sentinelhub.jobs.job import BatchJob, MissingJob
 from airflow_sentinelhub.jobs.statuses import JobStatus, StopReason, UserAction
-from airflow_sentinelhub.jobs.wait_policy import Goal
+from airflow_sentinelhub.jobs.wait_policy import WaitGoal
 
 _LONGEST_ERROR = 1000
 
@@ -70,10 +70,10 @@ def accepted_partial(job: BatchJob) -> str:
     return f"{job.label} ended PARTIAL{_reason(job)}, which is accepted."
 
 
-def resting(job: BatchJob, goal: Goal) -> str:
+def resting(job: BatchJob, goal: WaitGoal) -> str:
     """Say why a job does not move: the service waits for an action of its user."""
     if job.status is JobStatus.CREATED:
-        needed = "analysed or started" if goal is Goal.ANALYSIS else "started"
+        needed = "analysed or started" if goal is WaitGoal.ANALYSIS else "started"
         state = "was created, but nobody has asked for its analysis or started it"
     else:
         needed = "started"
@@ -82,9 +82,9 @@ def resting(job: BatchJob, goal: Goal) -> str:
     return f"{job.label} {state} (status {job.word}, user action {action}). It has to be {needed} to go on."
 
 
-def not_started(job: BatchJob, goal: Goal, rested: float) -> str:
+def not_started(job: BatchJob, goal: WaitGoal, rested: float) -> str:
     """Say that the patience with a resting job has ended."""
-    call = "'analyse' or 'start'" if goal is Goal.ANALYSIS else "'start'"
+    call = "'analyse' or 'start'" if goal is WaitGoal.ANALYSIS else "'start'"
     return (
         f"{resting(job, goal)} Nothing happened for {in_words(rested)}. Call {call} before this sensor, or "
         "raise start_grace (None waits until the timeout)."

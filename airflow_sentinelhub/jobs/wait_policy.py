@@ -15,7 +15,7 @@ _SLOWER_AFTER = (10, 30)
 """Intervals without any change after which the interval is doubled and tripled."""
 
 
-class Goal(StrEnum):
+class WaitGoal(StrEnum):
     """What is waited for."""
 
     ANALYSIS = "analysis"
@@ -23,7 +23,7 @@ class Goal(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class WaitPolicy:
     """
     How often to look, and how long to put up with what. All times are seconds.
 

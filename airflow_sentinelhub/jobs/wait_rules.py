@@ -16,8 +16,8 @@ from airflow_sentinelhub.jobs.job import BatchJob, MissingJob
 from airflow_sentinelhub.jobs.restart_lock import moment_of
 from airflow_sentinelhub.jobs.statuses import JobStatus, UserAction
 from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
-from airflow_sentinelhub.jobs.wait_policy import Goal, Policy
-from airflow_sentinelhub.jobs.wait_state import Memory
+from airflow_sentinelhub.jobs.wait_policy import WaitGoal, WaitPolicy
+from airflow_sentinelhub.jobs.wait_state import WaitState
 
 NOT_FOUND_GRACE = 300.0
 """
@@ -36,8 +36,8 @@ _NOBODY_STARTED = (UserAction.NONE, UserAction.ANALYSE)
 
 
 def assess(
-    job: BatchJob | MissingJob, goal: Goal, policy: Policy, now: float, memory: Memory
-) -> tuple[Verdict, Memory]:
+    job: BatchJob | MissingJob, goal: WaitGoal, policy: WaitPolicy, now: float, memory: WaitState
+) -> tuple[Verdict, WaitState]:
     """
     Decide what a look at a job means.
 
@@ -45,7 +45,7 @@ def assess(
     :param goal: what is waited for.
     :param policy: how patient the wait is.
     :param now: seconds since 1970, at the moment of the look.
-    :param memory: what the previous call returned; ``Memory()`` for the first.
+    :param memory: what the previous call returned; ``WaitState()`` for the first.
     :return: the verdict, and what to hand in next time.
     """
     began = now if memory.began is None else memory.began
@@ -54,7 +54,7 @@ def assess(
     if isinstance(job, MissingJob):
         return _assess_missing(job, policy, now, memory)
     memory = _seen(job, now, memory)
-    over = _after_analysis if goal is Goal.ANALYSIS else _after_processing
+    over = _after_analysis if goal is WaitGoal.ANALYSIS else _after_processing
     outcome = None if job.status is None else over(job.status)
     if outcome is None and policy.max_cost_pu is not None and is_too_dear(job, policy.max_cost_pu):
         # What is over costs nothing more. A cost is charged for good, so it is read only once.
@@ -133,7 +133,7 @@ def _after_analysis(status: JobStatus) -> Outcome | None:
             assert_never(status)
 
 
-def rests(job: BatchJob, goal: Goal) -> bool:
+def rests(job: BatchJob, goal: WaitGoal) -> bool:
     """
     Tell whether the job waits for somebody to start it.
 
@@ -144,12 +144,16 @@ def rests(job: BatchJob, goal: Goal) -> bool:
         return False
     if job.status is JobStatus.CREATED:
         return job.user_action is UserAction.NONE
-    return goal is Goal.COMPLETION and job.status is JobStatus.ANALYSIS_DONE and job.user_action in _NOBODY_STARTED
+    return (
+        goal is WaitGoal.COMPLETION
+        and job.status is JobStatus.ANALYSIS_DONE
+        and job.user_action in _NOBODY_STARTED
+    )
 
 
 def _assess_resting(
-    job: BatchJob, goal: Goal, policy: Policy, now: float, memory: Memory
-) -> tuple[Verdict, Memory]:
+    job: BatchJob, goal: WaitGoal, policy: WaitPolicy, now: float, memory: WaitState
+) -> tuple[Verdict, WaitState]:
     action = f"{job.user_action}@{job.user_action_updated}"
     if memory.resting != action:
         memory = replace(_unconfirmed(memory), resting=action, resting_since=_since(now, memory))
@@ -163,7 +167,7 @@ def _assess_resting(
     return _warning(job, f"resting {action}", message, now, memory, again=REMINDER_INTERVAL)
 
 
-def _assess_unknown_status(job: BatchJob, now: float, memory: Memory) -> tuple[Verdict, Memory]:
+def _assess_unknown_status(job: BatchJob, now: float, memory: WaitState) -> tuple[Verdict, WaitState]:
     unchanged = now - memory.state_since
     if unchanged >= UNKNOWN_STATUS_GRACE:
         return _verdict(
@@ -173,14 +177,16 @@ def _assess_unknown_status(job: BatchJob, now: float, memory: Memory) -> tuple[V
     return _warning(job, f"status {job.word}", message, now, memory)
 
 
-def _assess_moving(job: BatchJob, policy: Policy, now: float, memory: Memory) -> tuple[Verdict, Memory]:
+def _assess_moving(job: BatchJob, policy: WaitPolicy, now: float, memory: WaitState) -> tuple[Verdict, WaitState]:
     unchanged = now - memory.state_since
     if policy.stall_timeout is not None and unchanged >= policy.stall_timeout:
         return _confirm(Outcome.STALLED, job, wait_messages.stalled(job, unchanged), policy, now, memory)
     return _verdict(Outcome.WAITING, job), _unconfirmed(memory)
 
 
-def _assess_missing(job: MissingJob, policy: Policy, now: float, memory: Memory) -> tuple[Verdict, Memory]:
+def _assess_missing(
+    job: MissingJob, policy: WaitPolicy, now: float, memory: WaitState
+) -> tuple[Verdict, WaitState]:
     verdict, memory = _assess_404(job, policy, now, _not_resting(memory))
     return replace(verdict, missing=True), memory
 
@@ -196,7 +202,7 @@ def may_be_missing_until(created: float | None, first_look: float) -> float:
     return (first_look if created is None else min(created, first_look)) + NOT_FOUND_GRACE
 
 
-def _assess_404(job: MissingJob, policy: Policy, now: float, memory: Memory) -> tuple[Verdict, Memory]:
+def _assess_404(job: MissingJob, policy: WaitPolicy, now: float, memory: WaitState) -> tuple[Verdict, WaitState]:
     began = now if memory.began is None else memory.began
     if now < may_be_missing_until(memory.created, began):
         message = (
@@ -217,11 +223,11 @@ def _confirm(
     outcome: Outcome,
     job: BatchJob | MissingJob,
     message: str,
-    policy: Policy,
+    policy: WaitPolicy,
     now: float,
-    memory: Memory,
+    memory: WaitState,
     meanwhile: str | None = None,
-) -> tuple[Verdict, Memory]:
+) -> tuple[Verdict, WaitState]:
     """Give the outcome only if it is read a second time, a pause after the first."""
     pause = policy.confirmation_pause(job if isinstance(job, BatchJob) else None)
     return confirm(
@@ -234,8 +240,8 @@ def _confirm(
 
 
 def confirm(
-    verdict: Verdict, meanwhile: str, *, pause: float, now: float, memory: Memory, readings: int = 2
-) -> tuple[Verdict, Memory]:
+    verdict: Verdict, meanwhile: str, *, pause: float, now: float, memory: WaitState, readings: int = 2
+) -> tuple[Verdict, WaitState]:
     """
     Give a verdict only if it is reached again.
 
@@ -263,9 +269,9 @@ def _warning(
     topic: str,
     message: str,
     now: float,
-    memory: Memory,
+    memory: WaitState,
     again: float | None = None,
-) -> tuple[Verdict, Memory]:
+) -> tuple[Verdict, WaitState]:
     """Keep waiting; say why once, and repeatedly if ``again`` seconds are given."""
     memory = _unconfirmed(memory)
     due = memory.warned_of != topic or (again is not None and now - memory.warned_at >= again)
@@ -274,7 +280,7 @@ def _warning(
     return replace(_verdict(Outcome.WAITING, job, message), warn=due), memory
 
 
-def _seen(job: BatchJob, now: float, memory: Memory) -> Memory:
+def _seen(job: BatchJob, now: float, memory: WaitState) -> WaitState:
     # The user action is left out of a light answer, which must not look like a change.
     state = f"{job.word} {job.completion_percentage} {job.cost_pu} {job.last_updated}"
     created = moment_of(job.payload.get("created"))
@@ -284,19 +290,19 @@ def _seen(job: BatchJob, now: float, memory: Memory) -> Memory:
     return _with(memory, state=state, state_since=_since(now, memory))
 
 
-def _since(now: float, memory: Memory) -> float:
+def _since(now: float, memory: WaitState) -> float:
     return now if memory.assumed_since is None else memory.assumed_since
 
 
-def _unconfirmed(memory: Memory) -> Memory:
+def _unconfirmed(memory: WaitState) -> WaitState:
     return _with(memory, candidate="", candidate_since=0.0, candidate_readings=0)
 
 
-def _not_resting(memory: Memory) -> Memory:
+def _not_resting(memory: WaitState) -> WaitState:
     return _with(memory, resting="", resting_since=0.0)
 
 
-def _with(memory: Memory, **values: object) -> Memory:
+def _with(memory: WaitState, **values: object) -> WaitState:
     # Most looks change nothing, and a triggerer takes thousands a minute: a copy costs more than all else here.
     if all(getattr(memory, name) == value for name, value in values.items()):
         return memory

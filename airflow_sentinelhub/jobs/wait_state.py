@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from airflow_sentinelhub.jobs.json_record import StoredRecord
+from airflow_sentinelhub.jobs.json_record import JsonRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Memory(StoredRecord):
+class WaitState(JsonRecord):
     """
     Plain values, kept by the caller. All times are seconds since 1970, as given by the caller.
 

@@ -10,16 +10,16 @@ from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs import (
     Action,
-    ActionMemory,
+    ActionState,
     BatchJob,
-    Reduced,
+    IdField,
     parse_request_id,
     reduce_to_id,
 )
 from airflow_sentinelhub.links.batch import link_to, note_resumed
-from airflow_sentinelhub.operators.action_runner import Doing, Helpers
+from airflow_sentinelhub.operators.action_runner import ActionContext, ActionRunner
 from airflow_sentinelhub.operators.api_operator import SentinelHubBatchOperator
-from airflow_sentinelhub.tasks.deferral import Pausing, TimeLimit
+from airflow_sentinelhub.tasks.deferral import DeferMixin, TaskDeadline
 from airflow_sentinelhub.tasks.kill_check import KillCheck
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class _Errand:
+class _ActionCheckpoint:
     """
     What has to be known to go on after a wait.
 
@@ -38,17 +38,17 @@ class _Errand:
 
     job_id: str
     ends_at: float | None
-    memory: ActionMemory
+    memory: ActionState
 
     def to_json(self) -> dict[str, Any]:
         return {"job_id": self.job_id, "ends_at": self.ends_at, "memory": self.memory.to_json()}
 
     @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> _Errand:
-        return cls(str(stored["job_id"]), stored["ends_at"], ActionMemory.from_json(stored["memory"]))
+    def from_json(cls, stored: dict[str, Any]) -> _ActionCheckpoint:
+        return cls(str(stored["job_id"]), stored["ends_at"], ActionState.from_json(stored["memory"]))
 
 
-class SentinelHubBatchActionOperator(Pausing, SentinelHubBatchOperator):
+class SentinelHubBatchActionOperator(DeferMixin, SentinelHubBatchOperator):
     """
     Does something to a job that exists; its subclasses say what.
 
@@ -68,7 +68,7 @@ class SentinelHubBatchActionOperator(Pausing, SentinelHubBatchOperator):
 
     action: ClassVar[Action]
 
-    request_id = Reduced(reduce_to_id)
+    request_id = IdField(reduce_to_id)
 
     def __init__(self, *, request_id: Any, deferrable: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -87,7 +87,7 @@ class SentinelHubBatchActionOperator(Pausing, SentinelHubBatchOperator):
         """
         limit = self.execution_timeout
         ends_at = None if limit is None else clock.now() + limit.total_seconds()
-        errand = _Errand(parse_request_id(self.request_id), ends_at, ActionMemory())
+        errand = _ActionCheckpoint(parse_request_id(self.request_id), ends_at, ActionState())
         return self._run(context, errand)
 
     def execute_complete(
@@ -105,7 +105,7 @@ class SentinelHubBatchActionOperator(Pausing, SentinelHubBatchOperator):
         """
         if errand is None:
             return self.execute(context)
-        known = _Errand.from_json(errand)
+        known = _ActionCheckpoint.from_json(errand)
         self._limit(known).allows(clock.now())
         return self._run(context, known)
 
@@ -122,11 +122,11 @@ class SentinelHubBatchActionOperator(Pausing, SentinelHubBatchOperator):
             api=self.api.value,
         )
 
-    def _run(self, context: Context, errand: _Errand) -> dict[str, Any]:
+    def _run(self, context: Context, errand: _ActionCheckpoint) -> dict[str, Any]:
         limit = self._limit(errand)
         check = KillCheck(self.api, context["ti"], self.log)
         with self.client() as client:
-            helpers = Helpers(
+            helpers = ActionContext(
                 log=self.log,
                 connect=self.hook.get_conn,
                 wait=lambda until, memory: self._let_pass(
@@ -138,12 +138,12 @@ class SentinelHubBatchActionOperator(Pausing, SentinelHubBatchOperator):
                 # What a stop is sent for, a kill wants as well.
                 before_asking=lambda: None if self.action is Action.STOP else check.before_start(errand.job_id),
             )
-            return Doing(client, self.action, errand.job_id, errand.memory, helpers).job().to_json()
+            return ActionRunner(client, self.action, errand.job_id, errand.memory, helpers).job().to_json()
 
     def _push(self, context: Context, job: BatchJob) -> None:
         # A failed task returns nothing; what is known of the job is useful all the same.
         if self.do_xcom_push:
             context["ti"].xcom_push(key="return_value", value=job.to_json())
 
-    def _limit(self, errand: _Errand) -> TimeLimit:
-        return TimeLimit(errand.ends_at, "execution_timeout", self.action, self.api, errand.job_id)
+    def _limit(self, errand: _ActionCheckpoint) -> TaskDeadline:
+        return TaskDeadline(errand.ends_at, "execution_timeout", self.action, self.api, errand.job_id)

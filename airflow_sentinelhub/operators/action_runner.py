@@ -11,13 +11,13 @@ from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import BatchActionIgnored, SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.jobs import (
     Action,
-    ActionMemory,
-    Already,
+    ActionState,
     BatchApi,
     BatchJob,
-    Do,
-    Impossible,
+    CallService,
     MissingJob,
+    NotAllowed,
+    NothingToDo,
     Outcome,
     ServiceCall,
     Verdict,
@@ -26,7 +26,7 @@ from airflow_sentinelhub.jobs import (
     wait_messages,
 )
 from airflow_sentinelhub.jobs import action_messages as words
-from airflow_sentinelhub.operators.job_action_client import CONFIRMATION_PAUSES, Asker
+from airflow_sentinelhub.operators.job_action_client import CONFIRMATION_PAUSES, JobActionClient
 from airflow_sentinelhub.waits.fetch import look_elsewhere
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Helpers:
+class ActionContext:
     """
     What a task lends to what it does to a job.
 
@@ -50,14 +50,14 @@ class Helpers:
 
     log: Any
     connect: Callable[[BatchApi], BatchClient]
-    wait: Callable[[float, ActionMemory], None]
+    wait: Callable[[float, ActionState], None]
     sleep: Callable[[float], None]
     keep: Callable[[BatchJob], None]
     seen: Callable[[BatchJob], None] = lambda _: None
     before_asking: Callable[[], None] = lambda: None
 
 
-class Doing:
+class ActionRunner:
     """
     Does one thing to a job, once.
 
@@ -69,13 +69,13 @@ class Doing:
     """
 
     def __init__(
-        self, client: BatchClient, action: Action, job_id: str, memory: ActionMemory, helpers: Helpers
+        self, client: BatchClient, action: Action, job_id: str, memory: ActionState, helpers: ActionContext
     ) -> None:
         self._action = action
         self._api = client.api
         self._memory = memory
         self._helpers = helpers
-        self._asker = Asker(client, job_id, helpers.sleep, helpers.log.warning, self._is_elsewhere)
+        self._asker = JobActionClient(client, job_id, helpers.sleep, helpers.log.warning, self._is_elsewhere)
 
     def job(self) -> BatchJob:
         """
@@ -90,10 +90,10 @@ class Doing:
             job = self._found(self._asker.look(seen=self._memory.seen))
             step, self._memory = decide(self._action, job, clock.now(), self._memory, refusal)
             match step:
-                case Already():
+                case NothingToDo():
                     log.info("%s", step.message)
                     return job
-                case Impossible():
+                case NotAllowed():
                     self._helpers.keep(job)
                     if isinstance(refusal, ServiceUnavailable):
                         raise refusal  # an outage is no verdict on the job
@@ -102,7 +102,7 @@ class Doing:
                     log.log(logging.WARNING if step.warn else logging.INFO, "%s", step.message)
                     refusal = None
                     self._helpers.wait(step.until, self._memory)
-                case Do():
+                case CallService():
                     self._helpers.before_asking()
                     log.info("%s", step.message)
                     refusal = self._asker.ask(step.call)
@@ -127,7 +127,7 @@ class Doing:
         """Look that the service took what it accepted."""
         shows, look = self._asker.confirm(self._action, before)
         job = self._found(look)
-        if isinstance(shows, Already):
+        if isinstance(shows, NothingToDo):
             self._helpers.log.info("%s", words.took_it(job))
         elif shows is None and call is ServiceCall.RESTART_PARTIAL:
             self._helpers.log.warning("%s", words.lingers(job))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_sentinelhub.links.batch import link_to
-from airflow_sentinelhub.operators.job_creation import JobCreation
+from airflow_sentinelhub.operators.job_creation import JobCreator
 from airflow_sentinelhub.operators.request_operator import SentinelHubBatchRequestOperator
-from airflow_sentinelhub.tasks.state_store import Ledger
+from airflow_sentinelhub.tasks.state_store import TaskStateStore
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -41,7 +41,7 @@ class SentinelHubBatchCreateOperator(SentinelHubBatchRequestOperator):
         """
         order = self.order(context)
         with self.client() as client:
-            creation = JobCreation(client, order, Ledger.of(context), self.log)
+            creation = JobCreator(client, order, TaskStateStore.of(context), self.log)
             job = creation.job()
             link_to(self, config=client.config, job_id=job.id, delivery=job.delivery)
             if self.do_xcom_push:

@@ -15,10 +15,10 @@ from airflow_sentinelhub.exceptions import (
 )
 from airflow_sentinelhub.jobs import (
     Action,
-    Already,
     BatchJob,
-    Impossible,
     MissingJob,
+    NotAllowed,
+    NothingToDo,
     ServiceCall,
     taken,
     wait_messages,
@@ -40,7 +40,7 @@ CONFIRMATION_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds between the looks whether a job shows what the service has accepted; what is read may be old."""
 
 
-class Asker:
+class JobActionClient:
     """
     Asks one batch API about one job.
 
@@ -120,7 +120,7 @@ class Asker:
 
     def confirm(
         self, action: Action, before: BatchJob
-    ) -> tuple[Already | Impossible | None, BatchJob | MissingJob]:
+    ) -> tuple[NothingToDo | NotAllowed | None, BatchJob | MissingJob]:
         """
         Look, for a minute at most, until the job shows an action that the service has accepted.
 

@@ -13,21 +13,21 @@ from airflow_sentinelhub.jobs import action_messages as words
 from airflow_sentinelhub.jobs.creation_record import (
     CLOCK_SLACK,
     CreationRecord,
-    Found,
+    SearchResult,
     adoptable,
     choose,
 )
 from airflow_sentinelhub.jobs.formatting import in_units
 from airflow_sentinelhub.jobs.restart_lock import moment_of
 from airflow_sentinelhub.operators.final_failure import for_good
-from airflow_sentinelhub.operators.job_action_client import Asker
+from airflow_sentinelhub.operators.job_action_client import JobActionClient
 from airflow_sentinelhub.operators.superseded_job import end_superseded
-from airflow_sentinelhub.tasks.state_store import Ledger
+from airflow_sentinelhub.tasks.state_store import TaskStateStore
 from airflow_sentinelhub.waits.fetch import look_at
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.batch import BatchClient
-    from airflow_sentinelhub.operators.request_operator import Order
+    from airflow_sentinelhub.operators.request_operator import RenderedRequest
 
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 30.0
 """Seconds between two looks for a job whose answer was lost: first, and at most."""
@@ -36,7 +36,7 @@ ATTEMPTS = 2
 """How often one attempt of a task asks for a job whose answer is lost and which does not appear."""
 
 
-class JobCreation:
+class JobCreator:
     """
     Gives a task its job: one of an earlier attempt, or a new one.
 
@@ -54,8 +54,8 @@ class JobCreation:
     def __init__(
         self,
         client: BatchClient,
-        order: Order,
-        ledger: Ledger,
+        order: RenderedRequest,
+        ledger: TaskStateStore,
         log: Any,
         *,
         restarts: bool = False,
@@ -149,7 +149,7 @@ class JobCreation:
         self._record = record.next_series()
         return None
 
-    def _taken(self, found: Found) -> BatchJob | None:
+    def _taken(self, found: SearchResult) -> BatchJob | None:
         for job in found.left:
             self._log.info("%s It has this task's tag, and is left as it is.", words.now_is(job))
         self._not_ours |= {job.id for job in found.left}
@@ -220,7 +220,7 @@ class JobCreation:
         self._record = record
         self._ledger.keep(record)
 
-    def _search(self, since: float, *, remembered: bool, until: float | None = None) -> Found:
+    def _search(self, since: float, *, remembered: bool, until: float | None = None) -> SearchResult:
         """
         Look for jobs of this task in the account's list.
 
@@ -228,7 +228,7 @@ class JobCreation:
         :param until: a job may take until then to appear.
         """
         if self._order.untagged:
-            return Found()
+            return SearchResult()
         spent, pause = {*self._record.spent, *self._not_ours}, FIRST_PAUSE
         while True:
             jobs = self._newest_until(since - CLOCK_SLACK)
@@ -248,8 +248,8 @@ class JobCreation:
                     return
                 yield payload
 
-    def _asker(self, job_id: str) -> Asker:
-        return Asker(self._client, job_id, clock.sleep, self._log.warning)
+    def _asker(self, job_id: str) -> JobActionClient:
+        return JobActionClient(self._client, job_id, clock.sleep, self._log.warning)
 
     def _end(self, job: BatchJob) -> None:
         end_superseded(job, self._asker(job.id), self._log)

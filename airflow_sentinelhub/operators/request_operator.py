@@ -10,14 +10,14 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_sentinelhub.exceptions import InvalidConnection, InvalidRequest
 from airflow_sentinelhub.jobs import BatchApi
-from airflow_sentinelhub.jobs.creation_tag import Tag, digest_of, site_of, with_tag
+from airflow_sentinelhub.jobs.creation_tag import CreationTag, digest_of, site_of, with_tag
 from airflow_sentinelhub.jobs.request_buckets import open_storages
 from airflow_sentinelhub.jobs.request_text import BYTE_ORDER_MARK, problem_of
-from airflow_sentinelhub.jobs.secret import Hidden
+from airflow_sentinelhub.jobs.secret import Secret
 from airflow_sentinelhub.operators.api_operator import SentinelHubBatchOperator
 from airflow_sentinelhub.operators.literal_keys import KeylessPartial, refuse
 from airflow_sentinelhub.operators.request_file import read_request_file
-from airflow_sentinelhub.operators.request_secrets import HiddenKeys
+from airflow_sentinelhub.operators.request_secrets import SecretPlaceholders
 
 if TYPE_CHECKING:
     import jinja2
@@ -28,7 +28,7 @@ _FILE = ".json"
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RenderedRequest:
     """
     A request, ready to be sent.
 
@@ -37,8 +37,8 @@ class Order:
     :param untagged: why the request cannot carry the tag; ``None`` if it does.
     """
 
-    body: Hidden[dict[str, Any]]
-    tag: Tag
+    body: Secret[dict[str, Any]]
+    tag: CreationTag
     untagged: str | None
 
 
@@ -79,7 +79,7 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
         super().__init__(**kwargs)
         if description is not None and self.api is BatchApi.STATISTICAL:
             raise ValueError("Batch Statistical has no descriptions: leave description out")
-        self._keys = HiddenKeys()
+        self._keys = SecretPlaceholders()
         self._file = ""
         self.request = request
         self.description = description
@@ -129,7 +129,7 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
             content = read_request_file(content, jinja_env or self.get_template_env())
         return super().render_template(content, context, jinja_env, seen_oids)
 
-    def order(self, context: Context) -> Order:
+    def order(self, context: Context) -> RenderedRequest:
         """
         Make what is sent.
 
@@ -137,7 +137,7 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
         :raises InvalidConnection: ``delivery_conn_id`` names no connection with keys for this bucket.
         """
         # Hidden, as error trackers show the variables of frames.
-        request: Hidden[Any] = Hidden(self._keys.reveal(self.request))
+        request: Secret[Any] = Secret(self._keys.reveal(self.request))
         if not isinstance(request.reveal(), dict):
             found = _shown(request.reveal())
             if isinstance(request.reveal(), str) and not request.reveal().strip().endswith(_FILE):
@@ -149,7 +149,7 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
         if self.description is not None:
             request.reveal()["description"] = self.description
         ti = context["ti"]
-        tag = Tag(
+        tag = CreationTag(
             dag_id=ti.dag_id,
             run_id=ti.run_id,
             task_id=ti.task_id,
@@ -157,16 +157,16 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
             site=site_of(conf.get("api", "base_url", fallback="") or ""),
             digest=digest_of(request.reveal()),
         )
-        tagged = Hidden(with_tag(self.api, request.reveal(), tag))
-        return Order(self._opened(Hidden(tagged.reveal()[0])), tag, tagged.reveal()[1])
+        tagged = Secret(with_tag(self.api, request.reveal(), tag))
+        return RenderedRequest(self._opened(Secret(tagged.reveal()[0])), tag, tagged.reveal()[1])
 
-    def _opened(self, body: Hidden[dict[str, Any]]) -> Hidden[dict[str, Any]]:
+    def _opened(self, body: Secret[dict[str, Any]]) -> Secret[dict[str, Any]]:
         if not self.delivery_conn_id:
             return body
         from airflow_sentinelhub.hooks.bucket_credentials import read_delivery
 
         keys = read_delivery(self.delivery_conn_id)
-        opened = Hidden(open_storages(self.api, body.reveal(), keys))
+        opened = Secret(open_storages(self.api, body.reveal(), keys))
         put, missing = opened.reveal()[1:]
         if missing:
             raise InvalidConnection(
@@ -181,7 +181,7 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
                 self.delivery_conn_id,
                 " (Batch Process v1 takes none)" if self.api is BatchApi.PROCESS_V1 else "",
             )
-        return Hidden(opened.reveal()[0])
+        return Secret(opened.reveal()[0])
 
 
 def _shown(value: Any) -> str:

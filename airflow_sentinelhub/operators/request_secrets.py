@@ -19,7 +19,7 @@ _LONGEST_LITERAL = 1_000_000  # characters: Python's parser takes half a second 
 _TEXT = re.compile(r""""(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+'""", re.DOTALL)
 
 
-class HiddenKeys:
+class SecretPlaceholders:
     """
     Takes keys out of a request, and puts them back.
 
@@ -34,7 +34,7 @@ class HiddenKeys:
         self._keys: list[Any] = []
 
     def __repr__(self) -> str:
-        return f"<HiddenKeys {len(self._keys)}>"
+        return f"<SecretPlaceholders {len(self._keys)}>"
 
     def hide(self, request: Any) -> Any:
         """

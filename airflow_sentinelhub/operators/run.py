@@ -18,28 +18,28 @@ from airflow_sentinelhub.exceptions import (
 )
 from airflow_sentinelhub.jobs import (
     Action,
-    ActionMemory,
+    ActionState,
     BatchApi,
     BatchJob,
     Deadlines,
-    Goal,
     JobStatus,
     Outcome,
-    Policy,
     Verdict,
+    WaitGoal,
+    WaitPolicy,
     wait_messages,
 )
 from airflow_sentinelhub.jobs import action_messages as words
 from airflow_sentinelhub.jobs.delivery import delivery_folder
-from airflow_sentinelhub.jobs.failure_threshold import Allowance
+from airflow_sentinelhub.jobs.failure_threshold import FailureThreshold
 from airflow_sentinelhub.jobs.intervals import some_seconds
 from airflow_sentinelhub.jobs.limit import Limit
 from airflow_sentinelhub.jobs.run_record import RunRecord, is_stopped
 from airflow_sentinelhub.jobs.wait_rules import is_too_dear
 from airflow_sentinelhub.links.batch import link_to, note_resumed
-from airflow_sentinelhub.operators.action_runner import Doing, Helpers
+from airflow_sentinelhub.operators.action_runner import ActionContext, ActionRunner
 from airflow_sentinelhub.operators.final_failure import OVER_FOR_GOOD, for_good
-from airflow_sentinelhub.operators.job_creation import JobCreation
+from airflow_sentinelhub.operators.job_creation import JobCreator
 from airflow_sentinelhub.operators.request_operator import SentinelHubBatchRequestOperator
 from airflow_sentinelhub.operators.run_arguments import (
     recreations,
@@ -49,19 +49,19 @@ from airflow_sentinelhub.operators.run_arguments import (
     some_kill_action,
     to_be_stopped,
 )
-from airflow_sentinelhub.operators.run_state import Course
+from airflow_sentinelhub.operators.run_state import RunState
 from airflow_sentinelhub.operators.verification import verify
 from airflow_sentinelhub.tasks import last_deferral
-from airflow_sentinelhub.tasks.deferral import Pausing, TimeLimit
+from airflow_sentinelhub.tasks.deferral import DeferMixin, TaskDeadline
 from airflow_sentinelhub.tasks.kill_check import KillCheck
-from airflow_sentinelhub.tasks.kill_handler import Killing
-from airflow_sentinelhub.tasks.state_store import Ledger
-from airflow_sentinelhub.tasks.wait_options import TEMPLATED_LIMITS, Patient
+from airflow_sentinelhub.tasks.kill_handler import KillHandler
+from airflow_sentinelhub.tasks.state_store import TaskStateStore
+from airflow_sentinelhub.tasks.wait_options import TEMPLATED_LIMITS, WaitOptionsMixin
 from airflow_sentinelhub.tasks.worker_wait import WorkerWait
 from airflow_sentinelhub.triggers.run import SentinelHubBatchRunPauseTrigger, SentinelHubBatchRunTrigger
 from airflow_sentinelhub.triggers.wait import SETTLING_TIME, stored_terms
 from airflow_sentinelhub.waits.progress_log import verdict_line
-from airflow_sentinelhub.waits.wait import Terms
+from airflow_sentinelhub.waits.wait import WaitSpec
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -91,7 +91,7 @@ _UNVERIFIED = {
 }
 
 
-class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOperator):
+class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatchRequestOperator):
     """
     Runs a batch job: creates it once, starts it (the service analyses it first), waits, and verifies.
 
@@ -206,7 +206,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         self.start_grace = start_grace
         self.stall_timeout = stall_timeout
         self.outage_tolerance = outage_tolerance
-        self._killing: Killing | None = None
+        self._killing: KillHandler | None = None
         self._kill_check: KillCheck | None = None
         if not wait_for_completion and (max_cost_pu, max_failed_tiles, resume) != (None, None, None):
             raise ValueError(
@@ -230,10 +230,10 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         deadlines = replace(deadlines, stops_job=self.stops_at_timeout)
         killing = self._guarded(context)
         order = self.order(context)
-        ledger = Ledger.of(context)
+        ledger = TaskStateStore.of(context)
         with self.client() as client:
             recreates = self._may_recreate(ledger)
-            job = JobCreation(client, order, ledger, self.log, restarts=True, recreates=recreates).job()
+            job = JobCreator(client, order, ledger, self.log, restarts=True, recreates=recreates).job()
         killing.job_id = job.id
         link_to(self, config=client.config, job_id=job.id)
         self._keep_job(context, job)
@@ -243,7 +243,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
             self._fail(context, Verdict(Outcome.CANCELED, self.api, job.id, wait_messages.canceled(job), job))
         self._fail_if_nothing_is_left(context, job)
         record = ledger.read_run().begun(job.id, ledger.max_tries)
-        course = Course(job.id, deadlines, record, record.first_action(job))
+        course = RunState(job.id, deadlines, record, record.first_action(job))
         if is_stopped(job):
             self._fail_if_too_dear(context, job)
         if course.action is Action.START and record.may_resume(job, self.resume):
@@ -264,8 +264,8 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         :param course: what was known before; ``dag.test()`` loses it, and the task begins again with its job.
         """
         if course is not None:
-            known = Course.from_json(course)
-        elif Ledger.of(context).remembers:
+            known = RunState.from_json(course)
+        elif TaskStateStore.of(context).remembers:
             return self.execute(context)
         else:
             # Beginning again would create and start another job, after each wait.
@@ -308,7 +308,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         )
         verdict = deadlines.passed(self.api, job_id, None)
         verdict = replace(verdict, message=f"{verdict.message} {_UNHEARD}")
-        return self._settle(context, Course(job_id, deadlines, Ledger.of(context).read_run()), verdict)
+        return self._settle(context, RunState(job_id, deadlines, TaskStateStore.of(context).read_run()), verdict)
 
     def on_kill(self) -> None:
         """Stop the job, or leave it, when this worker is told to end."""
@@ -317,16 +317,16 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
 
     # The course of a job
 
-    def _recovered(self, context: Context, event: dict[str, Any]) -> Course:
+    def _recovered(self, context: Context, event: dict[str, Any]) -> RunState:
         """Make up for what ``dag.test()`` has lost of a wait, where Airflow remembers nothing."""
         _, deadlines = self._limits(False, clock.now())
         job_id = event.get("request_id") or self._known_id(context) or "(its id is not known)"
-        return Course(job_id, replace(deadlines, stops_job=self.stops_at_timeout), RunRecord())
+        return RunState(job_id, replace(deadlines, stops_job=self.stops_at_timeout), RunRecord())
 
-    def _act(self, context: Context, course: Course) -> dict[str, Any]:
+    def _act(self, context: Context, course: RunState) -> dict[str, Any]:
         """Start the job, start it again, or stop it."""
         action, limit = course.action or Action.START, self._limit(course)
-        helpers = Helpers(
+        helpers = ActionContext(
             log=self.log,
             connect=self.hook.get_conn,
             wait=lambda until, memory: self._let_pass(
@@ -338,7 +338,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         )
         try:
             with self.client() as client:
-                job = Doing(client, action, course.job_id, course.memory, helpers).job()
+                job = ActionRunner(client, action, course.job_id, course.memory, helpers).job()
         except SentinelHubError as error:
             if course.ending is None:
                 raise
@@ -350,11 +350,11 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         if not (self.deferrable and self.wait_for_completion):
             # Nothing else would look: a deferral is preceded by this question.
             self._guard().while_started(course.job_id)
-        course = replace(course, record=course.record.started(), action=None, memory=ActionMemory())
-        Ledger.of(context).keep_run(course.record)
+        course = replace(course, record=course.record.started(), action=None, memory=ActionState())
+        TaskStateStore.of(context).keep_run(course.record)
         return self._wait(context, course, job)
 
-    def _wait(self, context: Context, course: Course, job: BatchJob) -> dict[str, Any]:
+    def _wait(self, context: Context, course: RunState, job: BatchJob) -> dict[str, Any]:
         self._keep_job(context, job)
         if not self.wait_for_completion:
             self.log.info("It is not waited for (wait_for_completion=False).")
@@ -364,7 +364,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         is_local = self.hook.get_config().is_local
         policy, _ = self._limits(is_local, course.deadlines.started_at)
         policy = replace(policy, max_cost_pu=self._cost_limit(context, job.id)[0])
-        terms = Terms(self.api, course.job_id, Goal.COMPLETION, policy, course.deadlines)
+        terms = WaitSpec(self.api, course.job_id, WaitGoal.COMPLETION, policy, course.deadlines)
         self._tell_beginning(f"{job.label} is done", policy, course.deadlines)
         if self.deferrable:
             self._hand_over(
@@ -376,7 +376,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         verdict = WorkerWait(self, self.sentinelhub_conn_id, context, terms).verdict()
         return self._settle(context, course, verdict)
 
-    def _settle(self, context: Context, course: Course, verdict: Verdict) -> dict[str, Any]:
+    def _settle(self, context: Context, course: RunState, verdict: Verdict) -> dict[str, Any]:
         """Do what follows from the end of a wait."""
         job = verdict.job
         if verdict.outcome is Outcome.DONE and job is not None:
@@ -386,27 +386,27 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
             self._keep_job(context, job)
             self._fail_if_too_dear(context, job)
             course = self._resuming(job, course)
-            Ledger.of(context).keep_run(course.record)
+            TaskStateStore.of(context).keep_run(course.record)
             return self._act(context, course)
         if verdict.outcome is Outcome.COST_EXCEEDED or (verdict.is_timeout and self.stops_at_timeout):
             return self._stopped(context, course, verdict)
         return self._fail(context, verdict)
 
-    def _resuming(self, job: BatchJob, course: Course) -> Course:
+    def _resuming(self, job: BatchJob, course: RunState) -> RunState:
         record = course.record.resuming(job)
         reason = job.stopped_reason or ""
         times = f"{record.resumed[reason]} of {self.resume[reason]}"
         self.log.warning("%s It is started again, as resume says (%s).", words.now_is(job), times)
-        return replace(course, record=record, action=Action.RESTART, memory=ActionMemory())
+        return replace(course, record=record, action=Action.RESTART, memory=ActionState())
 
-    def _stopped(self, context: Context, course: Course, ending: Verdict) -> dict[str, Any]:
+    def _stopped(self, context: Context, course: RunState, ending: Verdict) -> dict[str, Any]:
         """Stop the job, and fail."""
         record = course.record.stopped_by_task() if ending.is_timeout else course.record
-        Ledger.of(context).keep_run(record)
+        TaskStateStore.of(context).keep_run(record)
         self.log.error("%s", ending.message)
         # The time that a stop takes is not the task's.
         deadlines = Deadlines(course.deadlines.started_at, clock.now() + _TIME_TO_STOP)
-        return self._act(context, Course(course.job_id, deadlines, record, Action.STOP, ending=ending))
+        return self._act(context, RunState(course.job_id, deadlines, record, Action.STOP, ending=ending))
 
     def _fail_if_too_dear(self, context: Context, job: BatchJob) -> None:
         """Leave a job stopped that would be stopped again as soon as it runs."""
@@ -424,7 +424,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
 
     def _cost_limit(self, context: Context, job_id: str) -> tuple[float | None, float]:
         """Return what a job may cost, and what other jobs of the task have cost since it was last cleared."""
-        ledger = Ledger.of(context)
+        ledger = TaskStateStore.of(context)
         others = ledger.read_costs().of_others(job_id, ledger.max_tries)
         return None if self.max_cost_pu is None else self.max_cost_pu - others, others
 
@@ -432,17 +432,19 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         if verdict.job is not None:
             self._keep_job(context, verdict.job)
         if verdict.outcome is Outcome.STOPPED:
-            verdict = replace(verdict, message=f"{verdict.message} {_AFTER_STOP[Ledger.of(context).remembers]}")
+            verdict = replace(
+                verdict, message=f"{verdict.message} {_AFTER_STOP[TaskStateStore.of(context).remembers]}"
+            )
         error = verdict.exception()
         if isinstance(error, BatchCostExceeded):
             error.limit = self.max_cost_pu
         if verdict.outcome is Outcome.TIMEOUT:
             raise AirflowFailException(verdict.message) from error
-        if verdict.outcome in OVER_FOR_GOOD and not self._may_recreate(Ledger.of(context)):
+        if verdict.outcome in OVER_FOR_GOOD and not self._may_recreate(TaskStateStore.of(context)):
             raise for_good(error)
         raise error
 
-    def _may_recreate(self, ledger: Ledger) -> bool:
+    def _may_recreate(self, ledger: TaskStateStore) -> bool:
         """Tell whether a retry may create another job. Without a store, each attempt may have created one."""
         used = ledger.read_run().recreated if ledger.remembers else ledger.try_number - 1
         return used < self._recreations
@@ -457,10 +459,10 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
     @staticmethod
     def _fail_for_good_without_store(context: Context, error: SentinelHubError) -> None:
         """Below Airflow 3.3 the next attempt would not know the job any more, and pay for another one."""
-        if not Ledger.of(context).remembers:
+        if not TaskStateStore.of(context).remembers:
             raise AirflowFailException(f"{error} {_NO_RETRY}") from error
 
-    def _finished(self, context: Context, course: Course, job: BatchJob) -> dict[str, Any]:
+    def _finished(self, context: Context, course: RunState, job: BatchJob) -> dict[str, Any]:
         """Verify the job, and hand it on; a job that is done is not lost because nobody can look at it now."""
         try:
             return self._verified(context, job)
@@ -517,20 +519,20 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
                     delivery_url=delivery_folder(self.api, job.id, payload or {}),
                 )
         link_to(self, delivery=job.delivery)
-        Ledger.of(context).finish()
+        TaskStateStore.of(context).finish()
         return job.to_json()
 
     # What the course needs
 
     @property
-    def _allowance(self) -> Allowance | None:
-        return None if self.max_failed_tiles is None else Allowance.of(self.max_failed_tiles)
+    def _allowance(self) -> FailureThreshold | None:
+        return None if self.max_failed_tiles is None else FailureThreshold.of(self.max_failed_tiles)
 
-    def _limit(self, course: Course) -> TimeLimit:
+    def _limit(self, course: RunState) -> TaskDeadline:
         deadlines, action = course.deadlines, course.action or Action.START
-        return TimeLimit(deadlines.first, deadlines.name, action, self.api, course.job_id)
+        return TaskDeadline(deadlines.first, deadlines.name, action, self.api, course.job_id)
 
-    def _trigger(self, terms: Terms, fire_not_before: float) -> SentinelHubBatchRunTrigger:
+    def _trigger(self, terms: WaitSpec, fire_not_before: float) -> SentinelHubBatchRunTrigger:
         return SentinelHubBatchRunTrigger(
             api=terms.api.value,
             goal=terms.goal.value,
@@ -541,7 +543,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
             kill_action=self.kill_action.value,
         )
 
-    def _pause_trigger(self, until: float, limit: TimeLimit) -> SentinelHubBatchRunPauseTrigger:
+    def _pause_trigger(self, until: float, limit: TaskDeadline) -> SentinelHubBatchRunPauseTrigger:
         return SentinelHubBatchRunPauseTrigger(
             until=until,
             api=self.api.value,
@@ -551,25 +553,25 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         )
 
     @staticmethod
-    def _unheard_at(until: float, limit: TimeLimit) -> float:
+    def _unheard_at(until: float, limit: TaskDeadline) -> float:
         # Airflow does not tell what was waited for, so only the end of the task's time may end it.
         return until if limit.ends_at is None else max(until, limit.ends_at)
 
     def _intervals(self) -> dict[str, float]:
         return {**super()._intervals(), "analysis_poke_interval": self.analysis_poke_interval}
 
-    def _policy(self, poke_interval: float, analysis_poke_interval: float) -> Policy:
+    def _policy(self, poke_interval: float, analysis_poke_interval: float) -> WaitPolicy:
         return replace(
             super()._policy(poke_interval, analysis_poke_interval),
             # What is missing is then counted, and judged by that.
             allow_partial=self.allow_partial or self._allowance is not None,
         )
 
-    def _guarded(self, context: Context, job_id: str | None = None) -> Killing:
+    def _guarded(self, context: Context, job_id: str | None = None) -> KillHandler:
         """Be ready for a kill of the worker, and lead to the job where it is known."""
         config = self.hook.get_config()
         last_deferral.forget()
-        self._killing = Killing(self.api, config, context["ti"], self.log, action=self.kill_action)
+        self._killing = KillHandler(self.api, config, context["ti"], self.log, action=self.kill_action)
         self._killing.job_id = job_id
         self._kill_check = KillCheck(self.api, context["ti"], self.log, self._killing.stop)
         if job_id is not None:
@@ -594,7 +596,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
         self._push(context, "request_id", job.id)
         self._push(context, "return_value", job.to_json())
         if self.api is not BatchApi.PROCESS_V1:  # which does not tell what a job costs
-            self._push(context, "cost_pu", dict(Ledger.of(context).keep_cost(job).jobs))
+            self._push(context, "cost_pu", dict(TaskStateStore.of(context).keep_cost(job).jobs))
 
     def _push(self, context: Context, key: str, value: Any) -> None:
         if self.do_xcom_push:
@@ -602,7 +604,7 @@ class SentinelHubBatchRunOperator(Pausing, Patient, SentinelHubBatchRequestOpera
 
     def _known_id(self, context: Context) -> str | None:
         """Give the job's id, where all that is left of it is what was kept."""
-        record = Ledger.of(context).read()
+        record = TaskStateStore.of(context).read()
         if record is not None and record.id is not None:
             return record.id
         ti = context["ti"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from airflow_sentinelhub.jobs import BatchApi, StopReason
-from airflow_sentinelhub.jobs.failure_threshold import Allowance
+from airflow_sentinelhub.jobs.failure_threshold import FailureThreshold
 from airflow_sentinelhub.jobs.kill_rules import KillAction
 
 
@@ -77,7 +77,7 @@ def some_failures(max_failed_tiles: float | None) -> float | None:
     :raises ValueError: it is none of these.
     """
     if max_failed_tiles is not None:
-        Allowance.of(max_failed_tiles)
+        FailureThreshold.of(max_failed_tiles)
     return max_failed_tiles
 
 

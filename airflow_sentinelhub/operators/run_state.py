@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from airflow_sentinelhub.jobs import ActionMemory, Deadlines, Verdict
+from airflow_sentinelhub.jobs import ActionState, Deadlines, Verdict
 from airflow_sentinelhub.jobs.action_rules import Action
 from airflow_sentinelhub.jobs.run_record import RunRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class RunState:
     """
     Where a task is.
 
@@ -28,7 +28,7 @@ class Course:
     deadlines: Deadlines
     record: RunRecord
     action: Action | None = None
-    memory: ActionMemory = field(default_factory=ActionMemory)
+    memory: ActionState = field(default_factory=ActionState)
     ending: Verdict | None = None
     unread_since: float | None = None
 
@@ -45,14 +45,14 @@ class Course:
         }
 
     @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> Course:
+    def from_json(cls, stored: dict[str, Any]) -> RunState:
         """Read what :meth:`to_json` wrote."""
         return cls(
             job_id=str(stored["job_id"]),
             deadlines=Deadlines(**stored["deadlines"]),
             record=RunRecord.from_json(stored["record"]),
             action=Action(stored["action"]) if stored["action"] else None,
-            memory=ActionMemory.from_json(stored["memory"]),
+            memory=ActionState.from_json(stored["memory"]),
             ending=Verdict.from_json(stored["ending"]) if stored["ending"] else None,
             unread_since=stored.get("unread_since"),
         )

@@ -6,13 +6,13 @@ import logging
 
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import BatchActionImpossible, SentinelHubError
-from airflow_sentinelhub.jobs import Action, Already, BatchJob, MissingJob, ServiceCall, plan
+from airflow_sentinelhub.jobs import Action, BatchJob, MissingJob, NothingToDo, ServiceCall, plan
 from airflow_sentinelhub.jobs import action_messages as words
 from airflow_sentinelhub.jobs.creation_record import costs_nothing
-from airflow_sentinelhub.operators.job_action_client import Asker
+from airflow_sentinelhub.operators.job_action_client import JobActionClient
 
 
-def end_superseded(job: BatchJob, asker: Asker, log: logging.Logger) -> None:
+def end_superseded(job: BatchJob, asker: JobActionClient, log: logging.Logger) -> None:
     """
     Stop a job, if it costs anything.
 
@@ -29,15 +29,15 @@ def end_superseded(job: BatchJob, asker: Asker, log: logging.Logger) -> None:
         return
     step = plan(Action.STOP, job, clock.now())
     log.info("%s", step.message)
-    if isinstance(step, Already):
+    if isinstance(step, NothingToDo):
         return
     refusal = asker.ask(ServiceCall.STOP)
     if refusal is None:
         shows, look = asker.confirm(Action.STOP, job)
-        stopped = isinstance(shows, Already)
+        stopped = isinstance(shows, NothingToDo)
     else:
         look = asker.look(seen=True)
-        stopped = isinstance(look, BatchJob) and isinstance(plan(Action.STOP, look, clock.now()), Already)
+        stopped = isinstance(look, BatchJob) and isinstance(plan(Action.STOP, look, clock.now()), NothingToDo)
     if isinstance(look, MissingJob) or stopped:
         log.info("%s", words.now_is(look) if isinstance(look, BatchJob) else f"{look.label} is gone.")
         return

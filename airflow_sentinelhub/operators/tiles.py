@@ -11,8 +11,8 @@ from airflow_sentinelhub.exceptions import ResultsUnavailable
 from airflow_sentinelhub.jobs import (
     BatchApi,
     BatchJob,
-    Reduced,
-    Tally,
+    FeatureCounts,
+    IdField,
     known_statuses,
     parse_request_id,
     reduce_to_id,
@@ -71,7 +71,7 @@ class SentinelHubBatchTilesOperator(SentinelHubBatchOperator):
 
     _sleep: Callable[[float], None] = staticmethod(clock.sleep)
 
-    request_id = Reduced(reduce_to_id)
+    request_id = IdField(reduce_to_id)
 
     def __init__(
         self,
@@ -118,14 +118,14 @@ class SentinelHubBatchTilesOperator(SentinelHubBatchOperator):
             context["ti"].xcom_push(key="counts", value=counts)
         return {"path": self.output_path, "counts": counts} if self.output_path else tally.tiles
 
-    def _read(self, client: Any, job: BatchJob, payload: dict[str, Any]) -> Tally:
+    def _read(self, client: Any, job: BatchJob, payload: dict[str, Any]) -> FeatureCounts:
         # Imported here, as it is not needed when a DAG file is parsed.
         from airflow_sentinelhub.results.json_lines import json_lines
         from airflow_sentinelhub.results.reader import read_tiles
         from airflow_sentinelhub.results.storage import Storage
 
         storage = Storage(self.storage_conn_id, job.label, job_id=job.id, api=job.api.value, status=job.word)
-        tally = Tally(job.api, statuses=self.statuses, limit=self.limit, keep=not self.output_path)
+        tally = FeatureCounts(job.api, statuses=self.statuses, limit=self.limit, keep=not self.output_path)
         tiles = read_tiles(
             client,
             job,
@@ -144,7 +144,7 @@ class SentinelHubBatchTilesOperator(SentinelHubBatchOperator):
                     raise _too_much(job)
         return tally
 
-    def _tell(self, job: BatchJob, payload: dict[str, Any], tally: Tally) -> None:
+    def _tell(self, job: BatchJob, payload: dict[str, Any], tally: FeatureCounts) -> None:
         from airflow_sentinelhub.results.report import report
 
         for level, line in report(job, payload, tally, statuses=self.statuses, path=self.output_path):

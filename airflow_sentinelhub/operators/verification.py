@@ -6,8 +6,8 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from airflow_sentinelhub.jobs import BatchJob, Tally
-from airflow_sentinelhub.jobs.failure_threshold import Allowance, Completeness
+from airflow_sentinelhub.jobs import BatchJob, FeatureCounts
+from airflow_sentinelhub.jobs.failure_threshold import FailureCheck, FailureThreshold
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.batch import BatchClient
@@ -19,7 +19,7 @@ def verify(
     payload: dict[str, Any],
     *,
     storage_conn_id: str | None,
-    allowance: Allowance,
+    allowance: FailureThreshold,
     count_no_data: bool,
     log: Any,
     keep: Callable[[dict[str, Any]], None],
@@ -47,8 +47,8 @@ def verify(
     from airflow_sentinelhub.results.storage import Storage
 
     storage = Storage(storage_conn_id, job.label, job_id=job.id, api=job.api.value, status=job.word)
-    tally = Tally(job.api, keep=False)
-    completeness = Completeness(job, allowance, count_no_data=count_no_data)
+    tally = FeatureCounts(job.api, keep=False)
+    completeness = FailureCheck(job, allowance, count_no_data=count_no_data)
     with closing(read_tiles(client, job, payload, storage, warn=log.warning, sleep=sleep)) as tiles:
         for status, tile in tiles:
             tally.add(status, tile)

@@ -39,7 +39,7 @@ def is_of_account(error: SentinelHubError) -> bool:
     )
 
 
-class Weather:
+class CircuitBreaker:
     """
     Trouble as one poller meets it.
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from airflow_sentinelhub.exceptions import InvalidPayload, RequestRefused, SentinelHubError
 from airflow_sentinelhub.jobs import BatchJob
-from airflow_sentinelhub.polling.circuit_breaker import Weather, is_of_account, is_weather
-from airflow_sentinelhub.polling.list_index import Whereabouts
+from airflow_sentinelhub.polling.circuit_breaker import CircuitBreaker, is_of_account, is_weather
+from airflow_sentinelhub.polling.list_index import ListIndex
 from airflow_sentinelhub.waits.fetch import ListReader, look_at
 from airflow_sentinelhub.waits.job_reading import (
     id_of,
@@ -19,7 +19,7 @@ from airflow_sentinelhub.waits.job_reading import (
     read_job,
     unexpected,
 )
-from airflow_sentinelhub.waits.observation import Look
+from airflow_sentinelhub.waits.observation import PollResult
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +30,9 @@ def look_at_many(
     *,
     certain: Sequence[str] = (),
     budget: float | None = 0,
-    places: Whereabouts | None = None,
+    places: ListIndex | None = None,
     now: float = 0.0,
-) -> dict[str, Look]:
+) -> dict[str, PollResult]:
     """
     Ask for jobs.
 
@@ -48,13 +48,13 @@ def look_at_many(
     :param now: seconds, on the clock of ``places``.
     :return: a look at each.
     """
-    looks: dict[str, Look] = {}
+    looks: dict[str, PollResult] = {}
     wanted = {job_id.lower(): job_id for job_id in job_ids if job_id not in set(certain)}
-    weather = Weather(lambda: 1.0)
+    weather = CircuitBreaker(lambda: 1.0)
     heard, list_trouble = False, None
     unreadable: dict[str, SentinelHubError] = {}
 
-    def rest(error: SentinelHubError) -> dict[str, Look]:
+    def rest(error: SentinelHubError) -> dict[str, PollResult]:
         return looks | dict.fromkeys((job_id for job_id in job_ids if job_id not in looks), of_everybody(error))
 
     if len(wanted) > 1 and not (places and places.is_barred(now)):
@@ -104,7 +104,7 @@ def answers(reader: ListReader) -> bool:
     return True
 
 
-def whose(reader: ListReader, look: Look) -> Look:
+def whose(reader: ListReader, look: PollResult) -> PollResult:
     """
     Tell for an answer that cannot be read whether that is the job's own trouble.
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from airflow_sentinelhub.exceptions import InvalidPayload, RateLimited, RequestRefused, SentinelHubError
 from airflow_sentinelhub.jobs import BatchJob
-from airflow_sentinelhub.polling.circuit_breaker import ENOUGH, Weather, is_of_account, is_weather
-from airflow_sentinelhub.polling.list_index import Walk, Whereabouts
-from airflow_sentinelhub.polling.requester import THREADS, Asker
+from airflow_sentinelhub.polling.circuit_breaker import ENOUGH, CircuitBreaker, is_of_account, is_weather
+from airflow_sentinelhub.polling.list_index import ListIndex, ListScan
+from airflow_sentinelhub.polling.requester import THREADS, Requester
 from airflow_sentinelhub.polling.subscription import Subscription
 from airflow_sentinelhub.waits.fetch import ListReader, look_once, wants_the_rest
 from airflow_sentinelhub.waits.job_reading import (
@@ -24,7 +24,7 @@ from airflow_sentinelhub.waits.job_reading import (
     read_job,
     unexpected,
 )
-from airflow_sentinelhub.waits.observation import Look
+from airflow_sentinelhub.waits.observation import PollResult
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ AT_ONCE = 50
 
 
 @dataclass(slots=True)
-class Circumstances:
+class PollContext:
     """
     What the cycles of a poller share.
 
@@ -42,16 +42,16 @@ class Circumstances:
     :param watched: all jobs that are watched, whether it is their turn or not, with the waits for each.
     """
 
-    asker: Asker
-    weather: Weather
+    asker: Requester
+    weather: CircuitBreaker
     watched: dict[str, set[Subscription]] = field(default_factory=dict)
-    places: Whereabouts = field(init=False)
+    places: ListIndex = field(init=False)
 
     def __post_init__(self) -> None:
-        self.places = Whereabouts(self.watched.keys())
+        self.places = ListIndex(self.watched.keys())
 
 
-class Cycle:
+class JobCycle:
     """
     Looks at jobs once.
 
@@ -64,7 +64,7 @@ class Cycle:
     """
 
     def __init__(
-        self, common: Circumstances, taken: list[Subscription], put_back: Callable[[Subscription], None]
+        self, common: PollContext, taken: list[Subscription], put_back: Callable[[Subscription], None]
     ) -> None:
         self._common = common
         self._put_back = put_back
@@ -240,7 +240,7 @@ class Cycle:
             return
         self._deliver(waits, look)
 
-    async def _ask_for(self, job_id: str, light: bool) -> Look:
+    async def _ask_for(self, job_id: str, light: bool) -> PollResult:
         try:
             return await self._common.asker.ask(look_once, job_id, light)
         except Exception as error:
@@ -263,7 +263,7 @@ class Cycle:
         if not self._may_ask():
             await self._common.asker.admitted()
 
-    def _deliver(self, waits: Iterable[Subscription], look: Look, *, in_trouble: bool = False) -> None:
+    def _deliver(self, waits: Iterable[Subscription], look: PollResult, *, in_trouble: bool = False) -> None:
         for wait in waits:
             wait.in_trouble = in_trouble
             if not isinstance(look, SentinelHubError):
@@ -323,7 +323,7 @@ class _Page:
     looks: dict[str, BatchJob | InvalidPayload]
 
 
-def _read_page(reader: ListReader, walk: Walk, wanted: set[str], watched: Container[str]) -> _Page | None:
+def _read_page(reader: ListReader, walk: ListScan, wanted: set[str], watched: Container[str]) -> _Page | None:
     """Read the next page of a walk, in a thread; ``None`` at the end of the list."""
     if walk.pages is None:
         walk.pages = reader.list(budget=0)

@@ -12,7 +12,7 @@ from airflow_sentinelhub.exceptions import InvalidPayload, NotFound, RateLimited
 from airflow_sentinelhub.jobs import ListedJob
 from airflow_sentinelhub.jobs.restart_lock import moment_of
 from airflow_sentinelhub.polling.circuit_breaker import is_of_account, is_weather
-from airflow_sentinelhub.polling.job_cycle import Circumstances
+from airflow_sentinelhub.polling.job_cycle import PollContext
 from airflow_sentinelhub.polling.list_index import cheapest_depth
 from airflow_sentinelhub.polling.subscription import Subscription
 from airflow_sentinelhub.waits.fetch import ListReader, knows_of_no_such_job
@@ -24,7 +24,7 @@ from airflow_sentinelhub.waits.job_reading import (
     read_listed,
     unexpected,
 )
-from airflow_sentinelhub.waits.observation import BOTTOM, TOP, NextSight, Sight, Unreadable
+from airflow_sentinelhub.waits.observation import BOTTOM, TOP, ListRequest, ListSnapshot, UnreadableJob
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class ListCycles:
     failures: dict[str, int] = field(default_factory=dict)
 
     def __call__(
-        self, common: Circumstances, taken: list[Subscription], put_back: Callable[[Subscription], None], /
+        self, common: PollContext, taken: list[Subscription], put_back: Callable[[Subscription], None], /
     ) -> ListCycle:
         """Begin to read for those whose turn it is."""
         return ListCycle(common, taken, put_back, self.page, self.failures)
@@ -65,7 +65,7 @@ class ListCycle:
 
     def __init__(
         self,
-        common: Circumstances,
+        common: PollContext,
         taken: list[Subscription],
         put_back: Callable[[Subscription], None],
         page: dict[str, int],
@@ -83,13 +83,13 @@ class ListCycle:
         self._wanted: set[str] = set()
         for each in taken:
             each.asked_at = self._loop.time()
-            if isinstance(each.wanted, NextSight):
+            if isinstance(each.wanted, ListRequest):
                 self._created_from = min(self._created_from, each.wanted.created_from)
                 self._wanted |= each.wanted.jobs
         self._seen: dict[str, ListedJob] = {}
         self._missing: set[str] = set()
         self._cut = False
-        self._unreadable: dict[str, Unreadable] = {}
+        self._unreadable: dict[str, UnreadableJob] = {}
 
     async def run(self) -> None:
         """Read, and hand over what is seen."""
@@ -109,7 +109,7 @@ class ListCycle:
             self._deliver(trouble)
             return
         unreadable = tuple(each for each in self._unreadable.values() if each.key not in self._seen)
-        self._deliver(Sight(tuple(self._seen.values()), frozenset(self._missing), self._cut, unreadable))
+        self._deliver(ListSnapshot(tuple(self._seen.values()), frozenset(self._missing), self._cut, unreadable))
 
     async def _read_list_if_it_pays(self) -> None:
         if self._created_from < TOP:
@@ -204,14 +204,14 @@ class ListCycle:
                 self._failures[job] = self._failures.get(job, 0) + 1
                 heard = self._heard or self._seen or self._missing
                 if heard and is_unreadable(trouble):
-                    self._unreadable[job] = Unreadable(job, None, of_the_job(trouble))
+                    self._unreadable[job] = UnreadableJob(job, None, of_the_job(trouble))
                     continue
                 if not heard:
                     raise trouble from None
                 if isinstance(trouble, RateLimited):
                     self._common.weather.pause(trouble, self._loop.time())
                 return  # what was seen is worth having, and the rest is asked for next time
-            if isinstance(listed, Unreadable):
+            if isinstance(listed, UnreadableJob):
                 self._failures[job] = self._failures.get(job, 0) + 1
                 self._unreadable[job] = listed
                 continue
@@ -242,7 +242,7 @@ class _Page:
     """A page, read job by job."""
 
     jobs: list[ListedJob]
-    unreadable: list[Unreadable]
+    unreadable: list[UnreadableJob]
 
 
 def _read_page(reader: ListReader, pages: list[Iterator[list[dict[str, Any]]]]) -> _Page | None:
@@ -259,13 +259,13 @@ def _read_page(reader: ListReader, pages: list[Iterator[list[dict[str, Any]]]]) 
             continue
         listed = read_listed(reader.api, payload)
         if isinstance(listed, InvalidPayload):
-            read.unreadable.append(Unreadable(job, moment_of(payload.get("created")), listed))
+            read.unreadable.append(UnreadableJob(job, moment_of(payload.get("created")), listed))
         else:
             read.jobs.append(listed)
     return read
 
 
-def _get(reader: ListReader, job: str) -> ListedJob | Unreadable | None:
+def _get(reader: ListReader, job: str) -> ListedJob | UnreadableJob | None:
     """Ask for one job, in a thread; ``None`` if there is none."""
     try:
         payload = reader.get(job, budget=0)
@@ -276,4 +276,4 @@ def _get(reader: ListReader, job: str) -> ListedJob | Unreadable | None:
     listed = read_listed(reader.api, payload)
     if isinstance(listed, ListedJob) and listed.key != job:
         listed = InvalidPayload(f"{reader.api.display_name} was asked for job {job} and answered with another one")
-    return Unreadable(job, None, listed) if isinstance(listed, InvalidPayload) else listed
+    return UnreadableJob(job, None, listed) if isinstance(listed, InvalidPayload) else listed

@@ -25,7 +25,7 @@ LONGEST_BAR = 3600.0
 
 
 @dataclass(slots=True, eq=False)
-class Walk:
+class ListScan:
     """
     A way through the list, from its first page on.
 
@@ -37,7 +37,7 @@ class Walk:
     pages: Any = field(default=None, repr=False)
 
 
-class Whereabouts:
+class ListIndex:
     """
     Remembers on which page of the list jobs were seen, or how far they were looked for in vain.
 
@@ -48,13 +48,13 @@ class Whereabouts:
         self._watched = watched
         self._page: dict[str, int] = {}
         self._in_vain: dict[str, float] = {}
-        self._paused: Walk | None = None
+        self._paused: ListScan | None = None
         self._look_again_at = math.inf
         self._look_again_after = LOOK_AGAIN_AFTER
         self._barred_until = -math.inf
         self._bar = FIRST_BAR
 
-    def search(self, jobs: Collection[str], now: float) -> Search:
+    def search(self, jobs: Collection[str], now: float) -> ListSearch:
         """
         Begin to look for jobs on the list.
 
@@ -64,7 +64,7 @@ class Whereabouts:
         if now >= self._look_again_at:
             self._look_again_at = math.inf
             self._in_vain.clear()
-        return Search(self, set() if self.is_barred(now) else set(jobs), now)
+        return ListSearch(self, set() if self.is_barred(now) else set(jobs), now)
 
     def forget(self, job: str) -> None:
         """Forget a job that is not watched any more."""
@@ -90,14 +90,14 @@ class Whereabouts:
         self._barred_until, self._bar = -math.inf, FIRST_BAR
 
 
-class Search:
+class ListSearch:
     """
     One cycle's search on the list. It decides, and somebody else reads.
 
     Unless jobs that it knows have vanished, it reads in vain no more than a page, or a tenth of the jobs.
     """
 
-    def __init__(self, places: Whereabouts, jobs: set[str], now: float) -> None:
+    def __init__(self, places: ListIndex, jobs: set[str], now: float) -> None:
         self._places = places
         self._now = now
         self._deepest = max(1, len(places._watched) // 2)
@@ -109,16 +109,16 @@ class Search:
         self._depth = cheapest_depth(pages.values())
         self._expected = {job for job, page in pages.items() if page <= self._depth}
         self._guesses = {job for job in jobs - pages.keys() if places._in_vain.get(job, 0) < math.inf}
-        self._sweep: Walk | None = None
-        self._trial: Walk | None = None
+        self._sweep: ListScan | None = None
+        self._trial: ListScan | None = None
 
-    def next(self) -> Walk | None:
+    def next(self) -> ListScan | None:
         """Give the walk whose next page is to be read, or ``None`` to ask for each job that is left."""
         if self._over:
             return None
         read = self._sweep.read if self._sweep else 0
         if read < self._depth and len(self._expected) > self._depth - read:
-            self._sweep = self._sweep or Walk()
+            self._sweep = self._sweep or ListScan()
             return self._sweep
         if self.pages >= self._found + self._in_vain:
             return None
@@ -126,7 +126,7 @@ class Search:
             return self._sweep  # jobs have moved on by a page, or are new to us
         return self._try() if len(self._guesses) > 1 else None
 
-    def saw(self, walk: Walk, jobs: Iterable[str]) -> None:
+    def saw(self, walk: ListScan, jobs: Iterable[str]) -> None:
         """
         Take note of a page.
 
@@ -178,7 +178,7 @@ class Search:
     def _not_yet_passed(self, read: int) -> int:
         return sum(self._places._in_vain.get(job, 0) <= read for job in self._guesses)
 
-    def _try(self) -> Walk:
+    def _try(self) -> ListScan:
         """Give a walk to where jobs may be: on from where an earlier cycle paused, or from the beginning."""
         if self._trial is None:
             places = self._places
@@ -186,7 +186,7 @@ class Search:
             # Taken, so that no other cycle goes on with it at the same time.
             paused, places._paused = places._paused, None
             if 2 * fresh > len(self._guesses) or paused is None:
-                paused = self._sweep = self._sweep or Walk()
+                paused = self._sweep = self._sweep or ListScan()
             self._trial = paused
         return self._trial
 

@@ -16,10 +16,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from airflow_sentinelhub.exceptions import SentinelHubError
-from airflow_sentinelhub.polling.circuit_breaker import Weather
-from airflow_sentinelhub.polling.job_cycle import Circumstances, Cycle
-from airflow_sentinelhub.polling.requester import Asker
-from airflow_sentinelhub.polling.schedule import Turn, next_turn
+from airflow_sentinelhub.polling.circuit_breaker import CircuitBreaker
+from airflow_sentinelhub.polling.job_cycle import JobCycle, PollContext
+from airflow_sentinelhub.polling.requester import Requester
+from airflow_sentinelhub.polling.schedule import Slot, next_turn
 from airflow_sentinelhub.polling.subscription import Subscription
 
 log = logging.getLogger(__name__)
@@ -33,16 +33,16 @@ GATHERING_AT_MOST = 5.0
 _CLOCK_RESOLUTION = 0.001
 
 
-class MakeCycle(Protocol):
-    """Makes what looks once, see :class:`~airflow_sentinelhub.polling.job_cycle.Cycle`."""
+class CycleFactory(Protocol):
+    """Makes what looks once, see :class:`~airflow_sentinelhub.polling.job_cycle.JobCycle`."""
 
     def __call__(
-        self, common: Circumstances, taken: list[Subscription], put_back: Callable[[Subscription], None], /
-    ) -> Runs:
+        self, common: PollContext, taken: list[Subscription], put_back: Callable[[Subscription], None], /
+    ) -> PollCycle:
         """Begin to look for those whose turn it is."""
 
 
-class Runs(Protocol):
+class PollCycle(Protocol):
     """A cycle."""
 
     async def run(self) -> None:
@@ -61,16 +61,16 @@ class Poller:
 
     def __init__(
         self,
-        asker: Asker,
+        asker: Requester,
         deserted: Callable[[], object] = lambda: None,
         random: Callable[[], float] = _random.random,
-        make_cycle: MakeCycle | None = None,
+        make_cycle: CycleFactory | None = None,
     ) -> None:
-        self._make_cycle = make_cycle or Cycle
+        self._make_cycle = make_cycle or JobCycle
         self._loop = asyncio.get_running_loop()
         self._asker = asker
         self._deserted = deserted
-        self._common = Circumstances(asker, Weather(random))
+        self._common = PollContext(asker, CircuitBreaker(random))
         self._waiting: dict[Subscription, None] = {}
         self._newest = -math.inf
         self._wakes_at = math.inf
@@ -119,7 +119,7 @@ class Poller:
         now = self._loop.time()
         if subscription.is_new:
             after = subscription.wanted.after
-            turn = Turn(now + after, now + after + min(GATHERING, subscription.patience))
+            turn = Slot(now + after, now + after + min(GATHERING, subscription.patience))
         else:
             alone = len(self._common.watched) == 1
             turn = next_turn(subscription.wanted, subscription.asked_at, now, alone=alone)

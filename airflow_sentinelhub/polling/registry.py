@@ -10,12 +10,12 @@ from weakref import WeakValueDictionary
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.polling.list_cycle import ListCycles
 from airflow_sentinelhub.polling.poller import GATHERING, Poller
-from airflow_sentinelhub.polling.requester import Asker, Lane
+from airflow_sentinelhub.polling.requester import AdmissionQueue, Requester
 from airflow_sentinelhub.polling.subscription import Subscription
 from airflow_sentinelhub.waits.fetch import ListReader
 
 
-class Account(NamedTuple):
+class PollerAccount(NamedTuple):
     """
     Who asks whom.
 
@@ -35,11 +35,11 @@ class _Key(NamedTuple):
 
 
 _POLLERS: dict[_Key, Poller] = {}
-_LANES: WeakValueDictionary[tuple[asyncio.AbstractEventLoop, Hashable], Lane] = WeakValueDictionary()
+_LANES: WeakValueDictionary[tuple[asyncio.AbstractEventLoop, Hashable], AdmissionQueue] = WeakValueDictionary()
 
 
 def subscribe(
-    account: Account, api: BatchApi, make_reader: Callable[[], ListReader], job_id: str, *, patience: float
+    account: PollerAccount, api: BatchApi, make_reader: Callable[[], ListReader], job_id: str, *, patience: float
 ) -> Subscription:
     """
     Watch a job, until :meth:`Subscription.leave` is called.
@@ -57,7 +57,9 @@ def subscribe(
     return _poller(key, account, make_reader).join(job_id, patience)
 
 
-def follow_list(account: Account, api: BatchApi, make_reader: Callable[[], ListReader], name: str) -> Subscription:
+def follow_list(
+    account: PollerAccount, api: BatchApi, make_reader: Callable[[], ListReader], name: str
+) -> Subscription:
     """
     Follow the list of jobs, until :meth:`Subscription.leave` is called. Those who do share what is read.
 
@@ -65,20 +67,20 @@ def follow_list(account: Account, api: BatchApi, make_reader: Callable[[], ListR
     :param api: which API.
     :param make_reader: makes the client for ``account`` and ``api``, if none is there.
     :param name: tells one who follows from another.
-    :return: gives a :class:`~airflow_sentinelhub.waits.observation.Sight` for each
-        :class:`~airflow_sentinelhub.waits.observation.NextSight`.
+    :return: gives a :class:`~airflow_sentinelhub.waits.observation.ListSnapshot` for each
+        :class:`~airflow_sentinelhub.waits.observation.ListRequest`.
     """
     key = _Key(asyncio.get_running_loop(), account.service, api, follows_list=True)
     return _poller(key, account, make_reader).join(name, GATHERING)
 
 
-def _poller(key: _Key, account: Account, make_reader: Callable[[], ListReader]) -> Poller:
+def _poller(key: _Key, account: PollerAccount, make_reader: Callable[[], ListReader]) -> Poller:
     poller = _POLLERS.get(key)
     if poller is None:
         _drop_pollers_of_closed_loops()
-        lane = _LANES.setdefault((key.loop, account.limit), Lane())
+        lane = _LANES.setdefault((key.loop, account.limit), AdmissionQueue())
         cycles = ListCycles() if key.follows_list else None
-        poller = _POLLERS[key] = Poller(Asker(make_reader, lane), lambda: _close(key), make_cycle=cycles)
+        poller = _POLLERS[key] = Poller(Requester(make_reader, lane), lambda: _close(key), make_cycle=cycles)
     return poller
 
 

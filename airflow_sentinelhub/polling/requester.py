@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 Arguments = ParamSpec("Arguments")
 
 
-class Lane:
+class AdmissionQueue:
     """
     Lets those that share an account's limit ask one after another, so that nobody waits for ever.
 
@@ -38,7 +38,7 @@ class Lane:
                 await asyncio.sleep(pause)
 
 
-class Asker:
+class Requester:
     """
     Sends one poller's requests.
 
@@ -47,7 +47,7 @@ class Asker:
     :param lane: that of the account.
     """
 
-    def __init__(self, make_reader: Callable[[], ListReader], lane: Lane) -> None:
+    def __init__(self, make_reader: Callable[[], ListReader], lane: AdmissionQueue) -> None:
         self._make_reader = make_reader
         self._reader: ListReader | None = None
         self._lane = lane

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from airflow_sentinelhub.waits.observation import NextLook
+from airflow_sentinelhub.waits.observation import PollRequest
 
 LEEWAY = 0.2
 """Part of its interval by which a wait may be served too early or too late."""
 
 
-class Turn(NamedTuple):
+class Slot(NamedTuple):
     """
     A wait's next turn, on the clock of the event loop.
 
@@ -23,7 +23,7 @@ class Turn(NamedTuple):
     due: float
 
 
-def next_turn(look: NextLook, asked_at: float, now: float, *, alone: bool) -> Turn:
+def next_turn(look: PollRequest, asked_at: float, now: float, *, alone: bool) -> Slot:
     """
     Give the turn for a look.
 
@@ -37,10 +37,10 @@ def next_turn(look: NextLook, asked_at: float, now: float, *, alone: bool) -> Tu
     """
     after = look.after
     if look.exact or alone or after <= 0:
-        return Turn(now + after, now + after)
+        return Slot(now + after, now + after)
     # The answer may have taken long; counting from there, those that are served late in a cycle would fall behind
     # those that are served early. But at least half an interval is left in peace.
     wanted = max(asked_at, now - after / 2) + after
     earliest, latest = wanted - LEEWAY * after, wanted + LEEWAY * after
     common = math.floor(wanted / after + 0.5) * after
-    return Turn(earliest, min(max(earliest, common), latest))
+    return Slot(earliest, min(max(earliest, common), latest))

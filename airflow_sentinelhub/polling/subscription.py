@@ -6,12 +6,12 @@ import asyncio
 import math
 from typing import Protocol
 
-from airflow_sentinelhub.waits.observation import Look, NextLook
+from airflow_sentinelhub.waits.observation import PollRequest, PollResult
 
-_AT_ONCE = NextLook(0.0)
+_AT_ONCE = PollRequest(0.0)
 
 
-class Expecting(Protocol):
+class Scheduler(Protocol):
     """What serves subscriptions."""
 
     def expect(self, subscription: Subscription) -> None:
@@ -45,13 +45,13 @@ class Subscription:
         "wanted",
     )
 
-    def __init__(self, job_id: str, poller: Expecting, patience: float) -> None:
+    def __init__(self, job_id: str, poller: Scheduler, patience: float) -> None:
         self.job_id = job_id
         self.job = job_id.lower()
         self.patience = patience
         self.wanted = _AT_ONCE
         self.earliest = self.due = -math.inf
-        """Its turn, see :class:`~airflow_sentinelhub.polling.schedule.Turn`."""
+        """Its turn, see :class:`~airflow_sentinelhub.polling.schedule.Slot`."""
         self.latest = math.inf
         """When it is wanted even while nobody is to ask."""
         self.asked_at = -math.inf
@@ -61,14 +61,14 @@ class Subscription:
         self.in_trouble = False
         """Its latest look was everybody's trouble: it comes along with whoever asks next."""
         self._poller = poller
-        self._look: asyncio.Future[Look] | None = None
+        self._look: asyncio.Future[PollResult] | None = None
 
     @property
     def is_new(self) -> bool:
         """Whether it had no look yet."""
         return self.asked_at == -math.inf
 
-    async def next(self, wanted: NextLook) -> Look:
+    async def next(self, wanted: PollRequest) -> PollResult:
         """
         Give the next look.
 
@@ -93,7 +93,7 @@ class Subscription:
         """Whether somebody still wants the look."""
         return self._look is not None and not self._look.done()
 
-    def deliver(self, look: Look) -> None:
+    def deliver(self, look: PollResult) -> None:
         """Hand over a look, if it is still wanted."""
         if self._look is not None and not self._look.done():
             self._look.set_result(look)

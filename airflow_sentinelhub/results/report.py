@@ -6,7 +6,7 @@ import logging
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from airflow_sentinelhub.jobs import BatchApi, BatchJob, JobStatus, Tally, known_statuses
+from airflow_sentinelhub.jobs import BatchApi, BatchJob, FeatureCounts, JobStatus, known_statuses
 from airflow_sentinelhub.jobs.delivery import delivery_of, result_files
 
 MANY = 10_000
@@ -19,7 +19,7 @@ _OVER = (JobStatus.DONE, JobStatus.PARTIAL, JobStatus.FAILED, JobStatus.CANCELED
 def report(
     job: BatchJob,
     payload: Mapping[str, Any],
-    tally: Tally,
+    tally: FeatureCounts,
     *,
     statuses: Collection[str] = (),
     path: str | None = None,
@@ -52,7 +52,7 @@ def report(
 
 
 def _doubts(
-    job: BatchJob, payload: Mapping[str, Any], tally: Tally, what: str, *, everything: bool
+    job: BatchJob, payload: Mapping[str, Any], tally: FeatureCounts, what: str, *, everything: bool
 ) -> Iterator[str]:
     """What keeps this from being the last word on the job."""
     counts = tally.counts()

@@ -14,65 +14,65 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_sentinelhub.exceptions import SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
-from airflow_sentinelhub.jobs import BatchApi, Goal, Outcome, Policy, Verdict, tiles_by_status
+from airflow_sentinelhub.jobs import BatchApi, Outcome, Verdict, WaitGoal, WaitPolicy, tiles_by_status
 from airflow_sentinelhub.jobs.intervals import some_seconds
-from airflow_sentinelhub.sensors.job_wait import SentinelHubBatchWaitSensor
-from airflow_sentinelhub.tasks.wait_options import ResultUnavailable
+from airflow_sentinelhub.sensors.job_wait import SentinelHubBatchBaseSensor
+from airflow_sentinelhub.tasks.wait_options import ResultNotReadable
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class SentinelHubBatchAnalysisSensor(SentinelHubBatchWaitSensor):
+class SentinelHubBatchAnalysisSensor(SentinelHubBatchBaseSensor):
     """
     Waits until a Batch Process v1 job is analysed (``monitor_batch_analysis``).
 
     Returns the job as the service describes it, without its request. Looks every 10 seconds by default. All
-    arguments are those of :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchWaitSensor`.
+    arguments are those of :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchBaseSensor`.
     """
 
     api = BatchApi.PROCESS_V1
-    goal = Goal.ANALYSIS
+    goal = WaitGoal.ANALYSIS
     default_poke_interval = 10.0
 
 
-class SentinelHubBatchProcessAnalysisSensor(SentinelHubBatchWaitSensor):
+class SentinelHubBatchProcessAnalysisSensor(SentinelHubBatchBaseSensor):
     """
     Waits until a Batch Process job is analysed (``monitor_batch_process_analysis``).
 
     Returns the job as the service describes it, without its request. Looks every 10 seconds by default. All
-    arguments are those of :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchWaitSensor`.
+    arguments are those of :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchBaseSensor`.
     """
 
     api = BatchApi.PROCESS
-    goal = Goal.ANALYSIS
+    goal = WaitGoal.ANALYSIS
     default_poke_interval = 10.0
 
 
-class SentinelHubBatchStatisticalAnalysisSensor(SentinelHubBatchWaitSensor):
+class SentinelHubBatchStatisticalAnalysisSensor(SentinelHubBatchBaseSensor):
     """
     Waits until a Batch Statistical job is analysed (``monitor_batch_statistical_analysis``).
 
     Returns the job as the service describes it, without its request. Looks every 10 seconds by default. All
-    arguments are those of :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchWaitSensor`.
+    arguments are those of :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchBaseSensor`.
     """
 
     api = BatchApi.STATISTICAL
-    goal = Goal.ANALYSIS
+    goal = WaitGoal.ANALYSIS
     default_poke_interval = 10.0
 
 
-class _JobSensor(SentinelHubBatchWaitSensor):
+class _JobSensor(SentinelHubBatchBaseSensor):
     """
     Waits until a job is done.
 
     :param analysis_poke_interval: between two looks at the job during its analysis, in seconds or as a
         ``timedelta``.
     :param allow_partial: take a PARTIAL job for done.
-    :param kwargs: see :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchWaitSensor`.
+    :param kwargs: see :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchBaseSensor`.
     """
 
-    goal = Goal.COMPLETION
+    goal = WaitGoal.COMPLETION
 
     def __init__(
         self, *, analysis_poke_interval: timedelta | float = 10.0, allow_partial: bool = False, **kwargs: Any
@@ -84,7 +84,7 @@ class _JobSensor(SentinelHubBatchWaitSensor):
     def _intervals(self) -> dict[str, float]:
         return {**super()._intervals(), "analysis_poke_interval": self.analysis_poke_interval}
 
-    def _policy(self, poke_interval: float, analysis_poke_interval: float) -> Policy:
+    def _policy(self, poke_interval: float, analysis_poke_interval: float) -> WaitPolicy:
         return replace(super()._policy(poke_interval, analysis_poke_interval), allow_partial=self.allow_partial)
 
 
@@ -99,7 +99,7 @@ class SentinelHubBatchProcessJobSensor(_JobSensor):
     :param analysis_poke_interval: between two looks at the job during its analysis, in seconds or as a
         ``timedelta`` (default: 10).
     :param allow_partial: take a PARTIAL job for done (default: no).
-    :param kwargs: see :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchWaitSensor`.
+    :param kwargs: see :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchBaseSensor`.
     """
 
     api = BatchApi.PROCESS
@@ -116,7 +116,7 @@ class SentinelHubBatchStatisticalJobSensor(_JobSensor):
     :param analysis_poke_interval: between two looks at the job during its analysis, in seconds or as a
         ``timedelta`` (default: 10).
     :param allow_partial: take a PARTIAL job for done (default: no).
-    :param kwargs: see :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchWaitSensor`.
+    :param kwargs: see :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchBaseSensor`.
     """
 
     api = BatchApi.STATISTICAL
@@ -136,7 +136,7 @@ class SentinelHubBatchJobSensor(_JobSensor):
     :param include_geometry: keep ``geometry`` and ``origin`` of each tile (default: no).
     :param kwargs: ``analysis_poke_interval`` and ``allow_partial`` as in
         :class:`SentinelHubBatchProcessJobSensor`, and all of
-        :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchWaitSensor`.
+        :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchBaseSensor`.
     """
 
     api = BatchApi.PROCESS_V1
@@ -154,7 +154,7 @@ class SentinelHubBatchJobSensor(_JobSensor):
 
         :param context: Airflow's context.
         :param verdict: a final one, of whatever outcome.
-        :raises ResultUnavailable: the job is done, but its tiles cannot be read now.
+        :raises ResultNotReadable: the job is done, but its tiles cannot be read now.
         """
         if verdict.job is None:
             return None
@@ -171,7 +171,7 @@ class SentinelHubBatchJobSensor(_JobSensor):
                 self.log.warning("The tiles of the job could not be read: %s", error)
                 return None
             if isinstance(error, ServiceUnavailable):
-                raise ResultUnavailable(str(error), job_id=verdict.job_id, api=self.api.value) from error
+                raise ResultNotReadable(str(error), job_id=verdict.job_id, api=self.api.value) from error
             raise
         counts = ", ".join(f"{len(of_status):,} {status}" for status, of_status in tiles.items() if of_status)
         self.log.info("Tiles: %s.", counts or "none")

@@ -15,12 +15,12 @@ from airflow_sentinelhub.jobs import (
     BatchJob,
     Deadlines,
     GroupVerdict,
+    IdField,
     Outcome,
-    Policy,
     Quorum,
-    Reduced,
     Until,
     Verdict,
+    WaitPolicy,
     parse_request_ids,
     reduce_to_ids,
 )
@@ -28,12 +28,12 @@ from airflow_sentinelhub.jobs.intervals import some_seconds
 from airflow_sentinelhub.links.batch import SentinelHubJobLink, link_to
 from airflow_sentinelhub.polling.fetch_many import look_at_many
 from airflow_sentinelhub.sensors.group_worker_wait import WorkerGroupWait
-from airflow_sentinelhub.tasks.wait_options import TEMPLATED_LIMITS, ResultUnavailable, SentinelHubPatientSensor
+from airflow_sentinelhub.tasks.wait_options import TEMPLATED_LIMITS, ResultNotReadable, SentinelHubBaseSensor
 from airflow_sentinelhub.triggers.group import SentinelHubBatchGroupTrigger
 from airflow_sentinelhub.triggers.pause import SentinelHubPauseTrigger
 from airflow_sentinelhub.triggers.wait import SETTLING_TIME, stored_terms
 from airflow_sentinelhub.waits.group_progress_log import group_line
-from airflow_sentinelhub.waits.group_wait import GroupTerms, GroupWait
+from airflow_sentinelhub.waits.group_wait import GroupWait, GroupWaitSpec
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -43,7 +43,7 @@ _RESULT_RETRY_PAUSE = 60.0
 _BUDGET_AFTER_FAILURE = 5.0
 
 
-class SentinelHubBatchGroupSensor(SentinelHubPatientSensor):
+class SentinelHubBatchGroupSensor(SentinelHubBaseSensor):
     """
     Waits for many batch jobs of one API in one task, with one log.
 
@@ -76,7 +76,7 @@ class SentinelHubBatchGroupSensor(SentinelHubPatientSensor):
     :param analysis_poke_interval: between two looks at a job during its analysis, in seconds or as a
         ``timedelta`` (default: 10).
     :param allow_partial: take a PARTIAL job for done (default: no).
-    :param kwargs: see :class:`~airflow_sentinelhub.tasks.wait_options.SentinelHubPatientSensor`.
+    :param kwargs: see :class:`~airflow_sentinelhub.tasks.wait_options.SentinelHubBaseSensor`.
         ``deferrable=False`` waits on the worker and needs ``mode="poke"``.
     :raises ValueError: there is no such ``api``; ``until`` is none of these; or ``mode="reschedule"`` with
         ``deferrable=False``.
@@ -86,7 +86,7 @@ class SentinelHubBatchGroupSensor(SentinelHubPatientSensor):
     template_fields_renderers: ClassVar[dict[str, str]] = {"request_ids": "json"}
     operator_extra_links = (SentinelHubJobLink(),)
 
-    request_ids = Reduced(reduce_to_ids)
+    request_ids = IdField(reduce_to_ids)
 
     def __init__(
         self,
@@ -184,7 +184,7 @@ class SentinelHubBatchGroupSensor(SentinelHubPatientSensor):
             deadlines = SentinelHubBatchGroupTrigger(**terms).deadlines
         try:
             return self._settle(context, known, deadlines)
-        except ResultUnavailable as error:
+        except ResultNotReadable as error:
             self._tell_delay(error, deadlines)
             until = clock.now() + _RESULT_RETRY_PAUSE
             return self.defer(
@@ -197,14 +197,14 @@ class SentinelHubBatchGroupSensor(SentinelHubPatientSensor):
     def _intervals(self) -> dict[str, float]:
         return {**super()._intervals(), "analysis_poke_interval": self.analysis_poke_interval}
 
-    def _policy(self, poke_interval: float, analysis_poke_interval: float) -> Policy:
+    def _policy(self, poke_interval: float, analysis_poke_interval: float) -> WaitPolicy:
         return replace(super()._policy(poke_interval, analysis_poke_interval), allow_partial=self.allow_partial)
 
-    def _terms(self, job_ids: list[str], is_local: bool, started_at: float) -> GroupTerms:
+    def _terms(self, job_ids: list[str], is_local: bool, started_at: float) -> GroupWaitSpec:
         policy, deadlines = self._limits(is_local, started_at)
-        return GroupTerms(self.api, job_ids, self.quorum, policy, deadlines)
+        return GroupWaitSpec(self.api, job_ids, self.quorum, policy, deadlines)
 
-    def _trigger(self, terms: GroupTerms) -> SentinelHubBatchGroupTrigger:
+    def _trigger(self, terms: GroupWaitSpec) -> SentinelHubBatchGroupTrigger:
         return SentinelHubBatchGroupTrigger(
             api=terms.api.value,
             request_ids=list(terms.job_ids),
@@ -214,7 +214,7 @@ class SentinelHubBatchGroupSensor(SentinelHubPatientSensor):
             **stored_terms(terms.policy, terms.deadlines),
         )
 
-    def _wait_on_worker(self, context: Context, terms: GroupTerms) -> dict[str, list[dict[str, Any]]]:
+    def _wait_on_worker(self, context: Context, terms: GroupWaitSpec) -> dict[str, list[dict[str, Any]]]:
         verdict = WorkerGroupWait(self, self.sentinelhub_conn_id, terms).verdict()
         jobs = {job_id: each.job for job_id, each in verdict.members.items() if each and each.job}
         return self._settle(context, verdict, terms.deadlines, jobs=jobs, told=True)
@@ -232,7 +232,7 @@ class SentinelHubBatchGroupSensor(SentinelHubPatientSensor):
 
         :param jobs: the jobs as last seen; ``None``: they have to be read.
         :param told: whether this process has told the verdict before.
-        :raises ResultUnavailable: the jobs are done, but cannot be read now.
+        :raises ResultNotReadable: the jobs are done, but cannot be read now.
         """
         done = verdict.outcome is Outcome.DONE
         if jobs is None and (done or self.do_xcom_push):
@@ -251,7 +251,7 @@ class SentinelHubBatchGroupSensor(SentinelHubPatientSensor):
         """
         Ask for the jobs, which the event does not carry: Airflow logs it, and keeps it in its database.
 
-        :raises ResultUnavailable: the jobs are done, but cannot be read now.
+        :raises ResultNotReadable: the jobs are done, but cannot be read now.
         """
         job_ids = list(verdict.members)
         done = verdict.outcome is Outcome.DONE
@@ -269,7 +269,7 @@ class SentinelHubBatchGroupSensor(SentinelHubPatientSensor):
             self.log.warning("Jobs that could not be read: %d. %s", len(unreadable), unreadable[0])
         if errors and done:
             if isinstance(errors[0], ServiceUnavailable):
-                raise ResultUnavailable(str(errors[0]), api=self.api.value) from errors[0]
+                raise ResultNotReadable(str(errors[0]), api=self.api.value) from errors[0]
             raise errors[0]
         if errors:
             # It must not hide why the wait failed.

@@ -10,10 +10,10 @@ from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import GroupVerdict, job_error
 from airflow_sentinelhub.polling.fetch_many import look_at_many
-from airflow_sentinelhub.polling.list_index import Whereabouts
+from airflow_sentinelhub.polling.list_index import ListIndex
 from airflow_sentinelhub.waits.fetch import look_elsewhere
-from airflow_sentinelhub.waits.group_wait import GroupTerms, GroupWait
-from airflow_sentinelhub.waits.observation import Look, NextLook
+from airflow_sentinelhub.waits.group_wait import GroupWait, GroupWaitSpec
+from airflow_sentinelhub.waits.observation import PollRequest, PollResult
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseSensorOperator
@@ -31,13 +31,13 @@ class WorkerGroupWait:
     :param terms: what is waited for.
     """
 
-    def __init__(self, sensor: BaseSensorOperator, sentinelhub_conn_id: str, terms: GroupTerms) -> None:
+    def __init__(self, sensor: BaseSensorOperator, sentinelhub_conn_id: str, terms: GroupWaitSpec) -> None:
         self._hook = SentinelHubHook(sentinelhub_conn_id)
         # One number for all jobs, so that those whose looks failed together are looked at together again.
         jitter = random.random()
         self._group = GroupWait(terms, sensor.log.log, jitter=lambda: jitter)
-        self._next: dict[str, tuple[float, NextLook]] = {}
-        self._places = Whereabouts(())
+        self._next: dict[str, tuple[float, PollRequest]] = {}
+        self._places = ListIndex(())
         self._log = sensor.log
 
     def verdict(self) -> GroupVerdict:
@@ -60,7 +60,7 @@ class WorkerGroupWait:
         """Give the jobs whose turn it is, and those that may come along."""
         now, due = clock.now(), []
         for job_id in self._group.pending:
-            at, wanted = self._next.get(job_id, (0.0, NextLook(0.0)))
+            at, wanted = self._next.get(job_id, (0.0, PollRequest(0.0)))
             if at - (0.0 if wanted.exact else _LEEWAY * wanted.after) <= now:
                 due.append(job_id)
         return due
@@ -77,7 +77,7 @@ class WorkerGroupWait:
                 self._log.exception("Waiting for %s job %s failed.", group.terms.api.display_name, job_id)
                 group.end(job_error(group.terms.api, job_id, f"{type(error).__name__}: {error}"), now)
 
-    def _take_in(self, job_id: str, look: Look, now: float) -> None:
+    def _take_in(self, job_id: str, look: PollResult, now: float) -> None:
         wait = self._group.waits[job_id]
         verdict = look_elsewhere(wait.see(look, now), self._hook.get_conn)
         if verdict.is_final:
@@ -86,7 +86,7 @@ class WorkerGroupWait:
             wanted = wait.next_look(now)
             self._next[job_id] = (now + wanted.after, wanted)
 
-    def _looks(self, due: list[str], certain: list[str]) -> dict[str, Look]:
+    def _looks(self, due: list[str], certain: list[str]) -> dict[str, PollResult]:
         try:
             # Read each time, so that a secret that was rotated meanwhile is found.
             with self._hook.get_conn(self._group.terms.api) as client:

@@ -13,24 +13,24 @@ from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import (
     BatchApi,
     Deadlines,
-    Goal,
+    IdField,
     Outcome,
-    Reduced,
     Verdict,
+    WaitGoal,
     parse_request_id,
     reduce_to_id,
 )
 from airflow_sentinelhub.links.batch import SentinelHubDeliveryLink, SentinelHubJobLink, link_to
 from airflow_sentinelhub.tasks.wait_options import (
     TEMPLATED_LIMITS,
-    ResultUnavailable,
-    SentinelHubPatientSensor,
+    ResultNotReadable,
+    SentinelHubBaseSensor,
 )
 from airflow_sentinelhub.tasks.worker_wait import WorkerWait
 from airflow_sentinelhub.triggers.batch import SentinelHubBatchTrigger
 from airflow_sentinelhub.triggers.wait import SETTLING_TIME, stored_terms
 from airflow_sentinelhub.waits.progress_log import verdict_line
-from airflow_sentinelhub.waits.wait import Terms
+from airflow_sentinelhub.waits.wait import WaitSpec
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _RESULT_RETRY_PAUSE = 60.0
 
 
-class SentinelHubBatchWaitSensor(SentinelHubPatientSensor):
+class SentinelHubBatchBaseSensor(SentinelHubBaseSensor):
     """
     Waits for a batch job; the six sensors say of which API and for what.
 
@@ -48,16 +48,16 @@ class SentinelHubBatchWaitSensor(SentinelHubPatientSensor):
         start of a worker. A wait that ends otherwise is reported by a worker all the same. Not for sensors with
         ``outlets``, ``on_success_callback`` or ``post_execute``: Airflow emits asset events and runs these on a
         worker only, like the listeners of plugins. Without effect unless ``deferrable``.
-    :param kwargs: see :class:`~airflow_sentinelhub.tasks.wait_options.SentinelHubPatientSensor`.
+    :param kwargs: see :class:`~airflow_sentinelhub.tasks.wait_options.SentinelHubBaseSensor`.
     """
 
     template_fields: Sequence[str] = ("request_id", "sentinelhub_conn_id", *TEMPLATED_LIMITS)
     operator_extra_links = (SentinelHubJobLink(), SentinelHubDeliveryLink())
 
     api: ClassVar[BatchApi]
-    goal: ClassVar[Goal]
+    goal: ClassVar[WaitGoal]
 
-    request_id = Reduced(reduce_to_id)
+    request_id = IdField(reduce_to_id)
 
     def __init__(self, *, request_id: Any, end_from_trigger: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -101,7 +101,7 @@ class SentinelHubBatchWaitSensor(SentinelHubPatientSensor):
         terms = self._terms(is_local, rescheduled_since.timestamp() if rescheduled_since else clock.now())
         link_to(self, config=config, job_id=terms.job_id)
         if not rescheduled_since:
-            awaited = "analysed" if self.goal is Goal.ANALYSIS else "done"
+            awaited = "analysed" if self.goal is WaitGoal.ANALYSIS else "done"
             awaited = f"{self.api.display_name} job {terms.job_id} is {awaited}"
             self._tell_beginning(awaited, terms.policy, terms.deadlines)
         if self.deferrable:
@@ -136,7 +136,7 @@ class SentinelHubBatchWaitSensor(SentinelHubPatientSensor):
             trigger = SentinelHubBatchTrigger(**terms)
         try:
             return self._settle(context, verdict, trigger.deadlines)
-        except ResultUnavailable as error:
+        except ResultNotReadable as error:
             self._tell_delay(error, trigger.deadlines)
             trigger.first_look_after = _RESULT_RETRY_PAUSE
             return self._defer_to(trigger)
@@ -147,15 +147,15 @@ class SentinelHubBatchWaitSensor(SentinelHubPatientSensor):
 
         :param context: Airflow's context.
         :param verdict: a final one, of whatever outcome.
-        :raises ResultUnavailable: the job is done, but the rest of the result cannot be read now.
+        :raises ResultNotReadable: the job is done, but the rest of the result cannot be read now.
         """
         return verdict.job.to_json() if verdict.job else None
 
-    def _terms(self, is_local: bool, started_at: float) -> Terms:
+    def _terms(self, is_local: bool, started_at: float) -> WaitSpec:
         policy, deadlines = self._limits(is_local, started_at)
-        return Terms(self.api, parse_request_id(self.request_id), self.goal, policy, deadlines)
+        return WaitSpec(self.api, parse_request_id(self.request_id), self.goal, policy, deadlines)
 
-    def _trigger(self, terms: Terms) -> SentinelHubBatchTrigger:
+    def _trigger(self, terms: WaitSpec) -> SentinelHubBatchTrigger:
         return SentinelHubBatchTrigger(
             api=terms.api.value,
             goal=terms.goal.value,
@@ -175,13 +175,13 @@ class SentinelHubBatchWaitSensor(SentinelHubPatientSensor):
             timeout=self._backstop(trigger.policy, trigger.deadlines),
         )
 
-    def _wait_on_worker(self, context: Context, terms: Terms) -> Any:
+    def _wait_on_worker(self, context: Context, terms: WaitSpec) -> Any:
         worker = WorkerWait(self, self.sentinelhub_conn_id, context, terms)
         while True:
             verdict = worker.verdict()
             try:
                 return self._settle(context, verdict, worker.deadlines)
-            except ResultUnavailable as error:
+            except ResultNotReadable as error:
                 self._tell_delay(error, worker.deadlines)
                 worker.pause(_RESULT_RETRY_PAUSE)
 

@@ -25,7 +25,7 @@ _BACKSTOP = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class TimeLimit:
+class TaskDeadline:
     """
     When a task has to be over.
 
@@ -81,14 +81,14 @@ class TriggerFailure:
         return self.reason == _TRIGGER_TIMEOUT
 
 
-class Pausing:
+class DeferMixin:
     """For operators that let time pass; what they know goes with them as plain JSON."""
 
     log: Any
     defer: Any
     deferrable: bool
 
-    def _let_pass(self, until: float, limit: TimeLimit, kwargs: dict[str, Any]) -> None:
+    def _let_pass(self, until: float, limit: TaskDeadline, kwargs: dict[str, Any]) -> None:
         """
         Let time pass, in the triggerer if it is worth it; Airflow then begins again elsewhere.
 
@@ -123,17 +123,17 @@ class Pausing:
         """Leave the worker; ``execute_complete`` goes on with ``kwargs``."""
         self.defer(trigger=trigger, method_name="execute_complete", kwargs=kwargs, timeout=timeout)
 
-    def _pause_trigger(self, until: float, limit: TimeLimit) -> BaseTrigger:  # noqa: ARG002 - for subclasses
+    def _pause_trigger(self, until: float, limit: TaskDeadline) -> BaseTrigger:  # noqa: ARG002 - for subclasses
         """Give what lets time pass."""
         return SentinelHubPauseTrigger(until=until)
 
     @staticmethod
-    def _unheard_at(until: float, limit: TimeLimit) -> float:  # noqa: ARG004 - for subclasses
+    def _unheard_at(until: float, limit: TaskDeadline) -> float:  # noqa: ARG004 - for subclasses
         """Say when the task is given up if the triggerer is not heard of, in seconds since 1970."""
         return until
 
     @staticmethod
-    def _sleep_in_time(duration: float, limit: TimeLimit) -> None:
+    def _sleep_in_time(duration: float, limit: TaskDeadline) -> None:
         """Let time pass on the worker."""
         limit.allows(clock.now() + duration)
         clock.sleep(max(0.0, duration))

@@ -11,7 +11,7 @@ from airflow_sentinelhub.jobs import action_messages as words
 from airflow_sentinelhub.jobs.kill_rules import KillAction, was_killed
 from airflow_sentinelhub.tasks.own_state import fetch_own_state
 from airflow_sentinelhub.triggers.task_state import state_of
-from airflow_sentinelhub.waits.quick_stop import Ending, end_job
+from airflow_sentinelhub.waits.quick_stop import StopResult, end_job
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.config import ClientConfig
@@ -32,7 +32,7 @@ ends the process before, 5 seconds after the next heartbeat."""
 _PAUSE = 2.0
 
 
-class Killing:
+class KillHandler:
     """
     Stops a job if its task was killed on the worker.
 
@@ -120,7 +120,7 @@ class Killing:
         except Exception:
             self._log.exception("The worker is told to end, and that failed. %s", self._left())
 
-    def _end(self, job_id: str, budget: float, **options: Any) -> Ending:
+    def _end(self, job_id: str, budget: float, **options: Any) -> StopResult:
         # A kill does not queue for the account's limit.
         with make_client(self._config, self._api, admitted=True, **options) as client:
             return end_job(client, job_id, budget, clock.now())

@@ -20,7 +20,7 @@ _COST_KEY = "sentinelhub_costs"
 
 
 @dataclass(slots=True)
-class Ledger:
+class TaskStateStore:
     """
     The record of a task, in Airflow's task state store.
 

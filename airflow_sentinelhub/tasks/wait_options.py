@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import BatchTimeout, SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
-from airflow_sentinelhub.jobs import Deadlines, GroupVerdict, Outcome, Policy, Verdict
+from airflow_sentinelhub.jobs import Deadlines, GroupVerdict, Outcome, Verdict, WaitPolicy
 from airflow_sentinelhub.jobs.formatting import format_time, in_words
 from airflow_sentinelhub.jobs.intervals import SHORTEST_INTERVAL, seconds, some_seconds
 from airflow_sentinelhub.jobs.limit import Limit
@@ -36,19 +36,19 @@ _BACKSTOP = 180.0
 _WORKER_MARGIN = 3.0
 
 
-class ResultUnavailable(ServiceUnavailable):
+class ResultNotReadable(ServiceUnavailable):
     """What was waited for is there, but the rest of its result cannot be read now."""
 
 
 TEMPLATED_LIMITS = ("start_grace", "stall_timeout", "outage_tolerance")
-"""Arguments of :class:`Patient` that are templates."""
+"""Arguments of :class:`WaitOptionsMixin` that are templates."""
 
 
-class Patient:
+class WaitOptionsMixin:
     """
     How often a task looks at jobs, and how patient it is: what its arguments come to.
 
-    For operators whose attributes are named as those of :class:`SentinelHubPatientSensor`.
+    For operators whose attributes are named as those of :class:`SentinelHubBaseSensor`.
     """
 
     log: Any
@@ -62,8 +62,8 @@ class Patient:
     stall_timeout = Limit(lambda _, name, value: seconds(name, value))
     outage_tolerance = Limit(lambda _, name, value: some_seconds(name, value))
 
-    def _policy(self, poke_interval: float, analysis_poke_interval: float) -> Policy:
-        return Policy(
+    def _policy(self, poke_interval: float, analysis_poke_interval: float) -> WaitPolicy:
+        return WaitPolicy(
             poll_interval=poke_interval,
             analysis_poll_interval=analysis_poke_interval,
             start_grace=self.start_grace,
@@ -76,7 +76,7 @@ class Patient:
         """The intervals that the user can set, by the name of their argument."""
         return {"poke_interval": self.poke_interval}
 
-    def _limits(self, is_local: bool, started_at: float) -> tuple[Policy, Deadlines]:
+    def _limits(self, is_local: bool, started_at: float) -> tuple[WaitPolicy, Deadlines]:
         """
         Say how often to look, and until when.
 
@@ -97,7 +97,7 @@ class Patient:
             execution_timeout_at = clock.now() + allowed - margin
         return policy, Deadlines(started_at, started_at + self.timeout, execution_timeout_at)
 
-    def _tell_beginning(self, awaited: str, policy: Policy, deadlines: Deadlines) -> None:
+    def _tell_beginning(self, awaited: str, policy: WaitPolicy, deadlines: Deadlines) -> None:
         for name, interval in self._intervals().items():
             used = getattr(policy, name.replace("poke", "poll"))
             if used != interval:
@@ -126,13 +126,13 @@ class Patient:
             )
 
     @staticmethod
-    def _backstop(policy: Policy, deadlines: Deadlines) -> timedelta:
+    def _backstop(policy: WaitPolicy, deadlines: Deadlines) -> timedelta:
         """Give Airflow's own timeout, which stands behind ours: only ours can say what it waited for."""
         left = max(0.0, deadlines.first - clock.now())
         return timedelta(seconds=left + 2 * policy.poll_interval + _BACKSTOP)
 
 
-class SentinelHubPatientSensor(Patient, BaseSensorOperator):
+class SentinelHubBaseSensor(WaitOptionsMixin, BaseSensorOperator):
     """
     Waits for batch jobs; its subclasses say for which.
 
@@ -202,14 +202,14 @@ class SentinelHubPatientSensor(Patient, BaseSensorOperator):
                 )
         return super().resume_execution(next_method, next_kwargs, context)
 
-    def _tell_beginning(self, awaited: str, policy: Policy, deadlines: Deadlines) -> None:
+    def _tell_beginning(self, awaited: str, policy: WaitPolicy, deadlines: Deadlines) -> None:
         super()._tell_beginning(awaited, policy, deadlines)
         if self.deferrable and (self.exponential_backoff or self.max_wait):
             self.log.warning("exponential_backoff and max_wait have no effect while deferrable=True.")
         if self.silent_fail:
             self.log.warning("silent_fail has no effect: trouble with the service never fails a poke.")
 
-    def _tell_delay(self, error: ResultUnavailable, deadlines: Deadlines) -> None:
+    def _tell_delay(self, error: ResultNotReadable, deadlines: Deadlines) -> None:
         """Say that the task goes on waiting for its result, unless time is up."""
         if clock.now() >= deadlines.first:
             raise error

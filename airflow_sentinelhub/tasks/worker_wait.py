@@ -14,8 +14,8 @@ from airflow_sentinelhub.jobs import Deadlines, Verdict
 from airflow_sentinelhub.jobs.error_rules import UNREADABLE_READINGS
 from airflow_sentinelhub.polling.fetch_many import whose
 from airflow_sentinelhub.waits.fetch import look_at, look_elsewhere
-from airflow_sentinelhub.waits.observation import Look
-from airflow_sentinelhub.waits.wait import Terms, Wait
+from airflow_sentinelhub.waits.observation import PollResult
+from airflow_sentinelhub.waits.wait import Wait, WaitSpec
 
 try:
     from airflow.sdk.exceptions import AirflowRescheduleException
@@ -31,7 +31,7 @@ _KEY = "sentinelhub_wait"
 _REREAD_PAUSE = 10.0
 
 
-class Waiter(Protocol):
+class WaitHost(Protocol):
     """What a wait on a worker has to know of its task."""
 
     @property
@@ -63,7 +63,7 @@ class WorkerWait:
     :param terms: what is waited for.
     """
 
-    def __init__(self, sensor: Waiter, sentinelhub_conn_id: str, context: Context, terms: Terms) -> None:
+    def __init__(self, sensor: WaitHost, sentinelhub_conn_id: str, context: Context, terms: WaitSpec) -> None:
         self._sensor: Any = sensor
         self._hook = SentinelHubHook(sentinelhub_conn_id)
         self._store: Any = context.get("task_state_store") if sensor.reschedule else None
@@ -140,7 +140,7 @@ class WorkerWait:
                 verdict = self._wait.see(self._look(client), clock.now())
         return look_elsewhere(verdict, self._hook.get_conn)
 
-    def _look(self, client: BatchClient) -> Look:
+    def _look(self, client: BatchClient) -> PollResult:
         return whose(client, look_at(client, self._wait.terms.job_id, light=self._wait.light_will_do))
 
     def _backed_off(self, pause: float, now: float) -> float:

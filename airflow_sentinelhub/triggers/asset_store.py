@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 
-class AssetNotebook:
+class AssetCursorStore:
     """
     Keeps one value with the assets that a trigger watches, so that it survives the triggerer.
 

@@ -9,14 +9,14 @@ from typing import Any
 from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 
 from airflow_sentinelhub import clock
-from airflow_sentinelhub.jobs import Goal, Outcome, Verdict
+from airflow_sentinelhub.jobs import Outcome, Verdict, WaitGoal
 from airflow_sentinelhub.triggers.poller_client import crashed, log_crash, remembered, watch
-from airflow_sentinelhub.triggers.wait import LAST_LOOK, SentinelHubWaitTrigger, safe_event
+from airflow_sentinelhub.triggers.wait import LAST_LOOK, SentinelHubBaseTrigger, safe_event
 from airflow_sentinelhub.triggers.xcom import push_result
-from airflow_sentinelhub.waits.wait import Terms, Wait
+from airflow_sentinelhub.waits.wait import Wait, WaitSpec
 
 
-class SentinelHubBatchTrigger(SentinelHubWaitTrigger):
+class SentinelHubBatchTrigger(SentinelHubBaseTrigger):
     """
     Waits until a batch job is analysed or done, and fires one event with the verdict.
 
@@ -27,7 +27,7 @@ class SentinelHubBatchTrigger(SentinelHubWaitTrigger):
     :param first_look_after: when to look for the first time.
     :param end_from_trigger: when the job is done, end the task at once, without another start of a worker.
     :param do_xcom_push: whether the job is then pushed as what the task returns.
-    :param terms: see :class:`~airflow_sentinelhub.triggers.wait.SentinelHubWaitTrigger`.
+    :param terms: see :class:`~airflow_sentinelhub.triggers.wait.SentinelHubBaseTrigger`.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class SentinelHubBatchTrigger(SentinelHubWaitTrigger):
         **terms: Any,
     ) -> None:
         super().__init__(**terms)
-        self.goal = Goal(goal)
+        self.goal = WaitGoal(goal)
         self.request_id = request_id
         self.first_look_after = first_look_after
         self.end_from_trigger = end_from_trigger
@@ -88,7 +88,7 @@ class SentinelHubBatchTrigger(SentinelHubWaitTrigger):
         return safe_event(verdict.to_json())
 
     async def _wait(self) -> Verdict:
-        terms = Terms(self.api, self.request_id, self.goal, self.policy, self.deadlines)
+        terms = WaitSpec(self.api, self.request_id, self.goal, self.policy, self.deadlines)
         wait = Wait(terms, self.log.log, stored=remembered(self.deadlines.started_at))
         try:
             # A look may hang, or queue for a thread: the deadline does not wait for it.

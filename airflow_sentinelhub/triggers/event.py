@@ -18,10 +18,16 @@ from airflow_sentinelhub.jobs import BatchApi, read_filter
 from airflow_sentinelhub.jobs.formatting import in_words
 from airflow_sentinelhub.jobs.intervals import some_seconds
 from airflow_sentinelhub.jobs.restart_lock import moment_of
-from airflow_sentinelhub.triggers.asset_store import AssetNotebook
+from airflow_sentinelhub.triggers.asset_store import AssetCursorStore
 from airflow_sentinelhub.triggers.poller_client import follow, log_crash
 from airflow_sentinelhub.triggers.wait import safe_event
-from airflow_sentinelhub.waits.completion_watch import EndsWatch, EventTerms, MemoryNotebook, Notebook, Tell
+from airflow_sentinelhub.waits.completion_watch import (
+    CompletionWatch,
+    CompletionWatchSpec,
+    CursorStore,
+    Emit,
+    InMemoryCursorStore,
+)
 
 if TYPE_CHECKING:
     from airflow.triggers.shared_stream import SharedStreamProducer
@@ -126,14 +132,14 @@ class SentinelHubBatchEventTrigger(BaseEventTrigger):
     @classmethod
     def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> SharedStreamProducer:  # noqa: ARG003
         """Make what hands events over; which they are does not matter to it."""
-        from airflow_sentinelhub.triggers.event_ack import Receipts  # Airflow 3.3
+        from airflow_sentinelhub.triggers.event_ack import EventAcknowledger  # Airflow 3.3
 
-        return Receipts()
+        return EventAcknowledger()
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
         """Fire for each end, and note it when Airflow has stored the event."""
         receipts = await anext(shared_stream)
-        notebook = AssetNotebook(self.asset_state_store, self.notebook_key)
+        notebook = AssetCursorStore(self.asset_state_store, self.notebook_key)
         self._watching = asyncio.create_task(self._watch(notebook, receipts.hand_over))
         try:
             async for events in shared_stream:
@@ -155,7 +161,7 @@ class SentinelHubBatchEventTrigger(BaseEventTrigger):
             for event in events:
                 outgoing.put_nowait(event)
 
-        self._watching = asyncio.create_task(self._watch(MemoryNotebook(), tell))
+        self._watching = asyncio.create_task(self._watch(InMemoryCursorStore(), tell))
         try:
             while True:
                 event = await outgoing.get()
@@ -170,8 +176,8 @@ class SentinelHubBatchEventTrigger(BaseEventTrigger):
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
 
-    async def _watch(self, notebook: Notebook, tell: Tell) -> None:
-        terms = EventTerms(self.api, self.filter, self.poll_interval, moment_of(self.since), APART)
+    async def _watch(self, notebook: CursorStore, tell: Emit) -> None:
+        terms = CompletionWatchSpec(self.api, self.filter, self.poll_interval, moment_of(self.since), APART)
         self.log.info(
             "Looking every %s for ends of %s jobs (connection %r).",
             in_words(self.poll_interval),
@@ -179,7 +185,7 @@ class SentinelHubBatchEventTrigger(BaseEventTrigger):
             self.sentinelhub_conn_id,
         )
         while True:
-            watch = EndsWatch(terms, notebook, tell, self.log.log, writer=self._run_id)
+            watch = CompletionWatch(terms, notebook, tell, self.log.log, writer=self._run_id)
             try:
                 await follow(watch, SentinelHubHook(self.sentinelhub_conn_id).aget_config)
             except Exception as error:

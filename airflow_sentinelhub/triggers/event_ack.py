@@ -17,11 +17,11 @@ from airflow.triggers.shared_stream import AdvanceItem, SharedStreamProducer
 Events = Sequence[dict[str, Any]]
 
 
-class NotStoredError(RuntimeError):
+class EventNotStored(RuntimeError):
     """Airflow does not know whether it has stored some events."""
 
 
-class Receipts(SharedStreamProducer):
+class EventAcknowledger(SharedStreamProducer):
     """Hands events over, and gives a receipt for them."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Receipts(SharedStreamProducer):
         """
         Hand over events, and return when they are stored.
 
-        :raises NotStoredError: they may not be.
+        :raises EventNotStored: they may not be.
         """
         receipt = asyncio.get_running_loop().create_future()
         self._outgoing.put_nowait((events, receipt))
@@ -51,4 +51,4 @@ class Receipts(SharedStreamProducer):
             if outcome.is_clean:
                 receipt.set_result(None)
             else:
-                receipt.set_exception(NotStoredError("the triggerer did not store them in time"))
+                receipt.set_exception(EventNotStored("the triggerer did not store them in time"))

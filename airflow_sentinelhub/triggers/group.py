@@ -18,8 +18,8 @@ from airflow_sentinelhub.jobs import (
     group_error,
 )
 from airflow_sentinelhub.triggers.poller_client import crashed, in_brief, log_crash, remembered, watch
-from airflow_sentinelhub.triggers.wait import LAST_LOOK, SentinelHubWaitTrigger, safe_event
-from airflow_sentinelhub.waits.group_wait import GroupTerms, GroupWait
+from airflow_sentinelhub.triggers.wait import LAST_LOOK, SentinelHubBaseTrigger, safe_event
+from airflow_sentinelhub.waits.group_wait import GroupWait, GroupWaitSpec
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.config import ClientConfig
@@ -31,7 +31,7 @@ _FIRST_WORD = 10.0
 _LONGEST_SILENCE = 60.0
 
 
-class SentinelHubBatchGroupTrigger(SentinelHubWaitTrigger):
+class SentinelHubBatchGroupTrigger(SentinelHubBaseTrigger):
     """
     Waits until all, any or so many of some batch jobs are done, and fires one event with the verdict.
 
@@ -42,7 +42,7 @@ class SentinelHubBatchGroupTrigger(SentinelHubWaitTrigger):
     :param request_ids: ids of the jobs, each once.
     :param until: ``all``, ``any``, or how many have to be done.
     :param fail_fast: with ``all``, give up with the first job that ends badly.
-    :param terms: see :class:`~airflow_sentinelhub.triggers.wait.SentinelHubWaitTrigger`.
+    :param terms: see :class:`~airflow_sentinelhub.triggers.wait.SentinelHubBaseTrigger`.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class SentinelHubBatchGroupTrigger(SentinelHubWaitTrigger):
         yield event
 
     async def _wait(self) -> GroupVerdict:
-        terms = GroupTerms(self.api, self.request_ids, self.quorum, self.policy, self.deadlines)
+        terms = GroupWaitSpec(self.api, self.request_ids, self.quorum, self.policy, self.deadlines)
         group = GroupWait(terms, self.log.log, stored=remembered(self.deadlines.started_at))
         try:
             # A look may hang, or queue for a thread: the deadline does not wait for it.
@@ -93,7 +93,7 @@ class SentinelHubBatchGroupTrigger(SentinelHubWaitTrigger):
 
     async def _watch(self, group: GroupWait) -> None:
         """Watch all jobs until enough is known of them."""
-        connection = _Connection(SentinelHubHook(self.sentinelhub_conn_id))
+        connection = _SharedConnection(SentinelHubHook(self.sentinelhub_conn_id))
         one_ended = asyncio.Event()
         watching = [
             asyncio.create_task(self._watch_one(group, job_id, connection, one_ended)) for job_id in group.pending
@@ -118,7 +118,7 @@ class SentinelHubBatchGroupTrigger(SentinelHubWaitTrigger):
             await asyncio.gather(*watching, return_exceptions=True)
 
     async def _watch_one(
-        self, group: GroupWait, job_id: str, connection: _Connection, ended: asyncio.Event
+        self, group: GroupWait, job_id: str, connection: _SharedConnection, ended: asyncio.Event
     ) -> None:
         try:
             verdict = await watch(group.waits[job_id], connection.read, 0.0)
@@ -131,7 +131,7 @@ class SentinelHubBatchGroupTrigger(SentinelHubWaitTrigger):
             ended.set()
 
 
-class _Connection:
+class _SharedConnection:
     """
     Reads an Airflow connection once for all that want it at about the same time.
 

@@ -21,7 +21,7 @@ from airflow_sentinelhub.jobs.wait_rules import NOT_FOUND_GRACE
 from airflow_sentinelhub.triggers.task_state import state_of
 from airflow_sentinelhub.triggers.triggerer_log import log_in_triggerer
 from airflow_sentinelhub.waits.fetch import look_at
-from airflow_sentinelhub.waits.quick_stop import Ending, end_job
+from airflow_sentinelhub.waits.quick_stop import StopResult, end_job
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.config import ClientConfig
@@ -46,7 +46,7 @@ _UNDER_WAY: set[asyncio.Task[None]] = set()
 """What goes on after Airflow has ended the trigger. The event loop alone would not keep it."""
 
 
-class OwningTrigger(BaseTrigger):
+class StopOnKillMixin(BaseTrigger):
     """
     Stops the job of its task when the task is killed.
 
@@ -172,7 +172,7 @@ class OwningTrigger(BaseTrigger):
         # Through Airflow's own way from threads to the triggerer's loop; the call itself would block that.
         return None if self.task_instance is None else await sync_to_async(state_of)(self.task_instance)
 
-    def _stop(self, config: ClientConfig) -> Ending:
+    def _stop(self, config: ClientConfig) -> StopResult:
         # A kill does not queue for the account's limit.
         with make_client(config, self.api, admitted=True) as client:
             return end_job(client, self.request_id, _BUDGET, clock.now())
@@ -190,5 +190,5 @@ class OwningTrigger(BaseTrigger):
         return f"{self.api.display_name} job {self.request_id}"
 
 
-def _for_now(ending: Ending) -> str:
+def _for_now(ending: StopResult) -> str:
     return "The job is not found (404), as a new one may be for minutes." if ending.missing else ending.line

@@ -10,8 +10,8 @@ from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import InvalidCredentials, SentinelHubError
 from airflow_sentinelhub.jobs.intervals import SHORTEST_INTERVAL
 from airflow_sentinelhub.polling.registry import follow_list
-from airflow_sentinelhub.waits.completion_watch import EndsWatch
-from airflow_sentinelhub.waits.observation import Sight
+from airflow_sentinelhub.waits.completion_watch import CompletionWatch
+from airflow_sentinelhub.waits.observation import ListSnapshot
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.config import ClientConfig
@@ -23,15 +23,15 @@ import traceback
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_sentinelhub.client.rate_limiter import PROCESS_GATE, GateKey
+from airflow_sentinelhub.client.rate_limiter import PROCESS_GATE, RateLimitKey
 from airflow_sentinelhub.hooks.client_factory import make_client
 from airflow_sentinelhub.jobs import BatchApi, Verdict, job_error
 from airflow_sentinelhub.jobs.plain_text import encodable
 from airflow_sentinelhub.jobs.redaction import REDACT
-from airflow_sentinelhub.polling.registry import Account, subscribe
+from airflow_sentinelhub.polling.registry import PollerAccount, subscribe
 from airflow_sentinelhub.polling.subscription import Subscription
 from airflow_sentinelhub.waits.fetch import found_elsewhere, may_be_elsewhere
-from airflow_sentinelhub.waits.observation import NextLook
+from airflow_sentinelhub.waits.observation import PollRequest
 from airflow_sentinelhub.waits.wait import Wait
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ async def watch(wait: Wait, read_config: ReadConfig, first_look_after: float) ->
     :param first_look_after: when to look for the first time, in seconds from now.
     :return: the final verdict.
     """
-    first = NextLook(first_look_after)
+    first = PollRequest(first_look_after)
     while True:
         try:
             config: ClientConfig = one_of_each(await read_config())
@@ -120,11 +120,11 @@ async def watch(wait: Wait, read_config: ReadConfig, first_look_after: float) ->
         final = await _watch_with(config, read_config, wait, first)
         if final is not None:
             return final
-        first = NextLook(_PAUSE_BEFORE_NEW_CREDENTIALS)
+        first = PollRequest(_PAUSE_BEFORE_NEW_CREDENTIALS)
 
 
 async def _watch_with(
-    config: ClientConfig, read_config: ReadConfig, wait: Wait, wanted: NextLook
+    config: ClientConfig, read_config: ReadConfig, wait: Wait, wanted: PollRequest
 ) -> Verdict | None:
     """Watch until the end; ``None``: until the connection has other credentials than ``config``."""
     subscription = _subscribe(config, wait.terms.api, wait)
@@ -148,7 +148,7 @@ async def _looked_for_elsewhere(verdict: Verdict, config: ClientConfig, wait: Wa
     subscription = _subscribe(config, BatchApi.PROCESS, wait)
     try:
         async with asyncio.timeout(_LONGEST_LOOK_ELSEWHERE):
-            return found_elsewhere(verdict, await subscription.next(NextLook(0.0)))
+            return found_elsewhere(verdict, await subscription.next(PollRequest(0.0)))
     except TimeoutError:
         return verdict
     finally:
@@ -162,7 +162,7 @@ def _subscribe(config: ClientConfig, api: BatchApi, wait: Wait) -> Subscription:
     return subscribe(account, api, make_client, wait.terms.job_id, patience=shortest)
 
 
-def join_account(config: ClientConfig, api: BatchApi) -> tuple[Account, Callable[[], BatchClient]]:
+def join_account(config: ClientConfig, api: BatchApi) -> tuple[PollerAccount, Callable[[], BatchClient]]:
     """
     Begin to ask for an account, until :func:`leave_account`.
 
@@ -172,7 +172,7 @@ def join_account(config: ClientConfig, api: BatchApi) -> tuple[Account, Callable
     """
     # Connections that differ only in their limit share a poller, whose client knows the limit of one of them.
     PROCESS_GATE.declare(_limit_of(config), config.requests_per_minute)
-    account = Account((config.base_url, config.url_layout, *config.account), _limit_of(config))
+    account = PollerAccount((config.base_url, config.url_layout, *config.account), _limit_of(config))
     return account, functools.partial(_client, config, api)
 
 
@@ -186,8 +186,8 @@ def _leave(subscription: Subscription, config: ClientConfig) -> None:
     leave_account(config)
 
 
-def _limit_of(config: ClientConfig) -> GateKey:
-    return GateKey(config.client_id, config.auth_url)
+def _limit_of(config: ClientConfig) -> RateLimitKey:
+    return RateLimitKey(config.client_id, config.auth_url)
 
 
 @functools.lru_cache(maxsize=64)
@@ -215,7 +215,7 @@ def _client(config: ClientConfig, api: BatchApi) -> BatchClient:
 _PAUSE = 60.0
 
 
-async def follow(watch: EndsWatch, read_config: ReadConfig) -> None:
+async def follow(watch: CompletionWatch, read_config: ReadConfig) -> None:
     """
     Have a watch see the list, for ever.
 
@@ -234,7 +234,7 @@ async def follow(watch: EndsWatch, read_config: ReadConfig) -> None:
         await _follow_with(config, read_config, watch)
 
 
-async def _follow_with(config: ClientConfig, read_config: ReadConfig, watch: EndsWatch) -> None:
+async def _follow_with(config: ClientConfig, read_config: ReadConfig, watch: CompletionWatch) -> None:
     """Follow until the connection has other credentials than ``config``."""
     watch.look_every(max(watch.terms.poll_interval, 0.0 if config.is_local else SHORTEST_INTERVAL))
     account, make_client = join_account(config, watch.terms.api)
@@ -246,7 +246,7 @@ async def _follow_with(config: ClientConfig, read_config: ReadConfig, watch: End
                 await asyncio.sleep(max(watch.poll_interval, _PAUSE))
                 continue
             # Those who follow the list are given sights of it where others are given looks.
-            look = cast("Sight | SentinelHubError", await subscription.next(wanted))
+            look = cast("ListSnapshot | SentinelHubError", await subscription.next(wanted))
             await watch.see(look, clock.now())
             if isinstance(look, InvalidCredentials) and await was_changed(read_config, config):
                 return

@@ -7,11 +7,11 @@ from typing import Any
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.jobs.kill_rules import KillAction
 from airflow_sentinelhub.triggers.batch import SentinelHubBatchTrigger
-from airflow_sentinelhub.triggers.kill import OwningTrigger
+from airflow_sentinelhub.triggers.kill import StopOnKillMixin
 from airflow_sentinelhub.triggers.pause import SentinelHubPauseTrigger
 
 
-class SentinelHubBatchRunTrigger(OwningTrigger, SentinelHubBatchTrigger):
+class SentinelHubBatchRunTrigger(StopOnKillMixin, SentinelHubBatchTrigger):
     """
     Waits for the job of a task that owns it, and stops the job when the task is killed.
 
@@ -31,7 +31,7 @@ class SentinelHubBatchRunTrigger(OwningTrigger, SentinelHubBatchTrigger):
         return classpath, {**kwargs, "kill_action": self.kill_action.value}
 
 
-class SentinelHubBatchRunPauseTrigger(OwningTrigger, SentinelHubPauseTrigger):
+class SentinelHubBatchRunPauseTrigger(StopOnKillMixin, SentinelHubPauseTrigger):
     """
     Lets time pass for a task that owns a job, and stops the job when the task is killed meanwhile.
 

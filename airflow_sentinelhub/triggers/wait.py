@@ -9,7 +9,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
-from airflow_sentinelhub.jobs import BatchApi, Deadlines, Policy
+from airflow_sentinelhub.jobs import BatchApi, Deadlines, WaitPolicy
 from airflow_sentinelhub.jobs.untrusted_json import DOCUMENT, clean
 from airflow_sentinelhub.triggers.poller_client import one_of_each
 
@@ -41,9 +41,9 @@ def safe_event(payload: dict[str, Any]) -> TriggerEvent:
     return TriggerEvent(clean(payload, redact=None, limits=DOCUMENT))  # type: ignore[no-untyped-call]
 
 
-def stored_terms(policy: Policy, deadlines: Deadlines) -> dict[str, Any]:
+def stored_terms(policy: WaitPolicy, deadlines: Deadlines) -> dict[str, Any]:
     """
-    Write the terms of a wait as arguments of :class:`SentinelHubWaitTrigger`.
+    Write the terms of a wait as arguments of :class:`SentinelHubBaseTrigger`.
 
     :param policy: how often to look and how patient to be.
     :param deadlines: when to give up.
@@ -64,7 +64,7 @@ def stored_terms(policy: Policy, deadlines: Deadlines) -> dict[str, Any]:
     }
 
 
-class SentinelHubWaitTrigger(BaseTrigger):
+class SentinelHubBaseTrigger(BaseTrigger):
     """
     Waits for batch jobs; its subclasses say for which, and fire one event with the verdict.
 
@@ -113,7 +113,7 @@ class SentinelHubWaitTrigger(BaseTrigger):
         self.api = BatchApi(api)
         self.sentinelhub_conn_id = sentinelhub_conn_id
         self.policy = one_of_each(
-            Policy(
+            WaitPolicy(
                 poll_interval=poke_interval,
                 analysis_poll_interval=analysis_poke_interval,
                 slowest_poll_interval=slowest_poke_interval,

@@ -16,12 +16,22 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from airflow_sentinelhub.exceptions import SentinelHubError
-from airflow_sentinelhub.jobs import BatchApi, Bookmark, EventFilter, Goal, Memory, News, Policy, Reading, end_of
+from airflow_sentinelhub.jobs import (
+    BatchApi,
+    CompletionCursor,
+    CompletionFilter,
+    JobReading,
+    NewCompletion,
+    WaitGoal,
+    WaitPolicy,
+    WaitState,
+    end_of,
+)
 from airflow_sentinelhub.jobs.completion_cursor import MOST_OPEN, short
 from airflow_sentinelhub.jobs.formatting import in_words
 from airflow_sentinelhub.jobs.wait_rules import may_be_missing_until, rests
-from airflow_sentinelhub.waits.observation import BOTTOM, TOP, NextSight, Sight, Unreadable
-from airflow_sentinelhub.waits.progress_log import Say, harmless, plain
+from airflow_sentinelhub.waits.observation import BOTTOM, TOP, ListRequest, ListSnapshot, UnreadableJob
+from airflow_sentinelhub.waits.progress_log import LogLine, harmless, plain
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +41,10 @@ AT_ONCE = 100
 RESTING_INTERVAL = 600.0
 """Seconds between two looks at jobs of which nothing is expected, unless a page that is read anyway shows them."""
 
-Tell = Callable[[Sequence[dict[str, Any]]], Awaitable[None]]
+Emit = Callable[[Sequence[dict[str, Any]]], Awaitable[None]]
 
 
-class Notebook(Protocol):
+class CursorStore(Protocol):
     """Keeps one value of plain JSON, also when this process ends."""
 
     async def read(self) -> object:
@@ -44,7 +54,7 @@ class Notebook(Protocol):
         """Replace the value."""
 
 
-class MemoryNotebook:
+class InMemoryCursorStore:
     """A notebook that is lost with the process."""
 
     def __init__(self) -> None:
@@ -60,7 +70,7 @@ class MemoryNotebook:
 
 
 @dataclass(frozen=True, slots=True)
-class EventTerms:
+class CompletionWatchSpec:
     """
     What is to be told.
 
@@ -73,13 +83,13 @@ class EventTerms:
     """
 
     api: BatchApi
-    filter: EventFilter
+    filter: CompletionFilter
     poll_interval: float
     since: float | None = None
     apart: float = 0.0
 
 
-class EndsWatch:
+class CompletionWatch:
     """
     Finds the ends that are new, and has them told.
 
@@ -93,18 +103,20 @@ class EndsWatch:
         another one has taken its place.
     """
 
-    def __init__(self, terms: EventTerms, notebook: Notebook, tell: Tell, say: Say, writer: str) -> None:
+    def __init__(
+        self, terms: CompletionWatchSpec, notebook: CursorStore, tell: Emit, say: LogLine, writer: str
+    ) -> None:
         self.terms = terms
         self._notebook = notebook
         self._tell = tell
         self._say = harmless(say)
         self._writer = writer
-        self._mark: Bookmark | None = None
-        self._written: Bookmark | None = None
+        self._mark: CompletionCursor | None = None
+        self._written: CompletionCursor | None = None
         self.poll_interval = terms.poll_interval
         self._told_at = -math.inf
         self._has_seen = False
-        self._memories: dict[str, Memory] = {}
+        self._memories: dict[str, WaitState] = {}
         self._moving: frozenset[str] = frozenset()
         self._missing: dict[str, float] = {}
         self._created: dict[str, float] = {}
@@ -139,7 +151,7 @@ class EndsWatch:
             self._say(logging.INFO, f"poll_interval is raised from {self.poll_interval:g} s to {seconds:g} s.")
         self.poll_interval = seconds
 
-    async def next_sight(self, now: float) -> NextSight | None:
+    async def next_sight(self, now: float) -> ListRequest | None:
         """
         Say what has to be seen at once or next.
 
@@ -148,14 +160,14 @@ class EndsWatch:
         """
         if self._mark is None and not await self._open_notebook(now):
             return None
-        mark = self._mark or Bookmark()
+        mark = self._mark or CompletionCursor()
         first = mark.since is None
         after = self.poll_interval if self._has_seen else 0.0
         ids = self.terms.filter.request_ids
         if ids is not None:
-            return NextSight(after, created_from=TOP, jobs=frozenset(ids if first else mark.open))
+            return ListRequest(after, created_from=TOP, jobs=frozenset(ids if first else mark.open))
         if mark.since is None:
-            return NextSight(after, created_from=BOTTOM)
+            return ListRequest(after, created_from=BOTTOM)
         rest = now - self._rested_at >= RESTING_INTERVAL
         jobs = frozenset(mark.open) if rest else self._moving & mark.open.keys()
         created_from = mark.since
@@ -164,9 +176,9 @@ class EndsWatch:
             created_from = math.nextafter(self._newest, TOP)
         else:
             self._looked_back_at = now
-        return NextSight(after, created_from=created_from, jobs=jobs)
+        return ListRequest(after, created_from=created_from, jobs=jobs)
 
-    async def see(self, look: Sight | SentinelHubError, now: float) -> None:
+    async def see(self, look: ListSnapshot | SentinelHubError, now: float) -> None:
         """
         Take a sight into account, and tell what is new.
 
@@ -224,18 +236,18 @@ class EndsWatch:
     def _service(self) -> str:
         return self.terms.api.display_name
 
-    async def _read(self, sight: Sight, now: float) -> list[Reading]:
+    async def _read(self, sight: ListSnapshot, now: float) -> list[JobReading]:
         """Say of each job whether it has ended; what has to be read twice is remembered until then."""
         readings, memories = [], {}
         first = self._mark is None or self._mark.since is None
         again = 0.0 if first else self.poll_interval
-        policy = Policy(self.poll_interval, self.poll_interval, start_grace=None, confirm_after=again)
+        policy = WaitPolicy(self.poll_interval, self.poll_interval, start_grace=None, confirm_after=again)
         for number, listed in enumerate(sight.jobs, start=1):
             if number % AT_ONCE == 0:
                 await asyncio.sleep(0)  # the first sight is of all jobs of the account
             if not self.terms.filter.wants(listed):
                 continue
-            memory = self._memories.get(listed.key, Memory())
+            memory = self._memories.get(listed.key, WaitState())
             try:
                 if first:
                     # Nothing is told of it now, so it may well be started again.
@@ -246,11 +258,11 @@ class EndsWatch:
                 continue
             if memory.candidate:
                 memories[listed.key] = memory
-            readings.append(Reading(listed, end))
+            readings.append(JobReading(listed, end))
         self._memories = memories
         return readings
 
-    def _with_unreadable(self, mark: Bookmark, unreadable: Sequence[Unreadable]) -> Bookmark:
+    def _with_unreadable(self, mark: CompletionCursor, unreadable: Sequence[UnreadableJob]) -> CompletionCursor:
         """Keep jobs that cannot be read among those that may end, and say so once."""
         ids = self.terms.filter.request_ids
         concerned = {
@@ -270,7 +282,7 @@ class EndsWatch:
         self._unreadable = frozenset(concerned)
         return replace(mark, open=dict.fromkeys(concerned, "") | dict(mark.open)) if concerned else mark
 
-    def _without_missing(self, mark: Bookmark, missing: frozenset[str], now: float) -> Bookmark:
+    def _without_missing(self, mark: CompletionCursor, missing: frozenset[str], now: float) -> CompletionCursor:
         ids = self.terms.filter.request_ids
         concerned = missing & (mark.open.keys() | set(ids or ()))
         # One that is missing for the first time is asked for again, and a new one for some minutes.
@@ -287,9 +299,9 @@ class EndsWatch:
             )
         return replace(mark.without(gone), open=dict.fromkeys(self._missing, "") | dict(mark.without(gone).open))
 
-    def _remember_what_moves(self, readings: list[Reading], now: float) -> None:
+    def _remember_what_moves(self, readings: list[JobReading], now: float) -> None:
         """Note which jobs have to be looked at each time, and when the others were."""
-        mark = self._mark or Bookmark()
+        mark = self._mark or CompletionCursor()
         seen = {reading.listed.key for reading in readings}
         known = self._created | {
             each.listed.key: each.listed.created for each in readings if each.listed.created is not None
@@ -299,18 +311,18 @@ class EndsWatch:
         moving = {
             each.listed.key
             for each in readings
-            if each.end is None and not rests(each.listed.job, Goal.COMPLETION)
+            if each.end is None and not rests(each.listed.job, WaitGoal.COMPLETION)
         }
         self._moving = frozenset(moving | (self._moving - seen) | self._missing.keys())
         self._created = {key: created for key, created in known.items() if key in mark.open or key in self._moving}
 
-    async def _settle(self, readings: list[Reading], now: float) -> bool:
+    async def _settle(self, readings: list[JobReading], now: float) -> bool:
         """
         Tell what is new, and note it.
 
         :return: ``False`` if somebody else has written meanwhile, and it has to be looked at again.
         """
-        before = self._mark or Bookmark()
+        before = self._mark or CompletionCursor()
         mark, news = before.review(readings, now, self.terms.since)
         mark = mark.told([each for each in news if not self.terms.filter.matches(each.listed)])
         news = [each for each in news if self.terms.filter.matches(each.listed)]
@@ -343,7 +355,7 @@ class EndsWatch:
     async def _keep_apart(self) -> None:
         await asyncio.sleep(self._told_at + self.terms.apart - asyncio.get_running_loop().time())
 
-    def _event(self, news: News, may_be_repeated: bool) -> dict[str, Any]:
+    def _event(self, news: NewCompletion, may_be_repeated: bool) -> dict[str, Any]:
         event = {"api": self.terms.api.value, "key": news.key, "may_be_repeated": may_be_repeated}
         return {**news.listed.job.to_json(), "event": event}
 
@@ -358,12 +370,12 @@ class EndsWatch:
 
     def _adopt(self, stored: object, now: float) -> None:
         try:
-            mark = Bookmark.from_json(stored)
+            mark = CompletionCursor.from_json(stored)
         except ValueError as error:
             self._say(
                 logging.ERROR, f"What was noted of earlier ends cannot be read ({error}), so this begins anew."
             )
-            mark = Bookmark()
+            mark = CompletionCursor()
         self._mark, self._written, self._newest = mark, None, None
         if mark.telling:
             self._left_alone_until = now + self.poll_interval
@@ -381,7 +393,7 @@ class EndsWatch:
         self._adopt(stored, now)
         return True
 
-    async def _write(self, mark: Bookmark) -> Bookmark:
+    async def _write(self, mark: CompletionCursor) -> CompletionCursor:
         mark = replace(mark, writer=self._writer)
         await self._notebook.write(mark.to_json())
         self._written = mark
@@ -409,7 +421,7 @@ class EndsWatch:
             )
 
 
-def _batches(news: list[News]) -> Iterator[list[News]]:
+def _batches(news: list[NewCompletion]) -> Iterator[list[NewCompletion]]:
     """Divide what is told into what is noted together; the last end comes by itself."""
     for start in range(0, len(news) - 1, AT_ONCE):
         yield news[start : min(start + AT_ONCE, len(news) - 1)]

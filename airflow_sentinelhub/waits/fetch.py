@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from airflow_sentinelhub.exceptions import NotFound, SentinelHubError
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, JobStatus, MissingJob, Outcome, Verdict, wait_messages
 from airflow_sentinelhub.waits.job_reading import read_job, unexpected
-from airflow_sentinelhub.waits.observation import Look
+from airflow_sentinelhub.waits.observation import PollResult
 
 
 class JobReader(Protocol):
@@ -40,7 +40,7 @@ class ListReader(JobReader, Protocol):
         """Close the connections."""
 
 
-def look_at(reader: JobReader, job_id: str, *, light: bool = False, budget: float | None = 0) -> Look:
+def look_at(reader: JobReader, job_id: str, *, light: bool = False, budget: float | None = 0) -> PollResult:
     """
     Ask for a job.
 
@@ -55,7 +55,7 @@ def look_at(reader: JobReader, job_id: str, *, light: bool = False, budget: floa
     return look_once(reader, job_id, False, budget) if wants_the_rest(look) else look
 
 
-def look_once(reader: JobReader, job_id: str, light: bool, budget: float | None = 0) -> Look:
+def look_once(reader: JobReader, job_id: str, light: bool, budget: float | None = 0) -> PollResult:
     """Ask for a job with one request, see :func:`look_at`."""
     try:
         payload = reader.status(job_id, budget=budget) if light else reader.get(job_id, budget=budget)
@@ -75,7 +75,7 @@ def knows_of_no_such_job(error: NotFound) -> bool:
     return error.code is not None
 
 
-def wants_the_rest(look: Look) -> bool:
+def wants_the_rest(look: PollResult) -> bool:
     """Whether a light look may be the last one, which is to be whole, so that XComs are alike in every mode."""
     moving = (JobStatus.ANALYSING, JobStatus.PROCESSING)
     return isinstance(look, BatchJob) and look.light and look.status not in moving
@@ -92,7 +92,7 @@ def may_be_elsewhere(verdict: Verdict) -> bool:
     return verdict.api is BatchApi.PROCESS_V1 and (verdict.outcome is Outcome.NOT_FOUND or first_404)
 
 
-def found_elsewhere(verdict: Verdict, look: Look) -> Verdict:
+def found_elsewhere(verdict: Verdict, look: PollResult) -> Verdict:
     """
     Say in a verdict that the job belongs to V2, if that is so. Then it is final.
 

@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Iterable
 
 from airflow_sentinelhub.exceptions import SentinelHubError
-from airflow_sentinelhub.jobs import BatchApi, BatchJob, GroupVerdict, Members, Outcome, Standing, Verdict
+from airflow_sentinelhub.jobs import BatchApi, BatchJob, GroupCounts, GroupVerdict, Members, Outcome, Verdict
 from airflow_sentinelhub.jobs.formatting import format_time, in_units, in_words
-from airflow_sentinelhub.waits.progress_log import QUIET_AT_MOST, Say, Story, harmless, plain
+from airflow_sentinelhub.waits.progress_log import QUIET_AT_MOST, LogLine, ProgressLog, harmless, plain
 
 ENDS_APART = 30.0
 """Seconds between two lines of numbers, however many jobs end."""
@@ -29,7 +29,7 @@ _NAMED = 10
 _LONGEST_REASON = 400
 
 
-class GroupStory:
+class GroupProgressLog:
     """
     Tells the waits of a group.
 
@@ -39,7 +39,7 @@ class GroupStory:
     :param say: writes a line.
     """
 
-    def __init__(self, api: BatchApi, say: Say) -> None:
+    def __init__(self, api: BatchApi, say: LogLine) -> None:
         self._api = api
         self._say = harmless(say)
         self._told_at = float("-inf")
@@ -55,9 +55,9 @@ class GroupStory:
         self._trouble_since = 0.0
         self._trouble_told_at = 0.0
 
-    def of(self, job_id: str) -> Story:
+    def of(self, job_id: str) -> ProgressLog:
         """Give the part of this story that one of the waits tells."""
-        return _Part(self, self._api, job_id)
+        return _MemberLog(self, self._api, job_id)
 
     def tell(self, members: Members, now: float) -> None:
         """
@@ -160,10 +160,10 @@ def _nothing(level: int, text: str) -> None:
     """Say nothing."""
 
 
-class _Part(Story):
+class _MemberLog(ProgressLog):
     """Hands to the group what a wait has to tell of its job."""
 
-    def __init__(self, group: GroupStory, api: BatchApi, job_id: str) -> None:
+    def __init__(self, group: GroupProgressLog, api: BatchApi, job_id: str) -> None:
         super().__init__(api, job_id, _nothing)
         self._group = group
         self._job_id = job_id
@@ -211,7 +211,7 @@ def summary(members: Members) -> str:
 
     :param members: the latest verdict on each job.
     """
-    standing = Standing.of(members)
+    standing = GroupCounts.of(members)
     text = standing.in_words()
     if pending := _states(members, [*standing.waiting, *standing.late]):
         text += f": {pending}"
@@ -226,7 +226,7 @@ def table(members: Members) -> str:
 
     :param members: the latest verdict on each job.
     """
-    standing = Standing.of(members)
+    standing = GroupCounts.of(members)
     ids = [*standing.failed, *standing.pending, *standing.done]
     rows = []
     for job_id in ids[:TABLE_ROWS]:

@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from airflow_sentinelhub.jobs import (
     BatchApi,
     Deadlines,
-    Goal,
     GroupVerdict,
     Outcome,
-    Policy,
     Quorum,
     Verdict,
+    WaitGoal,
+    WaitPolicy,
     assess_group,
 )
-from airflow_sentinelhub.waits.group_progress_log import GroupStory
-from airflow_sentinelhub.waits.progress_log import Say
-from airflow_sentinelhub.waits.wait import Terms, Wait
+from airflow_sentinelhub.waits.group_progress_log import GroupProgressLog
+from airflow_sentinelhub.waits.progress_log import LogLine
+from airflow_sentinelhub.waits.wait import Wait, WaitSpec
 
 
 @dataclass(frozen=True, slots=True)
-class GroupTerms:
+class GroupWaitSpec:
     """
     What is waited for, and on which terms.
 
@@ -37,7 +37,7 @@ class GroupTerms:
     api: BatchApi
     job_ids: Sequence[str]
     quorum: Quorum
-    policy: Policy
+    policy: WaitPolicy
     deadlines: Deadlines
 
 
@@ -54,13 +54,17 @@ class GroupWait:
     """
 
     def __init__(
-        self, terms: GroupTerms, say: Say, stored: object = None, jitter: Callable[[], float] = random.random
+        self,
+        terms: GroupWaitSpec,
+        say: LogLine,
+        stored: object = None,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self.terms = terms
-        self._story = GroupStory(terms.api, say)
+        self._story = GroupProgressLog(terms.api, say)
         self.waits = {
             job_id: Wait(
-                Terms(terms.api, job_id, Goal.COMPLETION, terms.policy, terms.deadlines),
+                WaitSpec(terms.api, job_id, WaitGoal.COMPLETION, terms.policy, terms.deadlines),
                 say,
                 stored,
                 jitter,

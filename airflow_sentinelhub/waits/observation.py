@@ -12,12 +12,12 @@ from airflow_sentinelhub.jobs import (
     MissingJob,
 )
 
-Look = BatchJob | MissingJob | SentinelHubError
+PollResult = BatchJob | MissingJob | SentinelHubError
 """The job, a 404, or the reason why neither could be had."""
 
 
 @dataclass(frozen=True, slots=True)
-class NextLook:
+class PollRequest:
     """
     What a wait wants to see next.
 
@@ -44,7 +44,7 @@ BOTTOM = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
-class NextSight(NextLook):
+class ListRequest(PollRequest):
     """
     What somebody wants to see of the list next.
 
@@ -58,7 +58,7 @@ class NextSight(NextLook):
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableJob:
     """
     A job of which what the service says cannot be read.
 
@@ -73,7 +73,7 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class ListSnapshot:
     """
     What was seen of the list.
 
@@ -86,4 +86,4 @@ class Sight:
     jobs: tuple[ListedJob, ...]
     missing: frozenset[str] = frozenset()
     cut: bool = False
-    unreadable: tuple[Unreadable, ...] = ()
+    unreadable: tuple[UnreadableJob, ...] = ()

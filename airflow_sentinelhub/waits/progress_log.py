@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, JobStatus, Outcome, UserAction, Verdict
 from airflow_sentinelhub.jobs.formatting import format_time, in_units, in_words
-from airflow_sentinelhub.jobs.json_record import StoredRecord
+from airflow_sentinelhub.jobs.json_record import JsonRecord
 from airflow_sentinelhub.jobs.plain_text import cut, encodable
 
 PROGRESS_STEP = 5.0
@@ -26,13 +26,13 @@ QUIET_AT_MOST = 600.0
 LONGEST_LOG_LINE = 4000
 """Characters of a line in a task log at most."""
 
-Say = Callable[[int, str], None]
+LogLine = Callable[[int, str], None]
 """Writes a line: its level (as in :mod:`logging`) and its text."""
 
 log = logging.getLogger(__name__)
 
 
-def harmless(say: Say) -> Say:
+def harmless(say: LogLine) -> LogLine:
     """Return what writes lines that every log can take, and never raises: a log that fails ends no wait."""
 
     def say_harmlessly(level: int, text: str) -> None:
@@ -45,7 +45,7 @@ def harmless(say: Say) -> Say:
 
 
 @dataclass(frozen=True, slots=True)
-class Told(StoredRecord):
+class LogState(JsonRecord):
     """
     What the log already says; times are seconds since 1970.
 
@@ -67,7 +67,7 @@ class Told(StoredRecord):
     trouble_at: float = 0.0
 
 
-class Story:
+class ProgressLog:
     """
     Tells one wait.
 
@@ -77,11 +77,11 @@ class Story:
     :param told: what an earlier part of the same wait already said.
     """
 
-    def __init__(self, api: BatchApi, job_id: str, say: Say, told: Told | None = None) -> None:
+    def __init__(self, api: BatchApi, job_id: str, say: LogLine, told: LogState | None = None) -> None:
         self._name = f"{api.display_name} job {job_id[:8]}"
         self._label = f"{api.display_name} job {job_id}: "
         self._say = harmless(say)
-        self.told = told or Told()
+        self.told = told or LogState()
 
     def job_seen(self, job: BatchJob, now: float) -> None:
         """
@@ -171,7 +171,7 @@ def verdict_line(verdict: Verdict, lasted: float | None = None) -> str:
     return f"{verdict.api.display_name} job {verdict.job_id}: {', '.join(said)}."
 
 
-def _state_line(job: BatchJob, told: Told, now: float) -> str:
+def _state_line(job: BatchJob, told: LogState, now: float) -> str:
     parts = [job.word or "no status"]
     if job.status is JobStatus.PROCESSING and job.completion_percentage is not None:
         parts[0] += f" {job.completion_percentage:.0f} %"
@@ -188,7 +188,7 @@ def _state_line(job: BatchJob, told: Told, now: float) -> str:
     return ", ".join(parts)
 
 
-def _pace(job: BatchJob, told: Told, now: float) -> tuple[float | None, float | None]:
+def _pace(job: BatchJob, told: LogState, now: float) -> tuple[float | None, float | None]:
     """Percent a second, and seconds left at that rate."""
     if told.progress_from is None or job.completion_percentage is None:
         return None, None

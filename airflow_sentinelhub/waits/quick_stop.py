@@ -13,12 +13,12 @@ from airflow_sentinelhub.exceptions import (
     SentinelHubError,
     ServiceUnavailable,
 )
-from airflow_sentinelhub.jobs import Action, Already, BatchJob, MissingJob, plan
+from airflow_sentinelhub.jobs import Action, BatchJob, MissingJob, NothingToDo, plan
 from airflow_sentinelhub.jobs import action_messages as words
 from airflow_sentinelhub.waits.fetch import JobReader, look_at
 
 
-class JobStopper(JobReader, Protocol):
+class StopClient(JobReader, Protocol):
     """A client that stops jobs, too."""
 
     def stop(self, job_id: str, *, budget: float | None = None) -> None:
@@ -26,7 +26,7 @@ class JobStopper(JobReader, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class StopResult:
     """
     What came of a stop.
 
@@ -45,7 +45,7 @@ class Ending:
     accepted: bool = False
 
 
-def end_job(client: JobStopper, job_id: str, budget: float, now: float) -> Ending:
+def end_job(client: StopClient, job_id: str, budget: float, now: float) -> StopResult:
     """
     Ask the service to stop a job, and look at it only if it refuses: there may be no time for more.
 
@@ -61,18 +61,18 @@ def end_job(client: JobStopper, job_id: str, budget: float, now: float) -> Endin
     except (BadRequest, Conflict, NotFound) as refusal:
         look = look_at(client, job_id, budget=budget)
         if isinstance(look, MissingJob):
-            return Ending(logging.INFO, f"{label} is gone, so there is nothing to stop.", missing=True)
+            return StopResult(logging.INFO, f"{label} is gone, so there is nothing to stop.", missing=True)
         if not isinstance(look, BatchJob):
-            return Ending(logging.ERROR, _not_stopped(label, f"{refusal} {look}"))
+            return StopResult(logging.ERROR, _not_stopped(label, f"{refusal} {look}"))
         step = plan(Action.STOP, look, now)
-        if isinstance(step, Already):
-            return Ending(logging.INFO, step.message, accepted=not look.is_over)
-        return Ending(logging.ERROR, _not_stopped(label, f"{refusal} {words.now_is(look)}"), again=True)
+        if isinstance(step, NothingToDo):
+            return StopResult(logging.INFO, step.message, accepted=not look.is_over)
+        return StopResult(logging.ERROR, _not_stopped(label, f"{refusal} {words.now_is(look)}"), again=True)
     except SentinelHubError as error:
         again = isinstance(error, ServiceUnavailable)
-        return Ending(logging.ERROR, _not_stopped(label, str(error)), again)
+        return StopResult(logging.ERROR, _not_stopped(label, str(error)), again)
     line = f"{label} was asked to stop. What is done or in flight is charged."
-    return Ending(logging.WARNING, line, accepted=True)
+    return StopResult(logging.WARNING, line, accepted=True)
 
 
 def _not_stopped(label: str, reason: str) -> str:

@@ -13,20 +13,20 @@ from airflow_sentinelhub.jobs import (
     BatchApi,
     BatchJob,
     Deadlines,
-    Goal,
     JobStatus,
-    Memory,
     MissingJob,
     Outcome,
-    Policy,
     Verdict,
+    WaitGoal,
+    WaitPolicy,
+    WaitState,
     assess,
     assess_trouble,
     pause_after,
 )
 from airflow_sentinelhub.jobs.redaction import REDACT
-from airflow_sentinelhub.waits.observation import Look, NextLook
-from airflow_sentinelhub.waits.progress_log import Say, Story, Told
+from airflow_sentinelhub.waits.observation import PollRequest, PollResult
+from airflow_sentinelhub.waits.progress_log import LogLine, LogState, ProgressLog
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ _NOT_OF_THE_JOB = (Outcome.INVALID_CREDENTIALS, Outcome.INVALID_CONNECTION)
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class WaitSpec:
     """
     What is waited for, and on which terms.
 
@@ -50,8 +50,8 @@ class Terms:
 
     api: BatchApi
     job_id: str
-    goal: Goal
-    policy: Policy
+    goal: WaitGoal
+    policy: WaitPolicy
     deadlines: Deadlines
 
 
@@ -70,16 +70,16 @@ class Wait:
 
     def __init__(
         self,
-        terms: Terms,
-        say: Say,
+        terms: WaitSpec,
+        say: LogLine,
         stored: object = None,
         jitter: Callable[[], float] = random.random,
-        story: Story | None = None,
+        story: ProgressLog | None = None,
     ) -> None:
         stored = stored if isinstance(stored, dict) else {}
         self.terms = terms
-        self._memory = Memory.from_json(stored.get("memory"))
-        self._story = story or Story(terms.api, terms.job_id, say, Told.from_json(stored.get("told")))
+        self._memory = WaitState.from_json(stored.get("memory"))
+        self._story = story or ProgressLog(terms.api, terms.job_id, say, LogState.from_json(stored.get("told")))
         self._jitter = jitter
         self._job: BatchJob | None = None
         self._pause = 0.0
@@ -108,12 +108,12 @@ class Wait:
         """
         return (
             self.terms.api.facts.light_status
-            and self.terms.goal is Goal.COMPLETION
+            and self.terms.goal is WaitGoal.COMPLETION
             and self._job is not None
             and self._job.status in (JobStatus.ANALYSING, JobStatus.PROCESSING)
         )
 
-    def see(self, look: Look, now: float) -> Verdict:
+    def see(self, look: PollResult, now: float) -> Verdict:
         """
         Take a look into account.
 
@@ -149,7 +149,7 @@ class Wait:
         """
         return max(_SHORTEST_PAUSE, min(self._pause, self.terms.deadlines.first - now))
 
-    def next_look(self, now: float) -> NextLook:
+    def next_look(self, now: float) -> PollRequest:
         """
         Say when the next look is due, and which one it has to be.
 
@@ -157,7 +157,7 @@ class Wait:
         """
         confirms = self.awaits_confirmation
         last = self._pause > self.terms.deadlines.first - now
-        return NextLook(
+        return PollRequest(
             after=self.pause(now),
             # A confirmation counts only an interval later, and the deadline has passed only when it has.
             exact=confirms or last,
@@ -167,7 +167,7 @@ class Wait:
             latest=max(_SHORTEST_PAUSE, self.terms.deadlines.first - now),
         )
 
-    def _judged(self, look: Look, now: float) -> Verdict:
+    def _judged(self, look: PollResult, now: float) -> Verdict:
         """Judge a look. What cannot be judged counts as an answer that cannot be read."""
         if not isinstance(look, SentinelHubError):
             try:

@@ -11,7 +11,7 @@ from client_scripted_service import AUTH_URL, BASE_URL, Clock, MakeClient, Servi
 
 from airflow_sentinelhub.client.batch import BatchClient
 from airflow_sentinelhub.client.config import ClientConfig
-from airflow_sentinelhub.client.rate_limiter import Gate
+from airflow_sentinelhub.client.rate_limiter import RateLimiter
 from airflow_sentinelhub.client.token_cache import TokenCache
 from airflow_sentinelhub.jobs.api import BatchApi
 
@@ -38,13 +38,13 @@ def tokens() -> TokenCache:
 
 
 @pytest.fixture
-def gate() -> Gate:
-    return Gate()
+def gate() -> RateLimiter:
+    return RateLimiter()
 
 
 @pytest.fixture
 def make_client(
-    config: ClientConfig, clock: Clock, tokens: TokenCache, gate: Gate
+    config: ClientConfig, clock: Clock, tokens: TokenCache, gate: RateLimiter
 ) -> Iterator[Callable[..., BatchClient]]:
     """Clients of one process: they share tokens, gate and clock."""
     made: list[BatchClient] = []

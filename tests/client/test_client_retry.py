@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_sentinelhub.client.retry import Patience, retry_after
+from airflow_sentinelhub.client.retry import RetryBudget, retry_after
 from airflow_sentinelhub.exceptions import RateLimited, ServiceUnavailable
 
 NOW = 1_800_000_000.0  # Fri, 15 Jan 2027 08:00:00 GMT
@@ -74,7 +74,7 @@ def test_whatever_the_headers_say_the_pause_is_bounded(retry: str, date: str) ->
 
 def pauses(budget: float, failure: ServiceUnavailable, random: float = 1.0) -> list[float]:
     now = 0.0
-    patience = Patience(budget, clock=lambda: now, random=lambda: random)
+    patience = RetryBudget(budget, clock=lambda: now, random=lambda: random)
     taken: list[float] = []
     while (pause := patience.pause(failure)) is not None:
         taken.append(pause)

@@ -12,7 +12,7 @@ from client_scripted_service import Clock, MakeClient, Reply, Service, reply
 
 from airflow_sentinelhub.client.batch import BatchClient
 from airflow_sentinelhub.client.config import ClientConfig
-from airflow_sentinelhub.client.rate_limiter import Gate
+from airflow_sentinelhub.client.rate_limiter import RateLimiter
 from airflow_sentinelhub.exceptions import (
     BadRequest,
     Conflict,
@@ -135,7 +135,7 @@ def test_429_beyond_the_budget_is_raised_at_once(client: BatchClient, service: S
     assert clock.slept == []
 
 
-def test_429_without_a_time(client: BatchClient, service: Service, clock: Clock, gate: Gate) -> None:
+def test_429_without_a_time(client: BatchClient, service: Service, clock: Clock, gate: RateLimiter) -> None:
     service.script = [reply(status=429), reply(status=429), reply(JOB)]
     assert client.get("1") == JOB
     assert clock.slept == [1, 2]
@@ -349,7 +349,7 @@ def test_a_limit_of_the_connection_is_kept_to_within_the_budget(
 
 
 def test_a_closed_client_limits_nobody_any_more(
-    make_client: MakeClient, config: ClientConfig, service: Service, gate: Gate
+    make_client: MakeClient, config: ClientConfig, service: Service, gate: RateLimiter
 ) -> None:
     client = make_client(config=replace(config, requests_per_minute=1))
     client.close()

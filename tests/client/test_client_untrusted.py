@@ -10,24 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_sentinelhub.client import api_request
-from airflow_sentinelhub.client.api_request import Expects, Unusable, decode
+from airflow_sentinelhub.client.api_request import InvalidBody, ResponseKind, decode
 from airflow_sentinelhub.client.batch import BatchClient
 from airflow_sentinelhub.client.config import ClientConfig
-from airflow_sentinelhub.client.http_response import Answer
+from airflow_sentinelhub.client.http_response import HttpResponse
 from airflow_sentinelhub.client.response_body import LARGEST_ANSWER
 from airflow_sentinelhub.exceptions import InvalidCredentials
 from airflow_sentinelhub.jobs import BatchApi, BatchJob
 from tests.jobs.anything import all_encoders_take
 
 
-def decoded(body: bytes, expects: Expects = Expects.OBJECT) -> Any:
-    return decode(Answer(200, {}, body, "https://sh.example"), expects)
+def decoded(body: bytes, expects: ResponseKind = ResponseKind.OBJECT) -> Any:
+    return decode(HttpResponse(200, {}, body, "https://sh.example"), expects)
 
 
-@given(st.binary(), st.sampled_from(Expects))
-def test_any_body_is_read_or_unusable(body: bytes, expects: Expects) -> None:
+@given(st.binary(), st.sampled_from(ResponseKind))
+def test_any_body_is_read_or_unusable(body: bytes, expects: ResponseKind) -> None:
     found = decoded(body, expects)
-    if not isinstance(found, Unusable):
+    if not isinstance(found, InvalidBody):
         all_encoders_take(found)
 
 
@@ -45,7 +45,9 @@ def test_any_body_is_read_or_unusable(body: bytes, expects: Expects) -> None:
     ],
 )
 def test_one_odd_job_does_not_hide_the_others(odd: bytes) -> None:
-    page = decoded(b'{"data": [{"id": "1"}, %b, {"id": "3"}], "links": {"nextToken": "7"}}' % odd, Expects.PAGE)
+    page = decoded(
+        b'{"data": [{"id": "1"}, %b, {"id": "3"}], "links": {"nextToken": "7"}}' % odd, ResponseKind.PAGE
+    )
     assert [job["id"] for job in page["data"]] == ["1", "2", "3"]
     assert page["data"][::2] == [{"id": "1"}, {"id": "3"}]
     assert page["links"] == {"nextToken": "7"}
@@ -114,7 +116,7 @@ def test_an_answer_of_more_values_than_any_real_one_is_not_decoded(
 ) -> None:
     monkeypatch.setattr(api_request, "parse_json", lambda body: pytest.fail("it was decoded"))
     found = decoded(b'{"data": [' + b",".join([value] * (api_request.MOST_MARKS + 1)) + b"]}")
-    assert isinstance(found, Unusable)
+    assert isinstance(found, InvalidBody)
     assert found.unreadable
 
 

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from airflow_sentinelhub.client.error_body import ServiceWords, read_words
-from airflow_sentinelhub.client.http_response import Answer
+from airflow_sentinelhub.client.error_body import ErrorBody, read_words
+from airflow_sentinelhub.client.http_response import HttpResponse
 from airflow_sentinelhub.jobs.redaction import Redactor
 from tests.harness.cost import growth
 
 SECRET = 'p&ss/w"ö rd$'
 
 
-def words(body: Any, scrub: Redactor | None = None) -> ServiceWords:
+def words(body: Any, scrub: Redactor | None = None) -> ErrorBody:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return read_words(Answer(400, {}, raw, "https://sh.example"), scrub or Redactor(SECRET))
+    return read_words(HttpResponse(400, {}, raw, "https://sh.example"), scrub or Redactor(SECRET))
 
 
 @pytest.mark.parametrize(
@@ -48,19 +48,19 @@ def words(body: Any, scrub: Redactor | None = None) -> ServiceWords:
     ],
 )
 def test_forms(body: Any, message: str | None, code: str | None) -> None:
-    assert words(body) == ServiceWords(message, code)
+    assert words(body) == ErrorBody(message, code)
 
 
 @pytest.mark.parametrize(
     ("said", "text"),
     [
-        (ServiceWords("No.", "C"), 'C: "No."'),
-        (ServiceWords("No."), '"No."'),
-        (ServiceWords(code="C"), "C"),
-        (ServiceWords(), ""),
+        (ErrorBody("No.", "C"), 'C: "No."'),
+        (ErrorBody("No."), '"No."'),
+        (ErrorBody(code="C"), "C"),
+        (ErrorBody(), ""),
     ],
 )
-def test_as_text(said: ServiceWords, text: str) -> None:
+def test_as_text(said: ErrorBody, text: str) -> None:
     assert str(said) == text
 
 

@@ -12,7 +12,7 @@ import pytest
 from airflow_sentinelhub.jobs import BatchApi, ListedJob, read_filter
 from airflow_sentinelhub.jobs.completion import ENDS, LINGERS
 from airflow_sentinelhub.jobs.completion_cursor import LATE, MOST_OPEN
-from airflow_sentinelhub.jobs.creation_tag import Tag
+from airflow_sentinelhub.jobs.creation_tag import CreationTag
 from airflow_sentinelhub.jobs.intervals import SHORTEST_INTERVAL
 from airflow_sentinelhub.triggers.event import APART, SentinelHubBatchEventTrigger
 from airflow_sentinelhub.waits.completion_watch import RESTING_INTERVAL
@@ -82,7 +82,7 @@ def test_its_numbers():
 
 def test_jobs_of_a_dag_are_found_by_their_tag():
     [description] = re.findall(r'`description="(\[airflow[^"]+)"`', PAGE)
-    tag = str(Tag("ndvi", "manual__1", "create", -1, "abc", "123"))
+    tag = str(CreationTag("ndvi", "manual__1", "create", -1, "abc", "123"))
     payload = {"id": "a", "status": "DONE", "request": {"description": f"my job {tag}"}}
     job = ListedJob.from_payload(BatchApi.PROCESS, payload)
     assert read_filter(BatchApi.PROCESS, description=description).matches(job)

@@ -11,11 +11,11 @@ from airflow.sdk import DAG
 from airflow_sentinelhub import exceptions
 from airflow_sentinelhub.jobs import (
     Action,
-    Already,
     BatchApi,
     BatchJob,
-    Do,
-    Impossible,
+    CallService,
+    NotAllowed,
+    NothingToDo,
     WaitUntil,
     creation_record,
     plan,
@@ -52,13 +52,13 @@ TABLE = CELLS[2 : 2 + len(ROWS)]
 
 def shown(step):
     match step:
-        case Do():
+        case CallService():
             return "**cancel**" if step.call == "stop" and "cancel it" in step.message else f"**{step.call}**"
-        case Already():
+        case NothingToDo():
             return "nothing to stop" if "nothing to stop" in step.message else "is so already"
         case WaitUntil():
             return "waits"
-        case Impossible():
+        case NotAllowed():
             return f"`{step.kind.__name__}`"
 
 

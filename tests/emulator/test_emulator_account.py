@@ -10,9 +10,9 @@ import requests
 
 from airflow_sentinelhub.emulator import Emulator
 from airflow_sentinelhub.emulator.rate_limit import RateLimit
-from airflow_sentinelhub.emulator.refusals import ServiceError
+from airflow_sentinelhub.emulator.refusals import HttpRefusal
 from airflow_sentinelhub.emulator.sample_requests import sample_request
-from airflow_sentinelhub.emulator.scenario import Fate
+from airflow_sentinelhub.emulator.scenario import Scenario
 from airflow_sentinelhub.emulator.service import Service
 from airflow_sentinelhub.jobs import BatchApi
 
@@ -21,7 +21,7 @@ NEWER_APIS = [PROCESS, STATISTICAL]
 
 
 def add(service: Service, api: BatchApi = PROCESS, status: str | None = "PROCESSING", **fate: Any) -> str:
-    return service.add(api, Fate.parse(fate), status=status)
+    return service.add(api, Scenario.parse(fate), status=status)
 
 
 def state(service: Service, job: str) -> tuple[str, str | None, float]:
@@ -55,7 +55,7 @@ def test_who_is_short_of_units_cannot_begin_anything_but_can_stop(
     if refused is None or action == "stop":
         ASKING[action](service, api)
     else:
-        with pytest.raises(ServiceError, match="too few processing units: at least 1000") as refusal:
+        with pytest.raises(HttpRefusal, match="too few processing units: at least 1000") as refusal:
             ASKING[action](service, api)
         assert refusal.value.status == refused
 
@@ -108,7 +108,7 @@ def test_it_goes_on_with_more_units_after_an_hour(service: Service, api: BatchAp
     service.clock.advance(700)
     assert state(service, job)[1] == "OUT_OF_PU"
     service.clock.advance(3600)
-    with pytest.raises(ServiceError, match="processing units"):
+    with pytest.raises(HttpRefusal, match="processing units"):
         service.act(api, job, "start")
     service.configure({"processing_units": 5000})
     service.act(api, job, "start")
@@ -121,7 +121,7 @@ def test_the_restart_is_refused_for_an_hour(service: Service) -> None:
     job = add(service)
     service.clock.advance(600)
     service.configure({"processing_units": 5000})
-    with pytest.raises(ServiceError, match="60 minutes ago"):
+    with pytest.raises(HttpRefusal, match="60 minutes ago"):
         service.act(PROCESS, job, "start")
 
 
@@ -134,7 +134,7 @@ def test_the_restart_is_refused_for_an_hour(service: Service) -> None:
 )
 def test_what_does_not_depend_on_the_units(service: Service, api: BatchApi, given: dict[str, Any]) -> None:
     service.configure({"processing_units": 1001})
-    service.add(api, Fate.parse(given.pop("fate", None)), **given)
+    service.add(api, Scenario.parse(given.pop("fate", None)), **given)
     service.clock.advance(300)
     [shown] = service.raw(*service.jobs.all())
     assert (shown["status"], service.settings.processing_units) == ("PROCESSING", 1001)

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_sentinelhub.emulator import CLIENT_ID, CLIENT_SECRET, Control, Emulator
 from airflow_sentinelhub.emulator.faults import ErrorShape, Fault, FaultKind
-from airflow_sentinelhub.emulator.scenario import Fate
+from airflow_sentinelhub.emulator.scenario import Scenario
 from airflow_sentinelhub.emulator.settings import Settings
 from airflow_sentinelhub.emulator.timeline import _OWN_KEYS
 
@@ -45,7 +45,7 @@ def table(chapter: str) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize(("chapter", "kind"), [("Settings", Settings), ("Fates", Fate)])
+@pytest.mark.parametrize(("chapter", "kind"), [("Settings", Settings), ("Fates", Scenario)])
 def test_every_field_is_in_the_table_with_its_default(chapter: str, kind: Any) -> None:
     documented = table(chapter)
     assert sorted(documented) == sorted(names(kind))
@@ -103,7 +103,7 @@ def test_the_examples_of_fates_are_fates() -> None:
     examples = re.findall(r"^\| .* \| `(\{.*\})` \|$", CHAPTERS["Fates"], re.MULTILINE)
     assert len(examples) >= 10
     for example in examples:
-        assert Fate.parse(json.loads(example)) != Fate()
+        assert Scenario.parse(json.loads(example)) != Scenario()
 
 
 @pytest.mark.parametrize("example", re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL))

@@ -8,9 +8,9 @@ import pytest
 import requests
 
 from airflow_sentinelhub.emulator import Emulator
-from airflow_sentinelhub.emulator.refusals import ServiceError
+from airflow_sentinelhub.emulator.refusals import HttpRefusal
 from airflow_sentinelhub.emulator.sample_requests import sample_request
-from airflow_sentinelhub.emulator.scenario import Fate
+from airflow_sentinelhub.emulator.scenario import Scenario
 from airflow_sentinelhub.emulator.service import Service
 from airflow_sentinelhub.jobs import BatchApi
 
@@ -43,7 +43,7 @@ def test_a_new_job_is_listed_later(lagging: Service, api: BatchApi) -> None:
 
 @pytest.mark.parametrize("api", EVERY_API)
 def test_a_list_shows_the_states_of_a_minute_ago(lagging: Service, api: BatchApi) -> None:
-    job = lagging.add(api, Fate(), age=3600)
+    job = lagging.add(api, Scenario(), age=3600)
     seen = []
     for _ in range(5):
         seen.append((single(lagging, job, api)["status"], *listed(lagging, api)))
@@ -75,7 +75,7 @@ DONE_TO_IT = {
     ),
     "another fate": (
         {"status": "DONE"},
-        lambda service, job: service.jobs[job].meet(Fate.parse(None, [{"status": "NEW"}]), service.now()),
+        lambda service, job: service.jobs[job].meet(Scenario.parse(None, [{"status": "NEW"}]), service.now()),
         ("status", "DONE", "NEW"),
     ),
 }
@@ -84,7 +84,7 @@ DONE_TO_IT = {
 @pytest.mark.parametrize("deed", DONE_TO_IT)
 def test_what_is_done_to_a_job_is_listed_later(lagging: Service, deed: str) -> None:
     given, do, (field, before, after) = DONE_TO_IT[deed]
-    job = lagging.add(BatchApi.PROCESS, Fate(), age=100, **given)
+    job = lagging.add(BatchApi.PROCESS, Scenario(), age=100, **given)
     lagging.clock.advance(100)
     do(lagging, job)
     for seconds, expected in [(0, before), (59, before), (1, after)]:
@@ -97,7 +97,7 @@ def test_what_is_done_to_a_job_is_listed_later(lagging: Service, deed: str) -> N
 
 def test_running_out_of_units_is_listed_later(lagging: Service) -> None:
     lagging.configure({"processing_units": 1100})
-    lagging.add(BatchApi.PROCESS, Fate(), status="PROCESSING", age=1000)
+    lagging.add(BatchApi.PROCESS, Scenario(), status="PROCESSING", age=1000)
     # It stops after 246 s.
     for seconds, expected in [(270, "PROCESSING"), (30, "PROCESSING"), (10, "STOPPED")]:
         lagging.clock.advance(seconds)
@@ -105,14 +105,14 @@ def test_running_out_of_units_is_listed_later(lagging: Service) -> None:
 
 
 def test_a_job_that_is_gone_is_listed_for_a_while(lagging: Service) -> None:
-    removed = lagging.add(BatchApi.PROCESS, Fate(), status="DONE", age=100)
+    removed = lagging.add(BatchApi.PROCESS, Scenario(), status="DONE", age=100)
     expired = lagging.add(
-        BatchApi.PROCESS, Fate.parse(None, [{"status": "DONE", "seconds": 5}, {"gone": True}]), age=99
+        BatchApi.PROCESS, Scenario.parse(None, [{"status": "DONE", "seconds": 5}, {"gone": True}]), age=99
     )
     lagging.clock.advance(5)
     lagging.remove(removed)
     for job in (removed, expired):
-        with pytest.raises(ServiceError, match="404"):
+        with pytest.raises(HttpRefusal, match="404"):
             single(lagging, job)
     for seconds, expected in [(0, [removed, expired]), (59, [removed, expired]), (1, [])]:
         lagging.clock.advance(seconds)
@@ -120,7 +120,7 @@ def test_a_job_that_is_gone_is_listed_for_a_while(lagging: Service) -> None:
 
 
 def test_without_a_lag_a_list_says_what_the_jobs_say(service: Service) -> None:
-    job = service.add(BatchApi.PROCESS, Fate(), status="PROCESSING")
+    job = service.add(BatchApi.PROCESS, Scenario(), status="PROCESSING")
     for action in ("stop", None, "start"):
         if action:
             service.act(BatchApi.PROCESS, job, action)

@@ -14,10 +14,10 @@ import pytest
 import requests
 
 from airflow_sentinelhub.emulator import Emulator, EmulatorControl, ServiceClock, limits
-from airflow_sentinelhub.emulator.emulated_job import Job
+from airflow_sentinelhub.emulator.emulated_job import EmulatedJob
 from airflow_sentinelhub.emulator.object_store import Folder
 from airflow_sentinelhub.emulator.sample_requests import sample_request
-from airflow_sentinelhub.emulator.scenario import Fate
+from airflow_sentinelhub.emulator.scenario import Scenario
 from airflow_sentinelhub.emulator.service import Service
 from airflow_sentinelhub.jobs import BatchApi
 from tests.harness.answer_recorder import Recorder
@@ -433,12 +433,12 @@ def test_an_unforeseen_exception_harms_one_job_and_is_logged(
 ) -> None:
     emulator.configure(processing_units=5000)
     healthy, ill = emulator.add_job(api), emulator.add_job(api)
-    sound = getattr(Job, part)
+    sound = getattr(EmulatedJob, part)
 
-    def look(job: Job, *arguments: Any) -> Any:
+    def look(job: EmulatedJob, *arguments: Any) -> Any:
         return broken() if job.id == ill else sound(job, *arguments)
 
-    monkeypatch.setattr(Job, part, look)
+    monkeypatch.setattr(EmulatedJob, part, look)
     listed = user.get(emulator.url + api.path(), timeout=60)
     assert [each["id"] for each in listed.json()["data"]] == [healthy]
     assert ill in caplog.text
@@ -493,7 +493,7 @@ def test_files_that_cannot_be_written_are_logged_and_harm_no_answer(
     (tmp_path / "taken").touch()
     where = {"s3": {"url": f"file://{tmp_path}/taken/" + "x" * 300}}
     request = {"output": {"delivery": where} if api is BatchApi.PROCESS else where}
-    job = service.add(api, Fate(), status="DONE", request=request)
+    job = service.add(api, Scenario(), status="DONE", request=request)
     assert service.get(api, job)["status"] == "DONE"
     assert [shown["status"] for shown in service.raw(*service.jobs.all())] == ["DONE"]
     assert "could not be written" in caplog.text

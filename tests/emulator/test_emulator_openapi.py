@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from airflow_sentinelhub.emulator import Emulator
-from airflow_sentinelhub.emulator.response_recorder import Answer, observe
+from airflow_sentinelhub.emulator.response_recorder import RecordedResponse, observe
 from airflow_sentinelhub.emulator.sample_requests import sample_request
 from airflow_sentinelhub.jobs import BatchApi
 from tests.harness.answer_recorder import Recorder, checks
@@ -31,17 +31,17 @@ def check(request: pytest.FixtureRequest) -> OpenApiCheck:
 
 
 @pytest.fixture
-def sent() -> Iterator[list[Answer]]:
+def sent() -> Iterator[list[RecordedResponse]]:
     """What the emulator sends during a test."""
-    answers: list[Answer] = []
+    answers: list[RecordedResponse] = []
     with observe(answers.append):
         yield answers
 
 
-def answer(path: str, body: Any, status: int = 200, method: str = "GET", **more: Any) -> Answer:
+def answer(path: str, body: Any, status: int = 200, method: str = "GET", **more: Any) -> RecordedResponse:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     given: dict[str, Any] = {"headers": JSON if raw else {}, "scripted": False, "scripted_fields": frozenset()}
-    return Answer(method=method, path=path, status=status, body=raw, **(given | more))
+    return RecordedResponse(method=method, path=path, status=status, body=raw, **(given | more))
 
 
 def error(status: int = 404, code: str = "COMMON_NOT_FOUND") -> dict[str, Any]:
@@ -49,7 +49,7 @@ def error(status: int = 404, code: str = "COMMON_NOT_FOUND") -> dict[str, Any]:
 
 
 JOB = "/6aa8765a-0000-4000-8000-000000000000"
-GOOD: list[Answer] = [
+GOOD: list[RecordedResponse] = [
     answer(PROCESS + JOB, {"status": "DONE", "costPU": 1.5}),
     answer("/api/v2/batch/process" + JOB, {"status": "DONE"}),
     answer(STATISTICAL + JOB, {"status": "STOPPED", "stoppedStatusReason": "UNHEALTHY"}),
@@ -66,7 +66,7 @@ GOOD: list[Answer] = [
     answer(STATISTICAL + JOB + "/stop", error(400), 400, "POST"),
     answer("/nowhere", error(), 404),
 ]
-WRONG: list[tuple[Answer, str]] = [
+WRONG: list[tuple[RecordedResponse, str]] = [
     (answer(PROCESS + JOB, {"status": "PARTIAL"}), "'PARTIAL' is not one of"),
     (answer("/api/v2/batch/process" + JOB, {"status": "PARTIAL"}), "'PARTIAL' is not one of"),
     (answer(PROCESS + JOB, {"costPu": 1}), "'costPu' was unexpected"),
@@ -100,12 +100,14 @@ WRONG: list[tuple[Answer, str]] = [
 
 
 @pytest.mark.parametrize("good", GOOD, ids=lambda each: f"{each.method} {each.path} {each.status}")
-def test_what_the_reference_describes_passes(check: OpenApiCheck, good: Answer) -> None:
+def test_what_the_reference_describes_passes(check: OpenApiCheck, good: RecordedResponse) -> None:
     assert check.violations(good) == []
 
 
 @pytest.mark.parametrize(("wrong", "complaint"), WRONG, ids=[complaint for _, complaint in WRONG])
-def test_what_it_does_not_describe_is_noticed(check: OpenApiCheck, wrong: Answer, complaint: str) -> None:
+def test_what_it_does_not_describe_is_noticed(
+    check: OpenApiCheck, wrong: RecordedResponse, complaint: str
+) -> None:
     found = check.violations(wrong)
     assert found
     assert all(each.startswith(f"{wrong.method} {wrong.path} gave {wrong.status}: ") for each in found)
@@ -171,7 +173,7 @@ SCRIPTED: dict[str, tuple[Callable[[Emulator], object], set[str]]] = {
 
 @pytest.mark.parametrize("what", SCRIPTED)
 def test_the_emulator_says_which_fields_a_test_chose(
-    emulator: Emulator, user: requests.Session, sent: list[Answer], what: str
+    emulator: Emulator, user: requests.Session, sent: list[RecordedResponse], what: str
 ) -> None:
     script, expected = SCRIPTED[what]
     script(emulator)
@@ -196,7 +198,11 @@ def test_the_emulator_says_which_fields_a_test_chose(
     ],
 )
 def test_a_fault_is_scripted_unless_it_only_delays(
-    emulator: Emulator, user: requests.Session, sent: list[Answer], fault: dict[str, Any], scripted: list[bool]
+    emulator: Emulator,
+    user: requests.Session,
+    sent: list[RecordedResponse],
+    fault: dict[str, Any],
+    scripted: list[bool],
 ) -> None:
     emulator.fault(**fault)
     try:
@@ -207,7 +213,7 @@ def test_a_fault_is_scripted_unless_it_only_delays(
 
 
 def test_an_observer_sees_what_the_client_gets(
-    emulator: Emulator, user: requests.Session, sent: list[Answer]
+    emulator: Emulator, user: requests.Session, sent: list[RecordedResponse]
 ) -> None:
     got = user.post(emulator.url + PROCESS, json=sample_request(BatchApi.PROCESS), timeout=60)
     user.get(emulator.url + "/_emulator/jobs", timeout=60)
@@ -217,7 +223,7 @@ def test_an_observer_sees_what_the_client_gets(
 
 
 def test_an_update_of_a_scripted_request_is_scripted(
-    emulator: Emulator, user: requests.Session, sent: list[Answer]
+    emulator: Emulator, user: requests.Session, sent: list[RecordedResponse]
 ) -> None:
     job = emulator.add_job("process", status="CREATED", request={"a": 1})
     user.put(f"{emulator.url}{PROCESS}/{job}", json={"description": "new"}, timeout=60)

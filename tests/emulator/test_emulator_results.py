@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from airflow_sentinelhub.emulator import Emulator, Folder
-from airflow_sentinelhub.emulator.refusals import ServiceError
+from airflow_sentinelhub.emulator.refusals import HttpRefusal
 from airflow_sentinelhub.emulator.sample_requests import sample_request
-from airflow_sentinelhub.emulator.scenario import Fate
+from airflow_sentinelhub.emulator.scenario import Scenario
 from airflow_sentinelhub.emulator.service import Service
 from airflow_sentinelhub.emulator.service_clock import ServiceClock
 from airflow_sentinelhub.jobs import BatchApi
@@ -36,7 +36,7 @@ class Bucket(dict[str, bytes]):
     def add(self, api: BatchApi, url: str = "s3://b/x", status: str | None = "DONE", **fate: Any) -> str:
         where = {"s3": {"url": url}}
         output = {"delivery": where} if api is BatchApi.PROCESS else where
-        job = self.service.add(api, Fate.parse(fate), status=status, job_id=ID, request={"output": output})
+        job = self.service.add(api, Scenario.parse(fate), status=status, job_id=ID, request={"output": output})
         self.look(api)
         return job
 
@@ -182,15 +182,15 @@ def test_a_folder_is_never_left(tmp_path: Path, api: BatchApi, url: str) -> None
     service = Service(write=Folder(tmp_path))
     request, where = sample_request(api), {"s3": {"url": url.format(tmp_path)}}
     request["output"] = {"type": "raster", "delivery": where} if api is BatchApi.PROCESS else where
-    with pytest.raises(ServiceError, match="is outside of"):
+    with pytest.raises(HttpRefusal, match="is outside of"):
         service.create(api, request)
     with pytest.raises(ValueError, match="is outside of"):
-        service.add(api, Fate(), request=request)
+        service.add(api, Scenario(), request=request)
 
 
 def test_a_file_url_is_refused_unless_results_are_written(tmp_path: Path) -> None:
     request = sample_request(BatchApi.STATISTICAL) | {"output": {"s3": {"url": f"file://{tmp_path}/x"}}}
-    with pytest.raises(ServiceError, match="must begin with s3://"):
+    with pytest.raises(HttpRefusal, match="must begin with s3://"):
         Service().create(BatchApi.STATISTICAL, request)
     assert Service(write=Folder(tmp_path)).create(BatchApi.STATISTICAL, request)["id"]
 
@@ -215,7 +215,7 @@ def test_by_default_nothing_is_written(tmp_path: Path, monkeypatch: pytest.Monke
 )
 def test_a_fate_that_makes_no_sense(fate: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"tiles|texts"):
-        Fate.parse(fate)
+        Scenario.parse(fate)
 
 
 @pytest.mark.parametrize("api", BatchApi)

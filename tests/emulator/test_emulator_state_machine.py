@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_sentinelhub.emulator.refusals import ServiceError
+from airflow_sentinelhub.emulator.refusals import HttpRefusal
 from airflow_sentinelhub.emulator.sample_requests import sample_request
-from airflow_sentinelhub.emulator.scenario import Fate
+from airflow_sentinelhub.emulator.scenario import Scenario
 from airflow_sentinelhub.emulator.service import Service
 from airflow_sentinelhub.jobs import BatchApi
 
@@ -16,12 +16,12 @@ V1 = BatchApi.PROCESS_V1
 
 
 def created(service: Service, api: BatchApi, **fate: object) -> str:
-    service.next_fate(Fate.parse(fate), api)
+    service.next_fate(Scenario.parse(fate), api)
     return str(service.create(api, sample_request(api))["id"])
 
 
 def in_state(service: Service, api: BatchApi, status: str, **fate: object) -> str:
-    return service.add(api, Fate.parse(fate), status=status)
+    return service.add(api, Scenario.parse(fate), status=status)
 
 
 def status(service: Service, api: BatchApi, job_id: str) -> str:
@@ -111,7 +111,7 @@ def test_which_action_is_legal_in_which_state(
     if allowed:
         service.act(api, job, action)
     else:
-        with pytest.raises(ServiceError) as refusal:
+        with pytest.raises(HttpRefusal) as refusal:
             service.act(api, job, action)
         assert refusal.value.status == 400
         assert service.get(api, job) == before
@@ -122,13 +122,13 @@ def test_starting_or_analysing_twice_is_refused(service: Service, api: BatchApi)
     job = created(service, api)
     service.act(api, job, "start")
     for action in ("start", "analyse"):
-        with pytest.raises(ServiceError, match="400"):
+        with pytest.raises(HttpRefusal, match="400"):
             service.act(api, job, action)
 
 
 def test_the_text_of_a_refused_restart_is_the_one_that_was_seen(service: Service) -> None:
     job = in_state(service, V1, "DONE")
-    with pytest.raises(ServiceError, match="Only requests with status PARTIAL can be restarted"):
+    with pytest.raises(HttpRefusal, match="Only requests with status PARTIAL can be restarted"):
         service.act(V1, job, "restartpartial")
 
 
@@ -159,7 +159,7 @@ def test_a_stopped_job_keeps_what_it_has_and_resumes_there(service: Service, api
 def test_a_restart_is_refused_for_a_while(service: Service, api: BatchApi, reason: str, wait: int) -> None:
     job = in_state(service, api, "STOPPED", stopped_reason=reason)
     service.clock.advance(wait - 1)
-    with pytest.raises(ServiceError, match="minutes ago"):
+    with pytest.raises(HttpRefusal, match="minutes ago"):
         service.act(api, job, "start")
     service.clock.advance(1)
     service.act(api, job, "start")
@@ -240,7 +240,7 @@ def test_idle_statistical_jobs_vanish(service: Service, state: str, days: int) -
     service.clock.advance(days * 86_400 - 1)
     assert status(service, api, job) == state
     service.clock.advance(1)
-    with pytest.raises(ServiceError, match="404"):
+    with pytest.raises(HttpRefusal, match="404"):
         service.get(api, job)
     assert service.in_order(api, "created", False) == []
 
@@ -249,7 +249,7 @@ def test_idle_statistical_jobs_vanish(service: Service, state: str, days: int) -
 def test_a_new_job_can_be_unknown_for_a_moment(service: Service, api: BatchApi) -> None:
     service.settings.update({"not_found_seconds": 5})
     job = created(service, api)
-    with pytest.raises(ServiceError, match="404"):
+    with pytest.raises(HttpRefusal, match="404"):
         service.act(api, job, "start")
     service.clock.advance(5)
     service.act(api, job, "start")
@@ -266,7 +266,7 @@ def test_a_description_can_be_changed_unless_the_job_is_busy(
     if editable:
         assert service.describe(api, job, {"description": "new"})["description"] == "new"
     else:
-        with pytest.raises(ServiceError, match="409"):
+        with pytest.raises(HttpRefusal, match="409"):
             service.describe(api, job, {"description": "new"})
 
 
@@ -280,8 +280,8 @@ def test_v1_jobs_can_be_deleted_as_long_as_nothing_is_processed(
     job = in_state(service, V1, state)
     if deletable:
         service.delete(V1, job)
-        with pytest.raises(ServiceError, match="404"):
+        with pytest.raises(HttpRefusal, match="404"):
             service.get(V1, job)
     else:
-        with pytest.raises(ServiceError, match="409"):
+        with pytest.raises(HttpRefusal, match="409"):
             service.delete(V1, job)

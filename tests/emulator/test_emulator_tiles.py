@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_sentinelhub.emulator.scenario import Fate
+from airflow_sentinelhub.emulator.scenario import Scenario
 from airflow_sentinelhub.emulator.service import Service
 from airflow_sentinelhub.jobs import BatchApi, TileStatus
 
@@ -17,7 +17,7 @@ V1 = BatchApi.PROCESS_V1
 def add(
     service: Service, status: str | None = None, steps: list[dict[str, Any]] | None = None, **fate: object
 ) -> str:
-    return service.add(V1, Fate.parse(fate, steps), status=status)
+    return service.add(V1, Scenario.parse(fate, steps), status=status)
 
 
 def by_status(service: Service, job: str) -> dict[str, int]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from airflow_sentinelhub.emulator.response_recorder import Answer, observe
+from airflow_sentinelhub.emulator.response_recorder import RecordedResponse, observe
 from tests.harness.openapi_check import OpenApiCheck, own_check
 from tests.harness.openapi_official import is_at_hand, official_check
 
@@ -39,7 +39,7 @@ class Recorder:
         self._wrong: list[str] = []
         self.counts = Counter[str]()
 
-    def __call__(self, answer: Answer) -> None:
+    def __call__(self, answer: RecordedResponse) -> None:
         """Look at an answer, in the thread of the server that is about to send it."""
         described = False
         for name, check in self._checks.items():

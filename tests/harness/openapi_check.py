@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from airflow_sentinelhub.emulator.response_recorder import Answer
+from airflow_sentinelhub.emulator.response_recorder import RecordedResponse
 
 BASE = "urn:openapi"
 LEGACY = [
@@ -73,7 +73,7 @@ class OpenApiCheck:
         self._kind = _validator_that_remembers(requests)
         self._validators: dict[str, Any] = {}
 
-    def violations(self, answer: Answer) -> list[str] | None:
+    def violations(self, answer: RecordedResponse) -> list[str] | None:
         """What is wrong with an answer; ``None`` if the document has nothing to say of it."""
         if answer.scripted or NOT_DESCRIBED.match(answer.path):
             return None
@@ -89,7 +89,7 @@ class OpenApiCheck:
         found = [template for pattern, template in self._paths if pattern.fullmatch(path)]
         return min(found, key=lambda template: template.count("{"), default=path)
 
-    def _compare(self, answer: Answer, known: str, operation: dict[str, Any] | None) -> list[str]:
+    def _compare(self, answer: RecordedResponse, known: str, operation: dict[str, Any] | None) -> list[str]:
         if answer.status in (401, 403) and not answer.body:
             return []  # seen with a body, described without one
         for each in self._unmentioned:
@@ -108,7 +108,7 @@ class OpenApiCheck:
         schema = response["content"]["application/json"]["schema"]
         return self._validate(answer, f"{known} {answer.status}", schema)
 
-    def _validate(self, answer: Answer, name: str, schema: dict[str, Any]) -> list[str]:
+    def _validate(self, answer: RecordedResponse, name: str, schema: dict[str, Any]) -> list[str]:
         if answer.headers.get("content-type") != "application/json":
             return [f"content type {answer.headers.get('content-type')}"]
         try:

@@ -10,13 +10,13 @@ import pytest
 from airflow_sentinelhub import exceptions
 from airflow_sentinelhub.jobs import (
     Action,
-    ActionMemory,
-    Already,
+    ActionState,
     BatchApi,
     BatchJob,
-    Do,
-    Impossible,
+    CallService,
     JobStatus,
+    NotAllowed,
+    NothingToDo,
     WaitUntil,
     decide,
     plan,
@@ -56,13 +56,13 @@ def stopped(minutes, reason="USER_ACTION", action=None, asked=None, **fields):
 def outcome(step):
     """A step in the shorthand of the tables."""
     match step:
-        case Do():
+        case CallService():
             return step.call.value
-        case Already():
+        case NothingToDo():
             return "already"
         case WaitUntil():
             return round((step.until - NOW.timestamp()) / MINUTE, 1)
-        case Impossible():
+        case NotAllowed():
             return step.kind.__name__
 
 
@@ -154,7 +154,7 @@ def test_plan(action, api, state, expected):
     assert outcome(step) == expected
     assert JOB_ID in step.message
     assert state[0] in step.message
-    if isinstance(step, Impossible):
+    if isinstance(step, NotAllowed):
         error = step.exception(job(*state, api=api))
         assert (error.job_id, error.api, error.status) == (JOB_ID, api.value, state[0])
         assert isinstance(error, exceptions.BatchError)
@@ -264,7 +264,7 @@ REFUSED = exceptions.BadRequest("The service says no.")
 
 
 def test_a_lock_is_waited_out_once_even_if_its_time_stamp_moves_on():
-    step, memory = decide(Action.RESTART, stopped(10), at(0), ActionMemory())
+    step, memory = decide(Action.RESTART, stopped(10), at(0), ActionState())
     assert outcome(step) == pytest.approx(20 + M, abs=0.06)
     billed = stopped(-15, asked=10)
     early, memory = decide(Action.RESTART, billed, at(15), memory)
@@ -275,7 +275,7 @@ def test_a_lock_is_waited_out_once_even_if_its_time_stamp_moves_on():
 
 @pytest.mark.parametrize("later", [stopped(-15), stopped(-15, "OUT_OF_PU", asked=-14)])
 def test_a_job_that_is_stopped_again_during_the_wait_is_left(later):
-    _, memory = decide(Action.RESTART, stopped(10), at(0), ActionMemory())
+    _, memory = decide(Action.RESTART, stopped(10), at(0), ActionState())
     for minutes in (21, 120):  # within its new lock, and after that
         step, _ = decide(Action.RESTART, later, at(minutes), memory)
         assert outcome(step) == "BatchNotRestartable"
@@ -283,7 +283,7 @@ def test_a_job_that_is_stopped_again_during_the_wait_is_left(later):
 
 
 def test_a_lock_that_was_started_out_of_by_somebody_is_over():
-    _, memory = decide(Action.RESTART, stopped(10), at(0), ActionMemory())
+    _, memory = decide(Action.RESTART, stopped(10), at(0), ActionState())
     step, _ = decide(Action.RESTART, job("PROCESSING", "START"), at(21), memory)
     assert outcome(step) == "already"
 
@@ -299,11 +299,11 @@ def test_a_lock_that_was_started_out_of_by_somebody_is_over():
     ],
 )
 def test_a_refusal_is_waited_for_up_to_a_bound(action, before):
-    step, memory = decide(action, before, at(0), ActionMemory(), REFUSED)
+    step, memory = decide(action, before, at(0), ActionState(), REFUSED)
     assert step.until == at(0) + REFUSED_PAUSE[action]
     assert step.warn
     again, memory = decide(action, before, at(0.5), memory)
-    assert isinstance(again, Do), "after the pause it is asked again"
+    assert isinstance(again, CallService), "after the pause it is asked again"
     last = at(0) + REFUSED_AT_MOST[action]
     step, memory = decide(action, before, last - 1, memory, REFUSED)
     assert isinstance(step, WaitUntil)
@@ -315,12 +315,12 @@ def test_a_refusal_is_waited_for_up_to_a_bound(action, before):
 
 def test_a_refusal_after_which_the_job_shows_the_action_is_none():
     """The answer of the first attempt was lost."""
-    step, _ = decide(Action.START, job("CREATED", "START"), at(0), ActionMemory(), REFUSED)
+    step, _ = decide(Action.START, job("CREATED", "START"), at(0), ActionState(), REFUSED)
     assert outcome(step) == "already"
 
 
 def test_a_state_that_is_too_early_is_waited_for_an_hour_and_does_not_count_as_refused():
-    step, memory = decide(Action.START, job("ANALYSING", "ANALYSE"), at(0), ActionMemory())
+    step, memory = decide(Action.START, job("ANALYSING", "ANALYSE"), at(0), ActionState())
     assert outcome(step) == 1
     refused, _ = decide(Action.START, job("ANALYSIS_DONE", "ANALYSE"), at(50), memory, REFUSED)
     assert isinstance(refused, WaitUntil)
@@ -329,10 +329,10 @@ def test_a_state_that_is_too_early_is_waited_for_an_hour_and_does_not_count_as_r
 
 
 def test_the_memory_is_plain_json_and_survives_other_versions():
-    _, memory = decide(Action.RESTART, stopped(10), at(0), ActionMemory())
+    _, memory = decide(Action.RESTART, stopped(10), at(0), ActionState())
     stored = json.loads(json.dumps(memory.to_json()))
-    assert ActionMemory.from_json(stored) == memory
-    assert ActionMemory.from_json({"seen": True, "of_the_future": 1}) == ActionMemory(seen=True)
+    assert ActionState.from_json(stored) == memory
+    assert ActionState.from_json({"seen": True, "of_the_future": 1}) == ActionState(seen=True)
 
 
 def test_messages_say_what_happens_next():

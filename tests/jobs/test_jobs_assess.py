@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_sentinelhub.jobs import BatchApi, BatchJob, Goal, Memory, MissingJob, Outcome, Policy, assess
+from airflow_sentinelhub.jobs import (
+    BatchApi,
+    BatchJob,
+    MissingJob,
+    Outcome,
+    WaitGoal,
+    WaitPolicy,
+    WaitState,
+    assess,
+)
 
 JOB_ID = "6aa8765a-0000-4000-8000-000000000000"
 V1, V2, STAT = BatchApi.PROCESS_V1, BatchApi.PROCESS, BatchApi.STATISTICAL
 EVERY = (V1, V2, STAT)
-ANALYSIS, COMPLETION = Goal.ANALYSIS, Goal.COMPLETION
+ANALYSIS, COMPLETION = WaitGoal.ANALYSIS, WaitGoal.COMPLETION
 BOTH = (ANALYSIS, COMPLETION)
 INTERVAL = 120
 GONE = None
@@ -29,12 +38,12 @@ OLD = job("PROCESSING", created="1970-01-01T00:00:00Z")
 
 def judge(api, goal, looks, **policy):
     """Outcomes and verdicts of looks, each ``(seconds since the first, payload or 404)``."""
-    policy = Policy(**{"poll_interval": INTERVAL, "analysis_poll_interval": 10, **policy})
-    memory, verdicts = Memory(), []
+    policy = WaitPolicy(**{"poll_interval": INTERVAL, "analysis_poll_interval": 10, **policy})
+    memory, verdicts = WaitState(), []
     for at, payload in looks:
         seen = MissingJob(api, JOB_ID) if payload is GONE else BatchJob.from_payload(api, payload)
         # Through JSON and back: whatever is remembered has to survive a restart.
-        verdict, memory = assess(seen, goal, policy, 1_000_000.0 + at, Memory.from_json(memory.to_json()))
+        verdict, memory = assess(seen, goal, policy, 1_000_000.0 + at, WaitState.from_json(memory.to_json()))
         verdicts.append(verdict)
     return verdicts
 
@@ -443,8 +452,8 @@ def test_a_resting_job_is_not_stalled():
 
 
 def test_a_light_answer_never_proves_that_nobody_started_the_job():
-    policy = Policy(poll_interval=30, analysis_poll_interval=10, start_grace=0)
-    memory = Memory()
+    policy = WaitPolicy(poll_interval=30, analysis_poll_interval=10, start_grace=0)
+    memory = WaitState()
     for at in (0, 100, 7200):
         seen = BatchJob.from_payload(STAT, {"id": JOB_ID, "status": "ANALYSIS_DONE"}, light=True)
         verdict, memory = assess(seen, COMPLETION, policy, at, memory)
@@ -452,9 +461,9 @@ def test_a_light_answer_never_proves_that_nobody_started_the_job():
 
 
 def test_where_nothing_is_remembered_what_is_seen_lasts_since_the_first_look():
-    policy = Policy(poll_interval=120, analysis_poll_interval=10, confirm_after=10)
+    policy = WaitPolicy(poll_interval=120, analysis_poll_interval=10, confirm_after=10)
     first = 1_000.0
-    memory = Memory(began=first, assumed_since=first)
+    memory = WaitState(began=first, assumed_since=first)
     seen = BatchJob.from_payload(V2, job("CREATED", "NONE"))
     _, later = assess(seen, COMPLETION, policy, first + 3600, memory)
     verdict, _ = assess(seen, COMPLETION, policy, first + 3610, later)

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from airflow_sentinelhub.jobs import BatchApi, Bookmark, End, ListedJob, Reading
+from airflow_sentinelhub.jobs import BatchApi, Completion, CompletionCursor, JobReading, ListedJob
 from airflow_sentinelhub.jobs.completion import LINGERS
 from airflow_sentinelhub.jobs.completion_cursor import LATE, MOST_CLOSED, MOST_OPEN, short
 
 NOW = 1_700_000_000.0
-DONE, FAILED = End("DONE", final=True), End("FAILED", final=True)
+DONE, FAILED = Completion("DONE", final=True), Completion("FAILED", final=True)
 
 
 def job_id(number):
@@ -23,7 +23,9 @@ def job_id(number):
 def reading(number, end=None, created=None, **fields):
     """A job of that number, created as many hours after the beginning of it all."""
     payload = {"id": job_id(number), "status": end.name.partition(" ")[0] if end else "PROCESSING", **fields}
-    return Reading(ListedJob(ListedJob.from_payload(BatchApi.PROCESS, payload).job, moment(number, created)), end)
+    return JobReading(
+        ListedJob(ListedJob.from_payload(BatchApi.PROCESS, payload).job, moment(number, created)), end
+    )
 
 
 def moment(number, created=None):
@@ -31,18 +33,18 @@ def moment(number, created=None):
 
 
 def stop(number):
-    return End(f"STOPPED USER_ACTION STOP@{number}", final=False)
+    return Completion(f"STOPPED USER_ACTION STOP@{number}", final=False)
 
 
 def follow(*looks, told_from=None, mark=None, tell=True):
     """The news of each look; a look is a list of readings."""
-    mark = mark or Bookmark()
+    mark = mark or CompletionCursor()
     news = []
     for look in looks:
         mark, new = mark.review(look, NOW, told_from)
         news.append([each.key.removeprefix("00000000-0000-0000-0000-0000000000") for each in new])
         if tell:
-            mark = Bookmark.from_json(json.loads(json.dumps(mark.told(new).to_json())))
+            mark = CompletionCursor.from_json(json.loads(json.dumps(mark.told(new).to_json())))
     return news
 
 
@@ -83,7 +85,7 @@ def test_what_is_new(what):
 
 def test_a_job_without_a_time_of_creation_is_known_once_it_was_seen():
     def seen(number, end=None):
-        return Reading(ListedJob(reading(number, end).listed.job), end)
+        return JobReading(ListedJob(reading(number, end).listed.job), end)
 
     assert follow([seen(1)], [seen(1, DONE), seen(2, DONE)], [seen(1, DONE)]) == [[], ["01 DONE"], []]
 
@@ -112,10 +114,10 @@ def test_what_was_not_told_is_news_again():
 def test_a_partial_job_that_was_just_restarted_is_not_partial_again_yet():
     def partial(asked):
         action = datetime.fromtimestamp(asked, UTC).isoformat()
-        end = End(f"PARTIAL None START@{action}", final=False)
+        end = Completion(f"PARTIAL None START@{action}", final=False)
         return reading(1, end, userAction="START", userActionUpdated=action)
 
-    mark, _ = Bookmark().review([partial(NOW - 9000)], NOW)
+    mark, _ = CompletionCursor().review([partial(NOW - 9000)], NOW)
     restarted = partial(NOW)
     assert mark.review([restarted], NOW + 60)[1] == []
     assert mark.review([restarted], NOW + LINGERS)[1] != []
@@ -123,7 +125,7 @@ def test_a_partial_job_that_was_just_restarted_is_not_partial_again_yet():
 
 
 def test_what_is_about_to_be_told_is_remembered_until_it_is_told():
-    mark, news = Bookmark().review([reading(1)], NOW)
+    mark, news = CompletionCursor().review([reading(1)], NOW)
     mark, news = mark.review([reading(1, DONE)], NOW)
     begun = mark.about_to_tell(news)
     assert begun.telling == {short(news[0].key)}
@@ -132,13 +134,13 @@ def test_what_is_about_to_be_told_is_remembered_until_it_is_told():
 
 
 def test_a_job_that_is_gone_is_forgotten():
-    mark, _ = Bookmark().review([reading(2), reading(1)], NOW)
+    mark, _ = CompletionCursor().review([reading(2), reading(1)], NOW)
     assert set(mark.without({job_id(1)}).open) == {job_id(2)}
 
 
 def test_nothing_changes_when_nothing_happens():
     look = [reading(3), reading(2, DONE), reading(1, stop(1))]
-    mark, _ = Bookmark().review(look, NOW)
+    mark, _ = CompletionCursor().review(look, NOW)
     assert mark.review(look, NOW + 60)[0] == mark
 
 
@@ -146,7 +148,7 @@ def test_it_stays_small():
     """Below the 64 KB above which Airflow warns, whatever the account is like."""
     stopped = [reading(number, stop(number)) for number in range(3000)]
     burst = [reading(number, DONE, created=moment(5000)) for number in range(5000, 8000)]
-    mark, _ = Bookmark(writer="x" * 32).review([*burst, *stopped], NOW)
+    mark, _ = CompletionCursor(writer="x" * 32).review([*burst, *stopped], NOW)
     _, news = mark.review([reading(number, DONE, created=moment(5000) + 1) for number in range(9000, 9100)], NOW)
     mark = mark.about_to_tell(news)
     assert (len(mark.open), len(mark.closed), len(mark.telling)) == (3000, 0, 100)
@@ -156,28 +158,28 @@ def test_it_stays_small():
 
 
 def test_thousands_of_ended_jobs_take_no_space():
-    mark, _ = Bookmark().review([reading(number, DONE) for number in range(5000)], NOW)
+    mark, _ = CompletionCursor().review([reading(number, DONE) for number in range(5000)], NOW)
     assert len(json.dumps(mark.to_json())) < 300
 
 
 def test_of_a_burst_the_newest_are_remembered():
     burst = [reading(number, DONE, created=moment(1) + number / 10) for number in range(2 * MOST_CLOSED)]
-    mark, _ = Bookmark().review(burst, NOW)
+    mark, _ = CompletionCursor().review(burst, NOW)
     assert MOST_CLOSED - 20 <= len(mark.closed) <= MOST_CLOSED
     assert mark.review(burst, NOW)[1] == []
     assert len(mark.review([reading(9999, DONE, created=burst[-1].listed.created)], NOW)[1]) == 1
 
 
 def test_ids_that_are_no_uuids_are_kept_too():
-    mark = Bookmark(since=1.0, open={"my-job": "", job_id(1): "", job_id(2).replace("-", ""): short("x")})
-    assert Bookmark.from_json(json.loads(json.dumps(mark.to_json()))) == mark
+    mark = CompletionCursor(since=1.0, open={"my-job": "", job_id(1): "", job_id(2).replace("-", ""): short("x")})
+    assert CompletionCursor.from_json(json.loads(json.dumps(mark.to_json()))) == mark
 
 
 @pytest.mark.parametrize("stored", [5, "text", [], {}, {"version": 2}, {"version": 1, "since": "x"}])
 def test_what_is_no_bookmark_is_refused(stored):
     with pytest.raises(ValueError, match=r"."):
-        Bookmark.from_json(stored)
+        CompletionCursor.from_json(stored)
 
 
 def test_nothing_is_the_beginning():
-    assert Bookmark.from_json(None) == Bookmark()
+    assert CompletionCursor.from_json(None) == CompletionCursor()

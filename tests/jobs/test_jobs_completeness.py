@@ -6,7 +6,7 @@ import pytest
 
 from airflow_sentinelhub.exceptions import BatchIncomplete
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, known_statuses
-from airflow_sentinelhub.jobs.failure_threshold import Allowance, Completeness
+from airflow_sentinelhub.jobs.failure_threshold import FailureCheck, FailureThreshold
 
 ID = "0a1b2c3d-0000-4000-8000-000000000000"
 GOOD = {BatchApi.PROCESS: "DONE", BatchApi.STATISTICAL: "DONE", BatchApi.PROCESS_V1: "PROCESSED"}
@@ -17,7 +17,7 @@ NO_DATA = {"name": "a", "error": "No data"}
 
 def completeness(api=BatchApi.PROCESS, most=0, *, status="DONE", **arguments):
     job = BatchJob.from_payload(api, {"id": ID, "status": status})
-    return Completeness(job, Allowance.of(most), **arguments)
+    return FailureCheck(job, FailureThreshold.of(most), **arguments)
 
 
 def counted(api, found, most=0, **arguments):
@@ -57,7 +57,7 @@ def incomplete(taken):
     ],
 )
 def test_how_many_may_fail(most, total, allowed):
-    assert Allowance.of(most).of_all(total) == allowed
+    assert FailureThreshold.of(most).of_all(total) == allowed
 
 
 @pytest.mark.parametrize(
@@ -65,12 +65,12 @@ def test_how_many_may_fail(most, total, allowed):
 )
 def test_no_number_and_no_ratio(most):
     with pytest.raises(ValueError, match=r"max_failed_tiles must be a whole number \(0 allows none\), a ratio"):
-        Allowance.of(most)
+        FailureThreshold.of(most)
 
 
 def test_the_message_shows_what_was_given():
     with pytest.raises(ValueError, match=r"it is '5%'"):
-        Allowance.of("5%")
+        FailureThreshold.of("5%")
 
 
 # What counts

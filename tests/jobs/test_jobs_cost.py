@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_sentinelhub.exceptions import BatchCostExceeded
-from airflow_sentinelhub.jobs import BatchApi, BatchJob, Goal, Memory, Outcome, Policy, assess
+from airflow_sentinelhub.jobs import BatchApi, BatchJob, Outcome, WaitGoal, WaitPolicy, WaitState, assess
 from airflow_sentinelhub.jobs.wait_rules import is_too_dear
 from tests.jobs.test_jobs_assess import COMPLETION, EVERY, GONE, STAT, V2, WAITING, job, judge, outcomes
 
@@ -60,8 +60,8 @@ def test_at_the_limit(cost, limit, outcome):
 def test_a_light_answer_tells_it_too(name):
     light = {"id": job("x")["id"], "status": "PROCESSING", name: 301}
     seen = BatchJob.from_payload(STAT, light, light=True)
-    policy = Policy(30, 10, max_cost_pu=300)
-    assert assess(seen, COMPLETION, policy, 1_000_000.0, Memory())[0].outcome is DEAR
+    policy = WaitPolicy(30, 10, max_cost_pu=300)
+    assert assess(seen, COMPLETION, policy, 1_000_000.0, WaitState())[0].outcome is DEAR
 
 
 def test_it_is_read_once():
@@ -70,7 +70,7 @@ def test_it_is_read_once():
 
 
 def test_an_analysis_can_be_too_dear_as_well():
-    assert outcomes(V2, Goal.ANALYSIS, [(0, job("ANALYSING", costPU=301))], max_cost_pu=300) == [DEAR]
+    assert outcomes(V2, WaitGoal.ANALYSIS, [(0, job("ANALYSING", costPU=301))], max_cost_pu=300) == [DEAR]
 
 
 def test_what_was_remembered_of_other_states_is_forgotten():

@@ -8,11 +8,11 @@ import pytest
 
 from airflow_sentinelhub.jobs import BatchApi, BatchJob
 from airflow_sentinelhub.jobs.creation_record import CreationRecord, adoptable, choose, costs_nothing
-from airflow_sentinelhub.jobs.creation_tag import Tag
+from airflow_sentinelhub.jobs.creation_tag import CreationTag
 
-TAG = Tag("d", "r", "t", -1, "-", "a" * 12)
-OTHER_REQUEST = Tag("d", "r", "t", -1, "-", "b" * 12)
-OTHER_TASK = Tag("d", "r", "u", -1, "-", "a" * 12)
+TAG = CreationTag("d", "r", "t", -1, "-", "a" * 12)
+OTHER_REQUEST = CreationTag("d", "r", "t", -1, "-", "b" * 12)
+OTHER_TASK = CreationTag("d", "r", "u", -1, "-", "a" * 12)
 V2 = BatchApi.PROCESS
 
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from airflow_sentinelhub.jobs import BatchApi, BatchJob, JobStatus, Memory, Policy
-from airflow_sentinelhub.jobs.completion import ENDS, LINGERS, End, end_of, is_lingering
+from airflow_sentinelhub.jobs import BatchApi, BatchJob, JobStatus, WaitPolicy, WaitState
+from airflow_sentinelhub.jobs.completion import ENDS, LINGERS, Completion, end_of, is_lingering
 
 NOW = 1_700_000_000.0
-POLICY = Policy(poll_interval=60, analysis_poll_interval=60, start_grace=None)
+POLICY = WaitPolicy(poll_interval=60, analysis_poll_interval=60, start_grace=None)
 
 
 def at(seconds):
@@ -23,7 +23,7 @@ def job(status, api=BatchApi.PROCESS, **fields):
 
 def read(*jobs, apart=60.0):
     """What the last of some looks comes to."""
-    memory = Memory()
+    memory = WaitState()
     for number, each in enumerate(jobs):
         end, memory = end_of(each, POLICY, NOW + number * apart, memory)
     return end
@@ -41,7 +41,7 @@ def test_one_that_nobody_started_has_no_end_however_long_it_rests():
 
 @pytest.mark.parametrize("status", ["DONE", "FAILED", "CANCELED"])
 def test_a_final_status_is_an_end_at_once(status):
-    assert read(job(status, completionPercentage=42)) == End(status, final=True)
+    assert read(job(status, completionPercentage=42)) == Completion(status, final=True)
 
 
 @pytest.mark.parametrize("status", ["STOPPED", "PARTIAL"])
@@ -53,7 +53,7 @@ def test_one_that_may_not_last_is_read_twice_an_interval_apart(status):
     assert not end.final
     assert end.name == f"{status} OUT_OF_PU START@{at(-9000)}"
     assert read(seen, job("PROCESSING"), seen) is None, "it has not lasted"
-    assert read(seen, job("DONE")) == End("DONE", final=True)
+    assert read(seen, job("DONE")) == Completion("DONE", final=True)
 
 
 def test_two_stops_of_a_job_are_two_ends():

@@ -14,10 +14,10 @@ from airflow_sentinelhub.jobs import (
     BatchApi,
     BatchJob,
     Deadlines,
+    GroupCounts,
     GroupVerdict,
     Outcome,
     Quorum,
-    Standing,
     Verdict,
     assess_group,
     parse_request_ids,
@@ -126,10 +126,10 @@ def test_a_quorum_that_makes_no_sense(until):
 
 
 def test_the_standing():
-    standing = Standing.of(members("DDFNUTW."))
+    standing = GroupCounts.of(members("DDFNUTW."))
     assert standing.in_words() == "2 of 8 done, 2 failed, 1 out of sight, 3 pending"
     assert standing.pending == ["4U", "5T", "6W", "7."]
-    assert Standing.of({}).in_words() == "0 of 0 done"
+    assert GroupCounts.of({}).in_words() == "0 of 0 done"
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,14 @@ from airflow_sentinelhub.jobs import (
     BatchApi,
     BatchJob,
     Deadlines,
-    Goal,
     JobStatus,
-    Memory,
     Outcome,
-    Policy,
     UrlLayout,
     UserAction,
     Verdict,
+    WaitGoal,
+    WaitPolicy,
+    WaitState,
     parse_request_id,
     reduce_to_id,
 )
@@ -94,12 +94,12 @@ def test_durations(seconds, words):
 
 
 def test_memory_survives_json_and_forgets_what_makes_no_sense():
-    memory = Memory(began=5.0, seen=True, state="DONE", candidate="partial", candidate_since=7.0)
-    assert Memory.from_json(json.loads(json.dumps(memory.to_json()))) == memory
+    memory = WaitState(began=5.0, seen=True, state="DONE", candidate="partial", candidate_since=7.0)
+    assert WaitState.from_json(json.loads(json.dumps(memory.to_json()))) == memory
     odd = {"began": "soon", "seen": 1, "state": 5, "outage_failures": True, "from_the_future": 1, "warned_at": 2}
-    assert Memory.from_json(odd) == Memory(warned_at=2)
+    assert WaitState.from_json(odd) == WaitState(warned_at=2)
     for nonsense in (None, [], "x", 5):
-        assert Memory.from_json(nonsense) == Memory()
+        assert WaitState.from_json(nonsense) == WaitState()
 
 
 @pytest.mark.parametrize("outcome", Outcome)
@@ -203,7 +203,7 @@ def test_a_deadline_of_a_job_without_a_status():
     ],
 )
 def test_intervals(status, action, interval):
-    policy = Policy(poll_interval=120, analysis_poll_interval=10)
+    policy = WaitPolicy(poll_interval=120, analysis_poll_interval=10)
     job = BatchJob.from_payload(BatchApi.PROCESS, {"id": JOB_ID, "status": status, "userAction": action})
     assert policy.interval(job) == interval
     assert policy.interval(None) == 10
@@ -240,4 +240,4 @@ def test_one_tree_of_exceptions():
 def test_words_of_the_service():
     assert [str(word) for word in JobStatus][:3] == ["CREATED", "ANALYSING", "ANALYSIS_DONE"]
     assert UserAction("CANCEL") is UserAction.CANCEL
-    assert Goal("analysis") is Goal.ANALYSIS
+    assert WaitGoal("analysis") is WaitGoal.ANALYSIS

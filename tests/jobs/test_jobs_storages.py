@@ -7,12 +7,12 @@ import copy
 import pytest
 
 from airflow_sentinelhub.jobs import BatchApi
-from airflow_sentinelhub.jobs.request_buckets import StorageKeys, open_storages
+from airflow_sentinelhub.jobs.request_buckets import BucketCredentials, open_storages
 
 KEYS = {"accessKey": "the-key", "secretAccessKey": "the-secret"}
-S3 = StorageKeys("s3", KEYS, "eu-central-1")
-ROLE = StorageKeys("s3", {"iamRoleARN": "arn:x"})
-GS = StorageKeys("gs", {"credentials": "the-credentials"})
+S3 = BucketCredentials("s3", KEYS, "eu-central-1")
+ROLE = BucketCredentials("s3", {"iamRoleARN": "arn:x"})
+GS = BucketCredentials("gs", {"credentials": "the-credentials"})
 V2, STAT, V1 = BatchApi.PROCESS, BatchApi.STATISTICAL, BatchApi.PROCESS_V1
 
 

@@ -7,9 +7,16 @@ import pytest
 from airflow_sentinelhub.emulator.sample_requests import sample_request
 from airflow_sentinelhub.exceptions import InvalidRequest
 from airflow_sentinelhub.jobs import BatchApi
-from airflow_sentinelhub.jobs.creation_tag import LONGEST_EVALSCRIPT, Tag, digest_of, site_of, tag_of, with_tag
+from airflow_sentinelhub.jobs.creation_tag import (
+    LONGEST_EVALSCRIPT,
+    CreationTag,
+    digest_of,
+    site_of,
+    tag_of,
+    with_tag,
+)
 
-TAG = Tag("a_dag", "manual__2026-01-01T00:00:00+00:00", "create", 3, "ab12cd", "0123456789ab")
+TAG = CreationTag("a_dag", "manual__2026-01-01T00:00:00+00:00", "create", 3, "ab12cd", "0123456789ab")
 TEXT = "[airflow dag=a_dag run=manual__2026-01-01T00:00:00+00:00 task=create map=3 at=ab12cd request=0123456789ab]"
 
 
@@ -80,7 +87,7 @@ def test_what_cannot_carry_it_is_left_and_says_why(aggregation, why):
 @pytest.mark.parametrize("field", ["dag_id", "run_id", "task_id"])
 def test_odd_names_survive(field, odd):
     parts = {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1, "site": "-", "digest": "0" * 12}
-    tag = Tag(**{**parts, field: odd})
+    tag = CreationTag(**{**parts, field: odd})
     assert tag_of({"description": str(tag)}) == tag
     assert "\n" not in str(tag)
 
@@ -134,8 +141,8 @@ def test_what_is_no_json_has_no_digest(value):
 
 
 def test_tasks():
-    assert TAG.of_same_task(Tag(*TAG._task, digest="f" * 12))
+    assert TAG.of_same_task(CreationTag(*TAG._task, digest="f" * 12))
     for field, value in (("dag_id", "x"), ("run_id", "x"), ("task_id", "x"), ("map_index", 4), ("site", "-")):
-        parts = {name: getattr(TAG, name) for name in Tag.__slots__}
-        assert not TAG.of_same_task(Tag(**{**parts, field: value})), field
+        parts = {name: getattr(TAG, name) for name in CreationTag.__slots__}
+        assert not TAG.of_same_task(CreationTag(**{**parts, field: value})), field
     assert site_of("https://airflow.example.org") != site_of("https://staging.example.org") != site_of("")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_sentinelhub.jobs import BatchApi, Tally, known_statuses
+from airflow_sentinelhub.jobs import BatchApi, FeatureCounts, known_statuses
 from airflow_sentinelhub.jobs.feature_counts import read_tile, status_word
 
 KNOWN = {
@@ -15,7 +15,7 @@ KNOWN = {
 
 
 def tally(*statuses, **arguments):
-    made = Tally(BatchApi.PROCESS, **arguments)
+    made = FeatureCounts(BatchApi.PROCESS, **arguments)
     for number, status in enumerate(statuses):
         made.add(status, {"id": number})
     return made
@@ -24,8 +24,8 @@ def tally(*statuses, **arguments):
 @pytest.mark.parametrize("api", BatchApi)
 def test_all_statuses_are_always_keys(api):
     assert known_statuses(api) == KNOWN[api]
-    assert Tally(api).tiles == {status: [] for status in KNOWN[api]}
-    assert Tally(api).counts() == dict.fromkeys(KNOWN[api], 0)
+    assert FeatureCounts(api).tiles == {status: [] for status in KNOWN[api]}
+    assert FeatureCounts(api).counts() == dict.fromkeys(KNOWN[api], 0)
 
 
 MIXED = ("DONE", "DONE", "FATAL", "DONE")
@@ -54,7 +54,7 @@ def test_a_new_status_becomes_a_key():
     assert made.tiles["NEW"] == [{"id": 1}]
     assert made.counts()["NEW"] == 1
     assert made.in_words() == "1 DONE, 1 NEW"
-    assert Tally(BatchApi.PROCESS).in_words() == "none"
+    assert FeatureCounts(BatchApi.PROCESS).in_words() == "none"
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_status_words(value, word):
 
 
 def test_errors_are_told_commonest_first():
-    made = Tally(BatchApi.STATISTICAL)
+    made = FeatureCounts(BatchApi.STATISTICAL)
     for number in range(3):
         made.add("FAILED", {"id": number, "error": "Out of\n memory"})
     twice = [{"error": "Timeout"}, {"error": "Timeout"}]
@@ -79,7 +79,7 @@ def test_errors_are_told_commonest_first():
 
 
 def test_errors_do_not_fill_the_memory():
-    made = Tally(BatchApi.PROCESS, keep=False)
+    made = FeatureCounts(BatchApi.PROCESS, keep=False)
     for number in range(5000):
         made.add("FATAL", {"error": f"Feature {number} failed"})
     assert made.errors(1)[0] == "4,000 FATAL: (other errors)"

@@ -18,29 +18,29 @@ from airflow_sentinelhub.exceptions import (
 from airflow_sentinelhub.jobs import (
     BatchApi,
     BatchJob,
-    Goal,
-    Memory,
     MissingJob,
     Outcome,
-    Policy,
+    WaitGoal,
+    WaitPolicy,
+    WaitState,
     assess,
     assess_trouble,
     pause_after,
 )
 
 JOB_ID = "6aa8765a-0000-4000-8000-000000000000"
-POLICY = Policy(poll_interval=120, analysis_poll_interval=10, outage_tolerance=3600)
+POLICY = WaitPolicy(poll_interval=120, analysis_poll_interval=10, outage_tolerance=3600)
 SEEN = object()
 WAITING = Outcome.WAITING
 
 
 def judge(*looks, policy=POLICY):
-    memory, verdict, result = Memory(), None, []
+    memory, verdict, result = WaitState(), None, []
     for at, look in looks:
         if look is SEEN or isinstance(look, MissingJob):
             job = BatchJob.from_payload(BatchApi.PROCESS, {"id": JOB_ID, "status": "PROCESSING"})
             job = job if look is SEEN else look
-            verdict, memory = assess(job, Goal.COMPLETION, policy, at, memory)
+            verdict, memory = assess(job, WaitGoal.COMPLETION, policy, at, memory)
         else:
             verdict, memory = assess_trouble(look, BatchApi.PROCESS, JOB_ID, policy, at, memory)
         result.append(verdict)
@@ -67,7 +67,7 @@ def test_an_outage_is_over_with_one_good_look():
 
 @pytest.mark.parametrize(("interval", "pause"), [(10, 60), (600, 600), (600, 1200)])
 def test_an_outage_counts_in_full_however_long_the_interval(interval, pause):
-    policy = Policy(poll_interval=interval, analysis_poll_interval=10, outage_tolerance=3600)
+    policy = WaitPolicy(poll_interval=interval, analysis_poll_interval=10, outage_tolerance=3600)
     looks = [(float(pause * n), ServiceUnavailable("503")) for n in range(3600 // pause + 1)]
     assert outcomes(*looks, policy=policy) == [*[WAITING] * (len(looks) - 1), Outcome.UNAVAILABLE]
 
@@ -95,7 +95,7 @@ def test_time_in_which_nobody_asked_is_no_outage():
 
 def test_two_failures_are_no_outage_however_far_apart():
     weather = ServiceUnavailable("503")
-    tolerant = Policy(poll_interval=86_400, analysis_poll_interval=10, outage_tolerance=60)
+    tolerant = WaitPolicy(poll_interval=86_400, analysis_poll_interval=10, outage_tolerance=60)
     assert outcomes((0, weather), (100_000, weather), (100_001, weather), policy=tolerant) == [
         WAITING,
         WAITING,
@@ -153,12 +153,14 @@ def test_an_answer_that_cannot_be_read_counts_with_the_third_reading():
     for words in (JOB_ID, "It has no id.", "left alone", "support", "clear this task"):
         assert words in str(error)
     assert not verdicts[-1].is_about_the_job
-    assert pause_after(broken, POLICY, Memory(), 0.5) == 120
+    assert pause_after(broken, POLICY, WaitState(), 0.5) == 120
 
 
 def test_credentials_that_are_known_to_have_worked_get_a_second_chance():
     """A restarted triggerer remembers nothing; a wait that is old would be over if they had not."""
-    _, memory = assess_trouble(InvalidCredentials("no"), BatchApi.PROCESS, JOB_ID, POLICY, 0, Memory(worked=True))
+    _, memory = assess_trouble(
+        InvalidCredentials("no"), BatchApi.PROCESS, JOB_ID, POLICY, 0, WaitState(worked=True)
+    )
     assert memory.candidate == "invalid_credentials"
 
 
@@ -185,9 +187,9 @@ def test_messages_say_that_the_job_was_left_alone():
     ],
 )
 def test_pause(error, failures, jitter, pause):
-    assert pause_after(error, POLICY, Memory(outage_failures=failures), jitter) == pytest.approx(pause)
+    assert pause_after(error, POLICY, WaitState(outage_failures=failures), jitter) == pytest.approx(pause)
 
 
 def test_the_longest_pause_is_a_minute_even_if_looks_are_more_frequent():
-    often = Policy(poll_interval=5, analysis_poll_interval=5)
-    assert pause_after(ServiceUnavailable("503"), often, Memory(outage_failures=100), 1.0) == 60.0
+    often = WaitPolicy(poll_interval=5, analysis_poll_interval=5)
+    assert pause_after(ServiceUnavailable("503"), often, WaitState(outage_failures=100), 1.0) == 60.0

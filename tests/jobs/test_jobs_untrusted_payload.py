@@ -13,13 +13,13 @@ from airflow_sentinelhub.exceptions import InvalidPayload, ResultsUnavailable
 from airflow_sentinelhub.jobs import (
     BatchApi,
     BatchJob,
-    Goal,
+    FeatureCounts,
     ListedJob,
-    Memory,
     Outcome,
-    Policy,
-    Tally,
     Verdict,
+    WaitGoal,
+    WaitPolicy,
+    WaitState,
     assess,
     tiles_by_status,
     wait_messages,
@@ -35,7 +35,7 @@ from tests.harness.cost import growth
 from tests.jobs.anything import all_encoders_take, anything, is_one_line, objects, texts
 
 JOB_ID = "6aa8765a-0000-4000-8000-000000000000"
-POLICY = Policy(poll_interval=60, analysis_poll_interval=60)
+POLICY = WaitPolicy(poll_interval=60, analysis_poll_interval=60)
 deliveries = st.builds(
     lambda output, place: {"output": {**output, "s3": place, "delivery": {"s3": place}}},
     objects("type"),
@@ -89,7 +89,7 @@ def test_a_job_is_read_or_refused(api, payload):
         now_is(job),
     ):
         is_one_line(text, 5000)
-    verdict, _ = assess(job, Goal.COMPLETION, POLICY, 0.0, Memory())
+    verdict, _ = assess(job, WaitGoal.COMPLETION, POLICY, 0.0, WaitState())
     event = Verdict(Outcome.FAILED, api, job.id, wait_messages.failed(job), job, job.error).to_json()
     all_encoders_take([event, verdict.to_json()])
     again = Verdict.from_json(json.loads(json.dumps(event)))
@@ -104,7 +104,7 @@ def test_a_tile_is_read(tile, include_geometry):
     is_one_line(status, 100)
     all_encoders_take(kept)
     all_encoders_take(tiles_by_status([tile], include_geometry=include_geometry))
-    tally = Tally(BatchApi.PROCESS_V1)
+    tally = FeatureCounts(BatchApi.PROCESS_V1)
     tally.add(status, kept)
     for line in (tally.in_words(), *tally.errors(10)):
         is_one_line(line, 1000)
@@ -121,7 +121,7 @@ def test_a_result_file_is_read(content):
     status, record = read_statistics(content)
     is_one_line(status, 100)
     all_encoders_take(record)
-    tally = Tally(BatchApi.STATISTICAL)
+    tally = FeatureCounts(BatchApi.STATISTICAL)
     tally.add(status, record)
     for line in tally.errors(10):
         is_one_line(line, 1000)
@@ -253,7 +253,7 @@ def test_texts_are_bounded():
 
 
 def test_statuses_without_end_are_counted_as_one():
-    tally = Tally(BatchApi.PROCESS_V1)
+    tally = FeatureCounts(BatchApi.PROCESS_V1)
     for number in range(1000):
         tally.add(f"STATUS {number}", {})
     assert tally.total == 1000

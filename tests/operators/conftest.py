@@ -9,7 +9,7 @@ import pytest
 
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.operators import batch
-from airflow_sentinelhub.tasks.state_store import Ledger
+from airflow_sentinelhub.tasks.state_store import TaskStateStore
 from tests.harness.task_runner import Ended, ExecutionApi, deferred_to, run
 
 
@@ -37,15 +37,15 @@ def busy(emulator):
 @pytest.fixture
 def without_store(monkeypatch):
     """What Airflow has below 3.3."""
-    opened = Ledger.of
-    monkeypatch.setattr(Ledger, "of", lambda context: replace(opened(context), store=None))
+    opened = TaskStateStore.of
+    monkeypatch.setattr(TaskStateStore, "of", lambda context: replace(opened(context), store=None))
 
 
 @pytest.fixture
 def forgetful(monkeypatch):
     """An Airflow before 3.3, as the operator that runs a whole job sees it."""
-    opened = Ledger.of
-    monkeypatch.setattr(Ledger, "of", lambda context: replace(opened(context), store=None))
+    opened = TaskStateStore.of
+    monkeypatch.setattr(TaskStateStore, "of", lambda context: replace(opened(context), store=None))
 
 
 @pytest.fixture

@@ -91,5 +91,5 @@ def died_before_the_end(monkeypatch, task):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("airflow_sentinelhub.operators.job_creation.JobCreation.finish", dies)
+        patch.setattr("airflow_sentinelhub.operators.job_creation.JobCreator.finish", dies)
         assert task.attempt().state != "success"

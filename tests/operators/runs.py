@@ -10,7 +10,7 @@ from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.triggers.run import SentinelHubBatchRunTrigger
 from airflow_sentinelhub.waits.fetch import look_at
-from airflow_sentinelhub.waits.wait import Terms, Wait
+from airflow_sentinelhub.waits.wait import Wait, WaitSpec
 from tests.harness.task_runner import Ended, ExecutionApi, deferred_to, run
 from tests.operators.conftest import operator
 from tests.operators.creations import posts
@@ -103,7 +103,7 @@ class RunTask:
 
     def _watch(self, kwargs):
         trigger = SentinelHubBatchRunTrigger(**kwargs)
-        terms = Terms(trigger.api, trigger.request_id, trigger.goal, trigger.policy, trigger.deadlines)
+        terms = WaitSpec(trigger.api, trigger.request_id, trigger.goal, trigger.policy, trigger.deadlines)
         wait = Wait(terms, lambda level, text: self.lines.append({"event": text}))
         with SentinelHubHook("sh").get_conn(trigger.api) as client:
             while True:

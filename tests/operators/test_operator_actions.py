@@ -159,7 +159,7 @@ def test_the_lost_answer_of_an_action(emulator, act, name, api, call):
 def test_every_answer_lost(emulator, act, clock, monkeypatch, name, api, call):
     """The client gives up, but the service did it."""
     job_id = ready(emulator, name, api)
-    monkeypatch.setattr("airflow_sentinelhub.client.retry.Patience.pause", lambda *_: None)
+    monkeypatch.setattr("airflow_sentinelhub.client.retry.RetryBudget.pause", lambda *_: None)
     emulator.fault(kind="drop", method="POST", path=f"{call}$", carried_out=True)
     ended = act(name, job_id, api)
     assert ended.state == "success", ended.error
@@ -278,7 +278,7 @@ def test_a_blip_of_the_service_costs_nothing(emulator, act, name, api, call):
 @pytest.mark.parametrize("name", ["Start", "Stop"])
 def test_an_outage_is_the_services_fault_and_says_so(emulator, act, monkeypatch, name):
     job_id = ready(emulator, name, "process")
-    monkeypatch.setattr("airflow_sentinelhub.client.retry.Patience.pause", lambda *_: None)
+    monkeypatch.setattr("airflow_sentinelhub.client.retry.RetryBudget.pause", lambda *_: None)
     emulator.fault(status=503, method="POST", path="(start|stop)$", times=None)
     ended = act(name, job_id)
     assert type(ended.error) is exceptions.ServiceUnavailable

@@ -129,7 +129,7 @@ def test_the_search_ends_at_jobs_older_than_the_first_attempt(emulator, clock):
 
 
 def test_an_outage_while_it_searches(emulator, clock, monkeypatch):
-    monkeypatch.setattr("airflow_sentinelhub.client.retry.Patience.pause", lambda *_: None)
+    monkeypatch.setattr("airflow_sentinelhub.client.retry.RetryBudget.pause", lambda *_: None)
     task = Task(emulator)
     emulator.fault(status=502, method="POST", api="process", carried_out=True)
     emulator.fault(status=503, method="GET")

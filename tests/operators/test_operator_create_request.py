@@ -17,7 +17,7 @@ from airflow_sentinelhub.client.batch import BatchClient
 from airflow_sentinelhub.emulator.sample_requests import sample_request
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.jobs.creation_tag import digest_of
-from airflow_sentinelhub.operators.request_secrets import HiddenKeys
+from airflow_sentinelhub.operators.request_secrets import SecretPlaceholders
 from tests.harness.task_runner import ExecutionApi, run
 from tests.harness.versions import through_the_database
 from tests.operators.conftest import operator
@@ -379,7 +379,7 @@ TEXT = '{"accessKey": "A\\"1", "x": {{ y }}, \'secretAccessKey\': \'B\', "creden
 
 
 def test_keys_in_the_text_of_a_template():
-    keys = HiddenKeys()
+    keys = SecretPlaceholders()
     hidden = keys.hide(TEXT)
     assert hidden == (
         '{"accessKey": "***** (1)", "x": {{ y }}, \'secretAccessKey\': "***** (2)", "credentials": "{{ z }}"}'
@@ -387,7 +387,7 @@ def test_keys_in_the_text_of_a_template():
     rendered = keys.hide({"accessKey": "***** (1)", "secretAccessKey": "***** (2)", "credentials": "Z"})
     assert rendered["credentials"] == "***** (3)"
     assert keys.reveal(rendered) == {"accessKey": 'A"1', "secretAccessKey": "B", "credentials": "Z"}
-    assert "A" not in repr(keys).replace("HiddenKeys", "")
+    assert "A" not in repr(keys).replace("SecretPlaceholders", "")
 
 
 @pytest.mark.parametrize(
@@ -395,11 +395,11 @@ def test_keys_in_the_text_of_a_template():
     [None, 7, "x.json", "{{ ti.xcom_pull('x') }}", "{% if x %}", {}, [], {"accessKey": None}, {"a": ["b"]}],
 )
 def test_what_has_no_keys_is_left(value):
-    assert HiddenKeys().hide(value) == value
+    assert SecretPlaceholders().hide(value) == value
 
 
 def test_equal_keys_have_one_stand_in_and_hiding_twice_changes_nothing():
-    keys = HiddenKeys()
+    keys = SecretPlaceholders()
     once = keys.hide({"a": [{"accessKey": "A"}, {"ACCESSKEY": "A"}], "b": ({"credentials": {"k": "B"}},)})
     assert once == {
         "a": [{"accessKey": "***** (1)"}, {"ACCESSKEY": "***** (1)"}],

@@ -17,7 +17,7 @@ from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.jobs.kill_rules import KillAction
 from airflow_sentinelhub.tasks import kill_handler
-from airflow_sentinelhub.tasks.kill_handler import Killing
+from airflow_sentinelhub.tasks.kill_handler import KillHandler
 from tests.operators.runs import RunTask
 from tests.operators.test_operator_actions import asked
 
@@ -164,7 +164,7 @@ def kill(emulator, monkeypatch):
         monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", played, raising=False)
         task = SimpleNamespace(dag_id="a_dag", run_id="a_run", task_id="run", map_index=-1)
         config = SentinelHubHook("sh").get_config()
-        guard = Killing(BatchApi.PROCESS, config, task, structlog.get_logger(), action=KillAction.STOP)
+        guard = KillHandler(BatchApi.PROCESS, config, task, structlog.get_logger(), action=KillAction.STOP)
         guard.job_id = job_id
         ended.append(guard)
         return guard, played

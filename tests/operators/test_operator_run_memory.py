@@ -8,7 +8,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_sentinelhub import exceptions
-from airflow_sentinelhub.jobs import ActionMemory
+from airflow_sentinelhub.jobs import ActionState
 from tests.harness.task_runner import deferred_to
 from tests.operators.creations import with_store
 from tests.operators.runs import RunTask
@@ -24,12 +24,12 @@ def run_record(task):
 def test_what_a_stop_has_come_to_goes_with_the_task(emulator, clock):
     """A queued job refuses to be stopped, and the task waits without a worker until it is tried again."""
     task = queued_when_time_is_up(emulator, clock, "process")
-    before = ActionMemory.from_json(deferred_to(task.ended)[2]["course"]["memory"])
-    assert before != ActionMemory()
+    before = ActionState.from_json(deferred_to(task.ended)[2]["course"]["memory"])
+    assert before != ActionState()
     assert before.refused_since is not None
     emulator.set_fate(task.job["id"], {"queued_seconds": 60_000})
     task.wake()
-    again = ActionMemory.from_json(deferred_to(task.ended)[2]["course"]["memory"])
+    again = ActionState.from_json(deferred_to(task.ended)[2]["course"]["memory"])
     assert again.refused_since == before.refused_since, "it does not begin to count anew"
 
 

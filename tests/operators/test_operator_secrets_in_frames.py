@@ -24,7 +24,7 @@ from airflow_sentinelhub.hooks.bucket_credentials import read_delivery
 from airflow_sentinelhub.hooks.connection_fields import read_connection
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi
-from airflow_sentinelhub.jobs.secret import Hidden
+from airflow_sentinelhub.jobs.secret import Secret
 from tests.harness.task_runner import run
 from tests.operators.conftest import operator
 
@@ -76,9 +76,9 @@ def test_the_checks_see_what_they_look_for() -> None:
     error = caught.value
     assert list(frames_of(error)) == [], "only frames of ours count"
     with pytest.raises(SentinelHubError) as refused:
-        read_connection(SECRET, Hidden(SimpleNamespace(extra="nonsense")))  # type: ignore[arg-type]
+        read_connection(SECRET, Secret(SimpleNamespace(extra="nonsense")))  # type: ignore[arg-type]
     assert "read_connection: conn_id" in leaks(refused.value, SECRET)
-    assert shown({"a": [{"b": SECRET}], "c": Hidden(SECRET)}) == f"a b {SECRET} c <hidden>"
+    assert shown({"a": [{"b": SECRET}], "c": Secret(SECRET)}) == f"a b {SECRET} c <hidden>"
 
 
 OWN = {"host": "https://sh.example", "extra": {"auth_url": "https://id.example/token"}}

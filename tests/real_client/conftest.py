@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_sentinelhub.emulator import Emulator
-from airflow_sentinelhub.jobs import BatchApi, Goal
+from airflow_sentinelhub.jobs import BatchApi, WaitGoal
 from tests.harness.emulator_fixtures import VirtualEmulator, emulator_on
 from tests.harness.virtual_time import VirtualTime
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.real_client.endings import Ending
     from tests.real_client.situations import Situation
 
-Run = Callable[[BatchApi, Goal, "Situation"], "Ending"]
+Run = Callable[[BatchApi, WaitGoal, "Situation"], "Ending"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -75,7 +75,7 @@ def monitor_ending(emulator: Emulator, home: Path, _endings: dict[tuple[object, 
     """How a monitor function ends, run once for all tests that ask."""
     from tests.real_client.endings import monitor_ending
 
-    def run(api: BatchApi, goal: Goal, situation: Situation) -> Ending:
+    def run(api: BatchApi, goal: WaitGoal, situation: Situation) -> Ending:
         key = ("monitor", api, goal, situation.title)
         if key not in _endings:
             _endings[key] = monitor_ending(emulator, api, goal, situation)
@@ -104,7 +104,7 @@ def sensor_ending(
     emulator, time = _emulator_of_sensors
     monkeypatch.setenv("AIRFLOW_CONN_SH", emulator.airflow_connection)
 
-    def run(api: BatchApi, goal: Goal, situation: Situation) -> Ending:
+    def run(api: BatchApi, goal: WaitGoal, situation: Situation) -> Ending:
         key = ("sensor", api, goal, situation.title)
         if key not in _endings:
             _endings[key] = sensor_ending(emulator, time, api, goal, situation)

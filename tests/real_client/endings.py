@@ -13,7 +13,7 @@ from airflow_sentinelhub.client.rate_limiter import PROCESS_GATE
 from airflow_sentinelhub.client.token_cache import PROCESS_TOKENS
 from airflow_sentinelhub.clock import replaced_by
 from airflow_sentinelhub.emulator import Emulator
-from airflow_sentinelhub.jobs import BatchApi, Goal
+from airflow_sentinelhub.jobs import BatchApi, WaitGoal
 from airflow_sentinelhub.sensors import batch as sensors
 from tests.harness.emulator_fixtures import VirtualEmulator
 from tests.harness.modes import run_to_the_end
@@ -60,7 +60,7 @@ class Ending:
     log: str = ""
 
 
-def monitor_ending(emulator: Emulator, api: BatchApi, goal: Goal, situation: Situation) -> Ending:
+def monitor_ending(emulator: Emulator, api: BatchApi, goal: WaitGoal, situation: Situation) -> Ending:
     """Run the real function, on a time of its own, until it ends or has waited long enough in vain."""
     job_id = _prepare(emulator, api, situation)
     library.forget_tokens()
@@ -81,7 +81,7 @@ def monitor_ending(emulator: Emulator, api: BatchApi, goal: Goal, situation: Sit
 
 
 def sensor_ending(
-    emulator: VirtualEmulator, time: VirtualTime, api: BatchApi, goal: Goal, situation: Situation
+    emulator: VirtualEmulator, time: VirtualTime, api: BatchApi, goal: WaitGoal, situation: Situation
 ) -> Ending:
     """Run our sensor, deferred, in virtual time: as patient as it is by default, however long that takes."""
     time.begin_anew()
@@ -90,7 +90,7 @@ def sensor_ending(
     PROCESS_TOKENS.reset()
     PROCESS_GATE.reset()
     arguments = {"request_id": job_id, "sentinelhub_conn_id": "sh", "poke_interval": _INTERVAL}
-    if goal is Goal.COMPLETION:
+    if goal is WaitGoal.COMPLETION:
         arguments["analysis_poke_interval"] = _INTERVAL
     sensor = SENSORS[api, goal]
     with replaced_by(time):

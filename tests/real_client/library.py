@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from airflow_sentinelhub.emulator import Emulator
-from airflow_sentinelhub.jobs import BatchApi, Goal
+from airflow_sentinelhub.jobs import BatchApi, WaitGoal
 from tests.harness import requirements
 from tests.real_client.virtual_time import LibraryTime
 
@@ -42,12 +42,12 @@ REQUESTS = {
     BatchApi.PROCESS_V1: BatchRequest,
 }
 MONITORS = {
-    (BatchApi.PROCESS, Goal.COMPLETION): utils.monitor_batch_process_job,
-    (BatchApi.STATISTICAL, Goal.COMPLETION): utils.monitor_batch_statistical_job,
-    (BatchApi.PROCESS_V1, Goal.COMPLETION): utils.monitor_batch_job,
-    (BatchApi.PROCESS, Goal.ANALYSIS): utils.monitor_batch_process_analysis,
-    (BatchApi.STATISTICAL, Goal.ANALYSIS): utils.monitor_batch_statistical_analysis,
-    (BatchApi.PROCESS_V1, Goal.ANALYSIS): utils.monitor_batch_analysis,
+    (BatchApi.PROCESS, WaitGoal.COMPLETION): utils.monitor_batch_process_job,
+    (BatchApi.STATISTICAL, WaitGoal.COMPLETION): utils.monitor_batch_statistical_job,
+    (BatchApi.PROCESS_V1, WaitGoal.COMPLETION): utils.monitor_batch_job,
+    (BatchApi.PROCESS, WaitGoal.ANALYSIS): utils.monitor_batch_process_analysis,
+    (BatchApi.STATISTICAL, WaitGoal.ANALYSIS): utils.monitor_batch_statistical_analysis,
+    (BatchApi.PROCESS_V1, WaitGoal.ANALYSIS): utils.monitor_batch_analysis,
 }
 
 _SLEEPS_AND_SPACES = ("api.batch.utils", "download.handlers", "download.sentinelhub_client", "download.rate_limit")
@@ -79,7 +79,7 @@ def forget_tokens() -> None:
     SentinelHubDownloadClient.clear_cache()
 
 
-def monitor(api: BatchApi, goal: Goal, request: object, config: SHConfig, **arguments: object) -> object:
+def monitor(api: BatchApi, goal: WaitGoal, request: object, config: SHConfig, **arguments: object) -> object:
     """Call a monitor function; those of Batch Process take a client, the others a configuration (trap 15)."""
     if api is BatchApi.PROCESS:
         return MONITORS[api, goal](request, BatchProcessClient(config), **arguments)

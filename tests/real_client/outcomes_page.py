@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from airflow_sentinelhub.jobs import BatchApi, Goal, wait_rules
+from airflow_sentinelhub.jobs import BatchApi, WaitGoal, wait_rules
 from airflow_sentinelhub.jobs.formatting import in_words
-from airflow_sentinelhub.tasks.wait_options import SentinelHubPatientSensor
+from airflow_sentinelhub.tasks.wait_options import SentinelHubBaseSensor
 from tests.real_client.endings import SENSORS, Ending
 from tests.real_client.library import MONITORS, VERSION
 from tests.real_client.situations import HANGS, RETURNS, SUCCESS, Situation
@@ -19,7 +19,7 @@ from tests.real_client.situations_of_weather import WEATHER
 PAGE = Path(__file__).parent.parent.parent / "docs" / "outcomes.md"
 REGENERATE = 'make test ARGS="tests/real_client --update-outcomes"'
 
-Run = Callable[[BatchApi, Goal, Situation], Ending]
+Run = Callable[[BatchApi, WaitGoal, Situation], Ending]
 
 _INTRODUCTION = """\
 # `monitor_*` and our sensors, side by side
@@ -66,7 +66,7 @@ def page(monitor: Run, sensor: Run) -> str:
     :param monitor: tells how a function ends.
     :param sensor: tells how a sensor ends.
     """
-    arguments = inspect.signature(SentinelHubPatientSensor.__init__).parameters
+    arguments = inspect.signature(SentinelHubBaseSensor.__init__).parameters
     parts = [
         _INTRODUCTION.format(
             version=VERSION,
@@ -77,18 +77,21 @@ def page(monitor: Run, sensor: Run) -> str:
             outage=in_words(arguments["outage_tolerance"].default),
         )
     ]
-    for title, goal, situations in (("Jobs", Goal.COMPLETION, JOBS), ("Analyses", Goal.ANALYSIS, ANALYSES)):
+    for title, goal, situations in (
+        ("Jobs", WaitGoal.COMPLETION, JOBS),
+        ("Analyses", WaitGoal.ANALYSIS, ANALYSES),
+    ):
         parts += [f"## {title}, at a glance\n", _glance(goal, situations, monitor, sensor)]
         for api in BatchApi:
             parts += [
                 f"### {_function(api, goal)} → `{SENSORS[api, goal].__name__}`\n",
                 _detail(api, goal, situations, monitor, sensor),
             ]
-    parts += [_WEATHER, _detail(BatchApi.PROCESS, Goal.COMPLETION, WEATHER, monitor, sensor)]
+    parts += [_WEATHER, _detail(BatchApi.PROCESS, WaitGoal.COMPLETION, WEATHER, monitor, sensor)]
     return "\n".join(parts)
 
 
-def _glance(goal: Goal, situations: Sequence[Situation], monitor: Run, sensor: Run) -> str:
+def _glance(goal: WaitGoal, situations: Sequence[Situation], monitor: Run, sensor: Run) -> str:
     def cells(situation: Situation) -> Iterable[str]:
         yield situation.title
         sensors = set()
@@ -104,7 +107,7 @@ def _glance(goal: Goal, situations: Sequence[Situation], monitor: Run, sensor: R
     return _table(heads, map(cells, situations))
 
 
-def _detail(api: BatchApi, goal: Goal, situations: Sequence[Situation], monitor: Run, sensor: Run) -> str:
+def _detail(api: BatchApi, goal: WaitGoal, situations: Sequence[Situation], monitor: Run, sensor: Run) -> str:
     rows = (
         (
             situation.title,
@@ -142,7 +145,7 @@ def _sensor_at_length(ending: Ending) -> str:
     return f"{ending.state}{kind}: {ending.says}"
 
 
-def _function(api: BatchApi, goal: Goal) -> str:
+def _function(api: BatchApi, goal: WaitGoal) -> str:
     return f"`{MONITORS[api, goal].__name__}`"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_sentinelhub.jobs import BatchApi, Goal
+from airflow_sentinelhub.jobs import BatchApi, WaitGoal
 from tests.real_client.library import (
     CLIENTS,
     BatchProcessClient,
@@ -88,7 +88,7 @@ def test_from_creation_to_the_end(emulator, config, api):
     job = client.get_request(job)
     assert (job.status.value, job.user_action.value) == ("CREATED", "START"), "it stays CREATED for a while"
     with on_time_of(LibraryTime(emulator, rests_after=3600)):
-        monitor(api, Goal.COMPLETION, job, config)
+        monitor(api, WaitGoal.COMPLETION, job, config)
     assert client.get_request(job).status.value == "DONE"
     counts = emulator.requests()["actions"]
     assert {name: count for name, count in counts.items() if count} == {"create": 1, "start": 1}
@@ -100,7 +100,7 @@ def test_analysis_before_start(emulator, config, api):
     job = create(api, config)
     assert client.start_analysis(job) == ""
     with on_time_of(LibraryTime(emulator, rests_after=3600)):
-        job = monitor(api, Goal.ANALYSIS, job.request_id, config)
+        job = monitor(api, WaitGoal.ANALYSIS, job.request_id, config)
     assert (job.status.value, job.user_action.value) == ("ANALYSIS_DONE", "ANALYSE")
     refused(client.start_analysis, job)
     client.start_job({"id": job.request_id})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_sentinelhub.jobs import BatchApi, Goal
+from airflow_sentinelhub.jobs import BatchApi, WaitGoal
 from tests.real_client.library import VERSION  # noqa: F401 - skips the module without the library
 from tests.real_client.situations import HANGS, SUCCESS
 from tests.real_client.situations_of_analyses import ANALYSES
@@ -14,9 +14,9 @@ from tests.real_client.situations_of_weather import WEATHER
 CELLS = [
     pytest.param(api, goal, situation, id=f"{api}-{goal}-{situation.title}")
     for goal, situations in (
-        (Goal.COMPLETION, JOBS),
-        (Goal.ANALYSIS, ANALYSES),
-        (Goal.COMPLETION, WEATHER),
+        (WaitGoal.COMPLETION, JOBS),
+        (WaitGoal.ANALYSIS, ANALYSES),
+        (WaitGoal.COMPLETION, WEATHER),
     )
     for situation in situations
     for api in BatchApi

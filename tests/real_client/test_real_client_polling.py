@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from airflow_sentinelhub.jobs import BatchApi, Goal
+from airflow_sentinelhub.jobs import BatchApi, WaitGoal
 from tests.real_client.library import (
     CLIENTS,
     MONITORS,
@@ -51,7 +51,7 @@ def run(emulator, config):
     ],
 )
 def test_intervals_and_requests(emulator, run, api, pause, requests):
-    pauses = run(api, Goal.COMPLETION, emulator.add_job(api, steps=[*LIFE, DONE]))
+    pauses = run(api, WaitGoal.COMPLETION, emulator.add_job(api, steps=[*LIFE, DONE]))
     assert pauses[:4] == [10] * 4, "in the analysis"
     assert set(pauses[4:]) == {pause}
     paths = emulator.requests()["by_path"]
@@ -64,7 +64,7 @@ def test_every_look_at_a_v1_job_reads_all_its_tiles(emulator, config):
     emulator.configure(page_size=5)
     time = LibraryTime(emulator)
     with on_time_of(time), pytest.raises(StillWaiting):
-        monitor(BatchApi.PROCESS_V1, Goal.COMPLETION, job, config)
+        monitor(BatchApi.PROCESS_V1, WaitGoal.COMPLETION, job, config)
     paths, polls = time.asked_in_vain, time.pauses.count(120)
     # The counts begin between two pages of the first list, and may end between two others.
     assert paths[V1_JOB] == polls
@@ -75,7 +75,7 @@ def test_v1_gives_old_tiles(emulator, run):
     """Trap 7: while it waits for the end of PROCESSING it does not look at the tiles any more."""
     busy = {"status": "PROCESSING", "seconds": 300, "tiles": {"PROCESSED": 11, "FAILED": 1}}
     job = emulator.add_job("process_v1", steps=[busy, {"status": "DONE", "tiles": {"PROCESSED": 12}}])
-    run(BatchApi.PROCESS_V1, Goal.COMPLETION, job)
+    run(BatchApi.PROCESS_V1, WaitGoal.COMPLETION, job)
     assert {status.value: len(tiles) for status, tiles in run.result.items()} == {"PROCESSED": 11, "FAILED": 1}
 
 
@@ -83,25 +83,25 @@ def test_v1_tells_the_status_to_the_log_only(emulator, run, caplog):
     """Trap 2."""
     job = emulator.add_job("process_v1", steps=[*LIFE, {"status": "FAILED"}])
     with caplog.at_level(logging.INFO, "sentinelhub.api.batch.utils"):
-        run(BatchApi.PROCESS_V1, Goal.COMPLETION, job)
+        run(BatchApi.PROCESS_V1, WaitGoal.COMPLETION, job)
     assert "Batch job finished with status FAILED" in caplog.messages
     assert "Batch job has a status CREATED, sleeping for 10 seconds" in caplog.messages
 
 
 def test_progress_bars_go_to_stderr(emulator, run, capfd):
     """Trap 16."""
-    run(BatchApi.PROCESS, Goal.COMPLETION, emulator.add_job("process", steps=[*LIFE, DONE]))
+    run(BatchApi.PROCESS, WaitGoal.COMPLETION, emulator.add_job("process", steps=[*LIFE, DONE]))
     assert "Completion percentage" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("api", "goal", "arguments", "least"),
     [
-        (BatchApi.PROCESS, Goal.COMPLETION, {"sleep_time": 59}, "sleep_time>=60"),
-        (BatchApi.PROCESS_V1, Goal.COMPLETION, {"sleep_time": 59}, "sleep_time>=60"),
-        (BatchApi.STATISTICAL, Goal.COMPLETION, {"sleep_time": 14}, "sleep_time>=15"),
-        *((api, Goal.ANALYSIS, {"sleep_time": 4}, "analysis sleep time >=5") for api in BatchApi),
-        *((api, Goal.COMPLETION, {"analysis_sleep_time": 4}, "analysis sleep time >=5") for api in BatchApi),
+        (BatchApi.PROCESS, WaitGoal.COMPLETION, {"sleep_time": 59}, "sleep_time>=60"),
+        (BatchApi.PROCESS_V1, WaitGoal.COMPLETION, {"sleep_time": 59}, "sleep_time>=60"),
+        (BatchApi.STATISTICAL, WaitGoal.COMPLETION, {"sleep_time": 14}, "sleep_time>=15"),
+        *((api, WaitGoal.ANALYSIS, {"sleep_time": 4}, "analysis sleep time >=5") for api in BatchApi),
+        *((api, WaitGoal.COMPLETION, {"analysis_sleep_time": 4}, "analysis sleep time >=5") for api in BatchApi),
     ],
 )
 def test_shortest_intervals(emulator, run, api, goal, arguments, least):
@@ -110,7 +110,7 @@ def test_shortest_intervals(emulator, run, api, goal, arguments, least):
     assert emulator.requests()["total"] == 0
 
 
-@pytest.mark.parametrize("goal", Goal)
+@pytest.mark.parametrize("goal", WaitGoal)
 @pytest.mark.parametrize("api", BatchApi)
 @pytest.mark.parametrize("form", ["id", "payload", "object"])
 def test_forms_of_a_job(emulator, config, run, api, goal, form):
@@ -126,14 +126,14 @@ def test_forms_of_a_job(emulator, config, run, api, goal, form):
 def test_batch_process_takes_a_client_and_no_configuration(config):
     """Trap 15."""
     with pytest.raises(TypeError):
-        MONITORS[BatchApi.PROCESS, Goal.COMPLETION]("a job", config=config)
+        MONITORS[BatchApi.PROCESS, WaitGoal.COMPLETION]("a job", config=config)
 
 
 def test_a_null_breaks_the_library(emulator, run):
     """Section 5.2 and trap 14; missing fields are in the matrix."""
     job = emulator.add_job("process", steps=[{**PROCESSING, "seconds": 60, "completionPercentage": None}, DONE])
     with pytest.warns(RuntimeWarning, match="non-optional type completion_percentage"), pytest.raises(TypeError):
-        run(BatchApi.PROCESS, Goal.COMPLETION, job)
+        run(BatchApi.PROCESS, WaitGoal.COMPLETION, job)
 
 
 def test_the_library_reads_tile_statuses_of_the_wire(emulator, config):
@@ -144,7 +144,7 @@ def test_the_library_reads_tile_statuses_of_the_wire(emulator, config):
     emulator.advance(100)
     assert next(iter(SentinelHubBatch(config).iter_tiles(job)))["status"] == "DONE"
     with pytest.raises(ValueError, match="'DONE' is not a valid BatchTileStatus"):
-        monitor(BatchApi.PROCESS_V1, Goal.COMPLETION, job, config)
+        monitor(BatchApi.PROCESS_V1, WaitGoal.COMPLETION, job, config)
 
 
 def test_a_slash_at_the_end_of_the_base_url(emulator):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_sentinelhub.emulator import Folder
-from airflow_sentinelhub.emulator.object_store import Buckets
+from airflow_sentinelhub.emulator.object_store import ObjectStore
 from demo.task_log import lines_of_package
 from tests.harness.shared_airflow import HELD, STAGE
 
@@ -20,7 +20,7 @@ BRANCH = {"whole": "use_everything", "partial": "use_what_is_there"}
 def bucket(service, tmp_path_factory):
     """A bucket for the results of jobs, which the other tests do without."""
     folder, before = tmp_path_factory.mktemp("bucket"), service.service.buckets
-    service.service.buckets = Buckets(Folder(folder))
+    service.service.buckets = ObjectStore(Folder(folder))
     yield f"file://{folder}"
     service.service.buckets = before
 

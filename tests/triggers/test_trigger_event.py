@@ -14,7 +14,7 @@ from airflow.sdk import Asset, AssetWatcher
 from airflow.triggers.base import BaseEventTrigger
 
 from airflow_sentinelhub.exceptions import InvalidRequestId
-from airflow_sentinelhub.triggers.asset_store import AssetNotebook
+from airflow_sentinelhub.triggers.asset_store import AssetCursorStore
 from airflow_sentinelhub.triggers.event import SentinelHubBatchEventTrigger
 from tests.harness.versions import deserialize, needs_airflow, serialize
 from tests.harness.virtual_time import run_on_the_clock
@@ -269,7 +269,7 @@ class BlockingStore:
 
 
 def test_the_state_store_of_the_first_releases_is_used_in_a_thread():
-    notebook = AssetNotebook(BlockingStore(), "key")
+    notebook = AssetCursorStore(BlockingStore(), "key")
 
     async def scene():
         before = await notebook.read()
@@ -283,8 +283,8 @@ def test_two_assets_with_the_same_trigger_share_what_was_fired():
     one, other = Database(), Database()
 
     async def scene():
-        await AssetNotebook(StateStore(one), "key").write({"a": 1})
-        both = AssetNotebook(StateStore(other, one), "key")
+        await AssetCursorStore(StateStore(one), "key").write({"a": 1})
+        both = AssetCursorStore(StateStore(other, one), "key")
         assert await both.read() == {"a": 1}
         await both.write({"a": 2})
 

@@ -47,7 +47,7 @@ def account(monkeypatch):
         return Config
 
     monkeypatch.setattr(SentinelHubHook, "aget_config", config)
-    monkeypatch.setattr(registry, "Asker", VirtualAsker)
+    monkeypatch.setattr(registry, "Requester", VirtualAsker)
     monkeypatch.setattr(poller_client, "_client", lambda config, api: account)
     monkeypatch.setattr(clock, "_clock", types.SimpleNamespace(now=lambda: asyncio.get_running_loop().time()))
     return account

@@ -271,6 +271,6 @@ def test_a_wait_whose_end_cannot_be_told_ends_the_group_all_the_same(emulator, m
     def broken(group, verdict):
         raise OSError("disk full")
 
-    monkeypatch.setattr("airflow_sentinelhub.waits.group_progress_log.GroupStory.job_ended", broken)
+    monkeypatch.setattr("airflow_sentinelhub.waits.group_progress_log.GroupProgressLog.job_ended", broken)
     event, _ = fire(request_ids=[emulator.add_job("process", steps=[DONE])])
     assert event["outcome"] == "done"

@@ -41,7 +41,7 @@ def account(monkeypatch):
 
     loop_time = types.SimpleNamespace(now=lambda: 1_000_000.0 + asyncio.get_running_loop().time())
     monkeypatch.setattr(SentinelHubHook, "aget_config", config)
-    monkeypatch.setattr(registry, "Asker", VirtualAsker)
+    monkeypatch.setattr(registry, "Requester", VirtualAsker)
     monkeypatch.setattr(poller_client, "_client", lambda config, api: account)
     monkeypatch.setattr(clock, "_clock", loop_time)
     return account

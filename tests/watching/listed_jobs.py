@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from airflow_sentinelhub.jobs import BatchApi, read_filter
 from airflow_sentinelhub.polling.list_cycle import ListCycles
 from airflow_sentinelhub.polling.poller import GATHERING, Poller
-from airflow_sentinelhub.polling.requester import Lane
-from airflow_sentinelhub.waits.completion_watch import EndsWatch, EventTerms, MemoryNotebook
+from airflow_sentinelhub.polling.requester import AdmissionQueue
+from airflow_sentinelhub.waits.completion_watch import CompletionWatch, CompletionWatchSpec, InMemoryCursorStore
 from tests.watching.scripted_account import NEVER, Job, VirtualAsker
 
 
@@ -87,7 +87,7 @@ class Ears:
 @contextmanager
 def following(account, random=lambda: 1.0):
     """A poller for those who follow the list."""
-    poller = Poller(VirtualAsker(lambda: account, Lane()), random=random, make_cycle=ListCycles())
+    poller = Poller(VirtualAsker(lambda: account, AdmissionQueue()), random=random, make_cycle=ListCycles())
     try:
         yield poller
     finally:
@@ -95,8 +95,8 @@ def following(account, random=lambda: 1.0):
 
 
 def ends_watch(ears, notebook=None, *, interval=60.0, since=None, apart=0.0, api=BatchApi.PROCESS, **filters):
-    terms = EventTerms(api, read_filter(api, **filters), interval, since, apart)
-    return EndsWatch(terms, notebook or MemoryNotebook(), ears.tell, ears.say, uuid.uuid4().hex)
+    terms = CompletionWatchSpec(api, read_filter(api, **filters), interval, since, apart)
+    return CompletionWatch(terms, notebook or InMemoryCursorStore(), ears.tell, ears.say, uuid.uuid4().hex)
 
 
 async def follow(poller, watch):

@@ -8,10 +8,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from airflow_sentinelhub.client.rate_limiter import Gate
+from airflow_sentinelhub.client.rate_limiter import RateLimiter
 from airflow_sentinelhub.exceptions import NotFound, RateLimited, SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.jobs import BatchApi
-from airflow_sentinelhub.polling.requester import Asker
+from airflow_sentinelhub.polling.requester import Requester
 
 NEVER = float("inf")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -63,7 +63,7 @@ class ScriptedAccount:
         self.asked: list[tuple[float, str]] = []
         self.refused = Counter()
         self.trouble = lambda now, what: None
-        self.gate = Gate()
+        self.gate = RateLimiter()
         self.gate.declare("account", declared)
         self.closed = False
 
@@ -135,7 +135,7 @@ class ScriptedAccount:
         return sum(count for at, count in self.refused.items() if at >= now - 60.0)
 
 
-class VirtualAsker(Asker):
+class VirtualAsker(Requester):
     """Sends requests in virtual time instead of threads."""
 
     def __init__(self, make_reader, lane):

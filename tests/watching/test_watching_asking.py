@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from airflow_sentinelhub.client.rate_limiter import Gate
-from airflow_sentinelhub.polling.requester import Lane
+from airflow_sentinelhub.client.rate_limiter import RateLimiter
+from airflow_sentinelhub.polling.requester import AdmissionQueue
 from tests.harness.virtual_time import run
 
 
 def test_who_asks_without_a_pause_keeps_nobody_else_waiting():
     async def scene():
-        gate, lane, order = Gate(), Lane(), []
+        gate, lane, order = RateLimiter(), AdmissionQueue(), []
         gate.declare("account", 1)
 
         async def ask(name):
@@ -33,7 +33,7 @@ def test_who_asks_without_a_pause_keeps_nobody_else_waiting():
 
 def test_who_is_cancelled_in_the_lane_holds_up_nobody():
     async def scene():
-        gate, lane = Gate(), Lane()
+        gate, lane = RateLimiter(), AdmissionQueue()
         gate.declare("account", 1)
 
         def admit():

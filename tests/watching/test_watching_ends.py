@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from airflow_sentinelhub.jobs import BatchApi
-from airflow_sentinelhub.waits.completion_watch import MemoryNotebook
+from airflow_sentinelhub.waits.completion_watch import InMemoryCursorStore
 from tests.harness.virtual_time import run
 from tests.watching.listed_jobs import Ears, add, ends_watch, follow, follow_for, following, job_id
 from tests.watching.scripted_account import ScriptedAccount
@@ -18,7 +18,7 @@ from tests.watching.scripted_account import ScriptedAccount
 HOUR = 3600.0
 
 
-class Notebook(MemoryNotebook):
+class Notebook(InMemoryCursorStore):
     """One that takes time, keeps only JSON, and fails while it is told to."""
 
     takes, failing = 0.05, False

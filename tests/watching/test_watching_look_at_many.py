@@ -14,7 +14,7 @@ from airflow_sentinelhub.exceptions import (
 )
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, MissingJob
 from airflow_sentinelhub.polling.fetch_many import look_at_many, whose
-from airflow_sentinelhub.polling.list_index import Whereabouts
+from airflow_sentinelhub.polling.list_index import ListIndex
 
 AWAY = ServiceUnavailable("503")
 UNREADABLE = ServiceUnavailable("truncated or broken JSON (200)")
@@ -99,7 +99,7 @@ def test_when_the_service_is_away_one_job_that_is_asked_for_tells_it():
 
 @pytest.mark.parametrize("error", [AWAY, UNREADABLE, InvalidPayload("no page"), ValueError("a bug")])
 def test_a_list_that_fails_is_not_the_service_that_fails(error):
-    reader, places = Reader(ids(20), list_fails=error), Whereabouts(())
+    reader, places = Reader(ids(20), list_fails=error), ListIndex(())
     assert all(isinstance(look, BatchJob) for look in look_at_many(reader, ids(20)).values())
     reader.asked.clear()
     looks = [look_at_many(reader, ids(20), places=places, now=now) for now in (0.0, 59.0, 61.0, 121.0, 182.0)]

@@ -18,8 +18,8 @@ from airflow_sentinelhub.exceptions import (
 )
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, MissingJob, Outcome
 from airflow_sentinelhub.polling.poller import GATHERING
-from airflow_sentinelhub.polling.requester import Lane
-from airflow_sentinelhub.waits.observation import NextLook
+from airflow_sentinelhub.polling.requester import AdmissionQueue
+from airflow_sentinelhub.waits.observation import PollRequest
 from tests.harness.virtual_time import run
 from tests.watching.scripted_account import OUTAGE, ScriptedAccount
 from tests.watching.waits import Log, polling, wait_for, watch_for
@@ -163,7 +163,7 @@ def test_two_waits_for_one_job_cost_one_request():
     async def scene():
         with polling(account) as poller:
             subscriptions = [poller.join("job-0", 1.0), poller.join("JOB-0", 1.0)]
-            return await asyncio.gather(*(subscription.next(NextLook(0.0)) for subscription in subscriptions))
+            return await asyncio.gather(*(subscription.next(PollRequest(0.0)) for subscription in subscriptions))
 
     assert [look.word for look in run(scene())] == ["PROCESSING"] * 2
     assert account.count() == 1
@@ -234,7 +234,7 @@ def test_a_list_is_not_certain_enough_for_a_confirmation():
     account.jobs["job-2"].life = [(-1e6, "STOPPED"), (-10.0, "PROCESSING")]
 
     async def scene():
-        wanted = [NextLook(0.0), NextLook(0.0), NextLook(0.0, certain=True)]
+        wanted = [PollRequest(0.0), PollRequest(0.0), PollRequest(0.0, certain=True)]
         with polling(account) as poller:
             waits = [poller.join(job_id, 1.0).next(look) for job_id, look in zip(ids(3), wanted, strict=True)]
             return await asyncio.gather(*waits)
@@ -309,9 +309,9 @@ def test_a_look_belongs_only_to_who_asked_before_the_request_was_sent():
     async def scene():
         with polling(account) as poller:
             early = [poller.join(job_id, 1.0) for job_id in ids(2)]
-            looks = [asyncio.create_task(subscription.next(NextLook(0.0))) for subscription in early]
+            looks = [asyncio.create_task(subscription.next(PollRequest(0.0))) for subscription in early]
             await asyncio.sleep(4)  # the list is under way
-            late = asyncio.create_task(poller.join("job-1", 1.0).next(NextLook(0.0)))
+            late = asyncio.create_task(poller.join("job-1", 1.0).next(PollRequest(0.0)))
             await asyncio.gather(*looks)
             assert not late.done()
             await late
@@ -483,7 +483,7 @@ def test_the_apis_of_an_account_ask_in_turn():
     quiet.add("other", created=-1.0)
 
     async def scene():
-        lane = Lane()
+        lane = AdmissionQueue()
         with polling(busy, lane=lane) as poller, polling(quiet, lane=lane) as other:
             everybody = asyncio.create_task(watch_for(1200, poller, ids(200)))
             log = Log()

@@ -11,12 +11,12 @@ import pytest
 
 from airflow_sentinelhub.jobs import BatchApi, BatchJob
 from airflow_sentinelhub.polling import registry
-from airflow_sentinelhub.polling.registry import Account, subscribe
+from airflow_sentinelhub.polling.registry import PollerAccount, subscribe
 from airflow_sentinelhub.polling.requester import THREADS
-from airflow_sentinelhub.waits.observation import NextLook
+from airflow_sentinelhub.waits.observation import PollRequest
 
-ACCOUNT = Account("https://sh.example", "client")
-AT_ONCE = NextLook(0.0)
+ACCOUNT = PollerAccount("https://sh.example", "client")
+AT_ONCE = PollRequest(0.0)
 
 
 class Reader:
@@ -86,7 +86,7 @@ def test_waits_of_one_account_and_api_share_requests():
 @pytest.mark.parametrize(
     "other",
     [
-        {"account": Account("https://another.example", "client")},
+        {"account": PollerAccount("https://another.example", "client")},
         {"api": BatchApi.STATISTICAL},
     ],
 )
@@ -113,7 +113,7 @@ def test_a_client_that_cannot_be_made_is_trouble_and_is_tried_again():
         subscription = subscribe(ACCOUNT, BatchApi.PROCESS, make, "a", patience=0.05)
         trouble = await subscription.next(AT_ONCE)
         assert "no such module" in str(trouble)
-        job = await subscription.next(NextLook(0.01))
+        job = await subscription.next(PollRequest(0.01))
         subscription.leave()
         return job
 
@@ -139,7 +139,7 @@ def test_a_hung_request_hurts_nobody_who_leaves_and_keeps_no_loop_waiting():
 
 
 def test_the_next_wait_after_the_last_one_finds_a_new_poller():
-    reader, account = Reader(), Account("https://sh.example", "an account of its own")
+    reader, account = Reader(), PollerAccount("https://sh.example", "an account of its own")
 
     async def scene():
         await look(reader, account=account)

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_sentinelhub.polling.list_index import (
     FIRST_BAR,
-    Whereabouts,
+    ListIndex,
     cheapest_depth,
 )
 
@@ -20,7 +20,7 @@ class List:
         self.watched = dict.fromkeys(watched)
         self.page_size = page_size
         self.jobs = [f"other {number}" for number in range(newer)] + list(watched)
-        self.places = Whereabouts(self.watched.keys())
+        self.places = ListIndex(self.watched.keys())
 
     def page(self, number):
         return self.jobs[(number - 1) * self.page_size : number * self.page_size]
@@ -150,14 +150,14 @@ def test_the_list_ends_before_jobs_that_were_on_it():
 
 
 def test_a_list_that_cannot_be_read_is_left_alone_for_longer_and_longer():
-    places = Whereabouts(dict.fromkeys(ids(5)).keys())
+    places = ListIndex(dict.fromkeys(ids(5)).keys())
     assert [places.bar(0.0) for _ in range(8)] == [60, 120, 240, 480, 960, 1920, 3600, 3600]
     assert places.search(ids(5), 3599.0).next() is None
     assert places.search(ids(5), 3600.0).next() is not None
 
 
 def test_a_list_that_failed_with_all_the_rest_is_read_again_at_once():
-    places = Whereabouts(dict.fromkeys(ids(5)).keys())
+    places = ListIndex(dict.fromkeys(ids(5)).keys())
     places.bar(0.0)
     places.lift_bar()
     assert places.search(ids(5), 1.0).next() is not None
@@ -165,7 +165,7 @@ def test_a_list_that_failed_with_all_the_rest_is_read_again_at_once():
 
 
 def test_two_cycles_at_the_same_time_never_go_on_with_the_same_walk():
-    places = Whereabouts(dict.fromkeys(ids(9)).keys())
+    places = ListIndex(dict.fromkeys(ids(9)).keys())
     before = places.search(ids(9), 0.0)
     paused = before.next()
     before.saw(paused, [])
@@ -176,7 +176,7 @@ def test_two_cycles_at_the_same_time_never_go_on_with_the_same_walk():
 
 
 def test_a_walk_that_failed_is_not_gone_on_with():
-    places = Whereabouts(dict.fromkeys(ids(9)).keys())
+    places = ListIndex(dict.fromkeys(ids(9)).keys())
     search = places.search(ids(9), 0.0)
     walk = search.next()
     search.failed()

@@ -8,9 +8,9 @@ import logging
 import pytest
 
 from airflow_sentinelhub.exceptions import Forbidden, InvalidCredentials, RateLimited, ServiceUnavailable
-from airflow_sentinelhub.jobs import BatchApi, BatchJob, Deadlines, Goal, MissingJob, Outcome, Policy
+from airflow_sentinelhub.jobs import BatchApi, BatchJob, Deadlines, MissingJob, Outcome, WaitGoal, WaitPolicy
 from airflow_sentinelhub.waits.progress_log import verdict_line
-from airflow_sentinelhub.waits.wait import Terms, Wait
+from airflow_sentinelhub.waits.wait import Wait, WaitSpec
 
 JOB_ID = "6aa8765a-0000-4000-8000-000000000000"
 T0 = 1_800_000_000.0  # 2027-01-15 08:00 UTC
@@ -19,12 +19,14 @@ T0 = 1_800_000_000.0  # 2027-01-15 08:00 UTC
 class Scene:
     """Drives a wait and keeps its log."""
 
-    def __init__(self, api=BatchApi.PROCESS, goal=Goal.COMPLETION, *, lasts=7 * 86_400.0, stored=None, **policy):
+    def __init__(
+        self, api=BatchApi.PROCESS, goal=WaitGoal.COMPLETION, *, lasts=7 * 86_400.0, stored=None, **policy
+    ):
         self.api = api
         self.lines: list[str] = []
         self.levels: list[int] = []
-        policy = Policy(**{"poll_interval": 120.0, "analysis_poll_interval": 10.0, **policy})
-        terms = Terms(api, JOB_ID, goal, policy, Deadlines(T0, T0 + lasts))
+        policy = WaitPolicy(**{"poll_interval": 120.0, "analysis_poll_interval": 10.0, **policy})
+        terms = WaitSpec(api, JOB_ID, goal, policy, Deadlines(T0, T0 + lasts))
         self.wait = Wait(terms, self.say, stored=stored, jitter=lambda: 1.0)
 
     def say(self, level, text):
@@ -246,12 +248,12 @@ def test_the_job_as_last_seen_belongs_to_every_verdict():
 @pytest.mark.parametrize(
     ("api", "goal", "status", "light"),
     [
-        (BatchApi.STATISTICAL, Goal.COMPLETION, "PROCESSING", True),
-        (BatchApi.STATISTICAL, Goal.COMPLETION, "ANALYSING", True),
-        (BatchApi.STATISTICAL, Goal.COMPLETION, "ANALYSIS_DONE", False),
-        (BatchApi.STATISTICAL, Goal.COMPLETION, "CREATED", False),
-        (BatchApi.STATISTICAL, Goal.ANALYSIS, "ANALYSING", False),
-        (BatchApi.PROCESS, Goal.COMPLETION, "PROCESSING", False),
+        (BatchApi.STATISTICAL, WaitGoal.COMPLETION, "PROCESSING", True),
+        (BatchApi.STATISTICAL, WaitGoal.COMPLETION, "ANALYSING", True),
+        (BatchApi.STATISTICAL, WaitGoal.COMPLETION, "ANALYSIS_DONE", False),
+        (BatchApi.STATISTICAL, WaitGoal.COMPLETION, "CREATED", False),
+        (BatchApi.STATISTICAL, WaitGoal.ANALYSIS, "ANALYSING", False),
+        (BatchApi.PROCESS, WaitGoal.COMPLETION, "PROCESSING", False),
     ],
 )
 def test_light_looks_only_where_the_user_action_does_not_matter(api, goal, status, light):
@@ -316,5 +318,5 @@ def test_never_less_often_than_the_user_wants():
     for at in (0, 100_000):
         scene.see(at, scene.job("PROCESSING"))
     assert scene.wait.pause(T0 + 100_000) == 120
-    assert Policy(120.0, 10.0, slowest_poll_interval=180.0).interval(scene.job("PROCESSING"), 1e6) == 180
-    assert Policy(120.0, 10.0, slowest_poll_interval=60.0).interval(scene.job("PROCESSING"), 1e6) == 120
+    assert WaitPolicy(120.0, 10.0, slowest_poll_interval=180.0).interval(scene.job("PROCESSING"), 1e6) == 180
+    assert WaitPolicy(120.0, 10.0, slowest_poll_interval=60.0).interval(scene.job("PROCESSING"), 1e6) == 120

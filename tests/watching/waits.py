@@ -11,12 +11,12 @@ from random import Random
 from typing import ClassVar
 from unittest import mock
 
-from airflow_sentinelhub.jobs import BatchApi, Deadlines, Goal, Policy
-from airflow_sentinelhub.polling.job_cycle import Cycle, _read_page
+from airflow_sentinelhub.jobs import BatchApi, Deadlines, WaitGoal, WaitPolicy
+from airflow_sentinelhub.polling.job_cycle import JobCycle, _read_page
 from airflow_sentinelhub.polling.poller import Poller
-from airflow_sentinelhub.polling.requester import Lane
-from airflow_sentinelhub.waits.observation import NextLook
-from airflow_sentinelhub.waits.wait import Terms, Wait
+from airflow_sentinelhub.polling.requester import AdmissionQueue
+from airflow_sentinelhub.waits.observation import PollRequest
+from airflow_sentinelhub.waits.wait import Wait, WaitSpec
 from tests.watching.scripted_account import VirtualAsker
 
 
@@ -38,7 +38,7 @@ class Log:
 counted = contextvars.ContextVar("requests of this cycle")
 
 
-class CountedCycle(Cycle):
+class CountedCycle(JobCycle):
     """A cycle that never costs more than a request for each job and one for a try of the list."""
 
     broken: ClassVar[list] = []
@@ -65,8 +65,8 @@ class CountingAsker(VirtualAsker):
 def polling(account, *, lane=None, random=lambda: 1.0):
     """A poller whose cycles are counted."""
     CountedCycle.broken.clear()
-    with mock.patch("airflow_sentinelhub.polling.poller.Cycle", CountedCycle):
-        poller = Poller(CountingAsker(lambda: account, lane or Lane()), random=random)
+    with mock.patch("airflow_sentinelhub.polling.poller.JobCycle", CountedCycle):
+        poller = Poller(CountingAsker(lambda: account, lane or AdmissionQueue()), random=random)
         try:
             yield poller
         finally:
@@ -79,12 +79,12 @@ async def wait_for(poller, job_id, *, interval=60.0, lasts=7 * 86_400.0, log=Non
     loop = asyncio.get_running_loop()
     log = log if log is not None else Log()
     started = loop.time()
-    policy = Policy(poll_interval=interval, analysis_poll_interval=min(10.0, interval), **policy)
-    terms = Terms(api, job_id, Goal.COMPLETION, policy, Deadlines(started, started + lasts))
+    policy = WaitPolicy(poll_interval=interval, analysis_poll_interval=min(10.0, interval), **policy)
+    terms = WaitSpec(api, job_id, WaitGoal.COMPLETION, policy, Deadlines(started, started + lasts))
     wait = Wait(terms, lambda level, text: log.lines.append(text), jitter=Random(job_id).random)
     subscription = poller.join(job_id, policy.analysis_poll_interval)
     try:
-        wanted = NextLook(0.0)
+        wanted = PollRequest(0.0)
         while True:
             look = await subscription.next(wanted)
             now = loop.time()

@@ -45,10 +45,10 @@ def sentinelhub_connection(sentinelhub_emulator: ScriptedEmulator, sentinelhub_c
 
     Meanwhile the sensors look ten times a second, whatever their ``poke_interval``.
     """
-    from airflow_sentinelhub.client.token_cache import PROCESS_TOKENS
+    from airflow_sentinelhub.client.token_cache import SHARED_TOKEN_CACHE
     from airflow_sentinelhub.tasks import wait_options
 
-    PROCESS_TOKENS.reset()  # an emulator of another test may have had this address
+    SHARED_TOKEN_CACHE.reset()  # an emulator of another test may have had this address
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(f"AIRFLOW_CONN_{sentinelhub_conn_id.upper()}", sentinelhub_emulator.airflow_connection)
         patch.setattr(wait_options, "LONGEST_INTERVAL", _INTERVAL)

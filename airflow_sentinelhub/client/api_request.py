@@ -74,7 +74,9 @@ class InvalidBody:
     unreadable: bool = False
 
 
-def decode(answer: HttpResponse, expects: ResponseKind, scrub: Redactor = REDACT) -> dict[str, Any] | InvalidBody:
+def parse_body(
+    answer: HttpResponse, expects: ResponseKind, scrub: Redactor = REDACT
+) -> dict[str, Any] | InvalidBody:
     """
     Read the body of a success.
 

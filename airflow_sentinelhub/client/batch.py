@@ -22,8 +22,8 @@ from airflow_sentinelhub.client.pagination import (
     Payload,
     pages,
 )
-from airflow_sentinelhub.client.rate_limiter import PROCESS_GATE, RateLimiter
-from airflow_sentinelhub.client.token_cache import PROCESS_TOKENS, TokenCache
+from airflow_sentinelhub.client.rate_limiter import SHARED_RATE_LIMITER, RateLimiter
+from airflow_sentinelhub.client.token_cache import SHARED_TOKEN_CACHE, TokenCache
 from airflow_sentinelhub.client.transport import Transport
 from airflow_sentinelhub.exceptions import BadRequest, InvalidPayload, InvalidRequestId, UnsupportedOperation
 from airflow_sentinelhub.jobs.api import BatchApi
@@ -66,8 +66,8 @@ class BatchClient:
         api: BatchApi,
         *,
         budget: float = 60.0,
-        tokens: TokenCache = PROCESS_TOKENS,
-        gate: RateLimiter = PROCESS_GATE,
+        tokens: TokenCache = SHARED_TOKEN_CACHE,
+        gate: RateLimiter = SHARED_RATE_LIMITER,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         random: Callable[[], float] = _random.random,

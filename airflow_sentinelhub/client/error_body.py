@@ -44,7 +44,7 @@ class ErrorBody:
         return ": ".join(word for word in (self.code, quoted) if word)
 
 
-def read_words(answer: HttpResponse, scrub: Redactor) -> ErrorBody:
+def parse_error_body(answer: HttpResponse, scrub: Redactor) -> ErrorBody:
     """
     Read the body of an answer that is no success.
 

@@ -60,7 +60,7 @@ class ErrorContext:
         return {"api": self.api.value if self.api else None, "job_id": self.job_id}
 
 
-def is_passing(status: int) -> bool:
+def is_transient(status: int) -> bool:
     """Whether a status says nothing about the request, so that it may be repeated (429 is apart)."""
     return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _PASSING
 
@@ -74,7 +74,7 @@ def is_spurious(status: int, words: ErrorBody) -> bool:
     return status == HTTPStatus.BAD_REQUEST and _SPURIOUS.search(words.message or "") is not None
 
 
-def in_brief(status: int, words: ErrorBody) -> str:
+def summary(status: int, words: ErrorBody) -> str:
     """Status and words of an answer, for brackets."""
     return f"{status}, {words}" if str(words) else f"{status}, without a word of why"
 
@@ -120,7 +120,7 @@ def rate_limited(subject: ErrorContext, words: ErrorBody, retry_after: float | N
     when = f" It wants to be asked again after {retry_after:g} s." if retry_after else ""
     return RateLimited(
         f"{subject.label}: {subject.host} refused to {subject.action} for now, as the account's request limit is "
-        f"used up ({in_brief(429, words)}).{when}",
+        f"used up ({summary(429, words)}).{when}",
         http_status=HTTPStatus.TOO_MANY_REQUESTS,
         code=words.code,
         service_message=words.message,
@@ -129,7 +129,7 @@ def rate_limited(subject: ErrorContext, words: ErrorBody, retry_after: float | N
     )
 
 
-def held_back(subject: ErrorContext, wait: float) -> RateLimited:
+def locally_rate_limited(subject: ErrorContext, wait: float) -> RateLimited:
     """Say that nothing was sent, since the account's last 429 is not over."""
     return RateLimited(
         f"{subject.label}: {subject.host} was not asked to {subject.action}, as the account's request limit is "
@@ -152,7 +152,7 @@ def job_may_exist(subject: ErrorContext, cause: ServiceUnavailable) -> JobMayExi
     )
 
 
-def refused(
+def refusal(
     subject: ErrorContext, status: int, words: ErrorBody, *, auth_host: str, repeated: bool = False
 ) -> RequestRefused:
     """
@@ -165,7 +165,7 @@ def refused(
     if repeated and kind in (BadRequest, Conflict):
         advice = f"An attempt just before, whose answer was lost, may have done it already. {advice}"
     return kind(
-        f"{subject.label}: {subject.host} refused to {subject.action} ({in_brief(status, words)}). {advice}",
+        f"{subject.label}: {subject.host} refused to {subject.action} ({summary(status, words)}). {advice}",
         http_status=status,
         code=words.code,
         service_message=words.message,

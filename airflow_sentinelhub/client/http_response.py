@@ -69,7 +69,7 @@ class RequestFailure:
     lasting: bool = False
 
 
-def explain(error: Exception, *, connecting: bool = False) -> RequestFailure:
+def classify_exception(error: Exception, *, connecting: bool = False) -> RequestFailure:
     """
     Tell what an exception of ``requests`` means, or of ``urllib3`` while a body is read.
 

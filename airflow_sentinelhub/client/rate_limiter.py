@@ -120,7 +120,7 @@ def _is_idle(account: _AccountLimits, now: float) -> bool:
     return not account.limits and not account.wait(now)
 
 
-PROCESS_GATE = RateLimiter()
+SHARED_RATE_LIMITER = RateLimiter()
 """The gate that all clients of this process share, unless told otherwise."""
 
-os.register_at_fork(after_in_child=PROCESS_GATE.reset)
+os.register_at_fork(after_in_child=SHARED_RATE_LIMITER.reset)

@@ -19,7 +19,7 @@ from urllib3.util import parse_url
 from airflow_sentinelhub import __version__
 from airflow_sentinelhub.client.config import ClientConfig, is_loopback
 from airflow_sentinelhub.client.exchange import DEADLINE, SLOWEST_UPLOAD, BoundedAdapter, Exchange
-from airflow_sentinelhub.client.http_response import HttpResponse, RequestFailure, explain
+from airflow_sentinelhub.client.http_response import HttpResponse, RequestFailure, classify_exception
 from airflow_sentinelhub.client.response_body import (
     ACCEPTED_ENCODING,
     LARGEST_ANSWER,
@@ -119,7 +119,7 @@ class SentinelHubSession(OAuth2Session):
             ):
                 return _read(response, url)
         except (OSError, ValueError, HTTPError, UnreadableBody) as error:
-            return explain(error, connecting=exchange.connecting)
+            return classify_exception(error, connecting=exchange.connecting)
 
     def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: the inherited method logs the token, and knows no bounds."""

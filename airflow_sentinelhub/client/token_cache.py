@@ -149,8 +149,8 @@ class TokenCache:
         return self._slots[account]
 
 
-PROCESS_TOKENS = TokenCache()
+SHARED_TOKEN_CACHE = TokenCache()
 """The cache that all clients of this process share, unless told otherwise."""
 
 # A lock or a fetch of a thread that the child does not have would keep the child waiting for ever.
-os.register_at_fork(after_in_child=PROCESS_TOKENS.reset)
+os.register_at_fork(after_in_child=SHARED_TOKEN_CACHE.reset)

@@ -12,15 +12,15 @@ from urllib.parse import urlsplit
 from oauthlib.oauth2 import BackendApplicationClient, OAuth2Error
 
 from airflow_sentinelhub.client.config import ClientConfig
-from airflow_sentinelhub.client.error_body import ErrorBody, read_words
+from airflow_sentinelhub.client.error_body import ErrorBody, parse_error_body
 from airflow_sentinelhub.client.errors import (
     ErrorContext,
-    held_back,
-    in_brief,
-    is_passing,
     is_spurious,
+    is_transient,
+    locally_rate_limited,
     rate_limited,
     redirected,
+    summary,
     unavailable,
 )
 from airflow_sentinelhub.client.http_response import HttpResponse, RequestFailure
@@ -76,7 +76,7 @@ class TokenEndpoint:
         """
         wait = self._gate.admit(self._gate_key, self._clock())
         if wait:
-            raise held_back(self._subject, wait)
+            raise locally_rate_limited(self._subject, wait)
         asked_at = self._clock()
         answer = self._session.ask("POST", self._config.auth_url, body=self._form(), headers=_FORM)
         if isinstance(answer, RequestFailure):
@@ -124,12 +124,12 @@ class TokenEndpoint:
                 f"a page of HTML ({answer.status}); if that lasts, auth_url is no address of a token endpoint",
                 status=answer.status,
             )
-        words = ErrorBody() if _may_hold_token(answer) else read_words(answer, self._scrub)
+        words = ErrorBody() if _may_hold_token(answer) else parse_error_body(answer, self._scrub)
         if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
             pause = retry_after(answer.headers, time.time)
             self._gate.close(self._gate_key, pause or FIRST_PAUSE, self._clock())
             return rate_limited(self._subject, words, pause)
-        if is_passing(answer.status):
+        if is_transient(answer.status):
             return unavailable(
                 self._subject,
                 f"status {answer.status}",
@@ -142,7 +142,7 @@ class TokenEndpoint:
         if words.code in _REFUSED_CREDENTIALS or answer.status == HTTPStatus.UNAUTHORIZED:
             return InvalidCredentials(
                 f"{self._subject.host} does not accept the connection's client id and client secret "
-                f"({in_brief(answer.status, words)}). Check both, and that the connection's auth_url belongs to "
+                f"({summary(answer.status, words)}). Check both, and that the connection's auth_url belongs to "
                 "the deployment where the OAuth client was created; a client may also have expired.",
                 http_status=answer.status,
                 code=words.code,
@@ -153,7 +153,7 @@ class TokenEndpoint:
                 self._subject, f"{answer.status} without a usable token", status=answer.status, words=words
             )
         return RequestRefused(
-            f"{self._subject.host} refused to issue a token ({in_brief(answer.status, words)}). Check the "
+            f"{self._subject.host} refused to issue a token ({summary(answer.status, words)}). Check the "
             "connection's auth_url: it has to be the whole address of the deployment's token endpoint.",
             http_status=answer.status,
             code=words.code,

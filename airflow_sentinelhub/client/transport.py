@@ -10,17 +10,17 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_sentinelhub.client.api_request import ApiRequest, InvalidBody, decode
+from airflow_sentinelhub.client.api_request import ApiRequest, InvalidBody, parse_body
 from airflow_sentinelhub.client.config import ClientConfig
-from airflow_sentinelhub.client.error_body import read_words
+from airflow_sentinelhub.client.error_body import parse_error_body
 from airflow_sentinelhub.client.errors import (
-    held_back,
-    is_passing,
     is_spurious,
+    is_transient,
     job_may_exist,
+    locally_rate_limited,
     rate_limited,
     redirected,
-    refused,
+    refusal,
     unavailable,
 )
 from airflow_sentinelhub.client.http_response import HttpResponse, RequestFailure
@@ -158,7 +158,7 @@ class Transport:
         # The caller knows nothing of a token that has to be renewed.
         wait = 0.0 if self._admitted and not course.renewed else self.admit()
         if wait:
-            return _Failure(held_back(call.subject, wait))
+            return _Failure(locally_rate_limited(call.subject, wait))
         try:
             token = self._tokens.get(self._account, clock=self._clock, fetch=self._endpoint.fetch)
         except ServiceError as trouble:
@@ -190,7 +190,7 @@ class Transport:
     def _read(self, call: ApiRequest, answer: HttpResponse, course: _CallState) -> dict[str, Any] | _Failure:
         course.size = len(answer.body)
         if answer.ok:
-            payload = decode(answer, call.expects, course.scrub)
+            payload = parse_body(answer, call.expects, course.scrub)
             if isinstance(payload, InvalidBody):
                 error = unavailable(call.subject, payload.reason, status=answer.status)
                 error.unreadable = payload.unreadable
@@ -198,12 +198,12 @@ class Transport:
             return payload
         if 300 <= answer.status < 400:
             return _Failure(redirected(call.subject, answer))
-        words = read_words(answer, course.scrub)
+        words = parse_error_body(answer, course.scrub)
         pause = retry_after(answer.headers, time.time)
         if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
             self._gate.close(self._gate_key, pause or FIRST_PAUSE, self._clock())
             return _Failure(rate_limited(call.subject, words, pause))
-        if is_passing(answer.status):
+        if is_transient(answer.status):
             error = unavailable(
                 call.subject, f"status {answer.status}", status=answer.status, words=words, retry_after=pause
             )
@@ -212,7 +212,7 @@ class Transport:
             return _Failure(
                 unavailable(call.subject, f"status {answer.status}", status=answer.status, words=words)
             )
-        raise refused(
+        raise refusal(
             call.subject,
             answer.status,
             words,

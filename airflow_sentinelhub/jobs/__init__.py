@@ -1,7 +1,7 @@
 """What a batch job is and when it is over: pure rules, without I/O and without a clock."""
 
 from airflow_sentinelhub.jobs import wait_messages
-from airflow_sentinelhub.jobs.action_retry_rules import ActionState, decide
+from airflow_sentinelhub.jobs.action_retry_rules import ActionState, next_step_with_retry
 from airflow_sentinelhub.jobs.action_rules import (
     Action,
     CallService,
@@ -9,14 +9,14 @@ from airflow_sentinelhub.jobs.action_rules import (
     NothingToDo,
     ServiceCall,
     WaitUntil,
-    plan,
-    taken,
+    acceptance,
+    next_step,
 )
 from airflow_sentinelhub.jobs.api import BatchApi, UrlLayout
-from airflow_sentinelhub.jobs.completion import Completion, end_of
+from airflow_sentinelhub.jobs.completion import Completion, completion_of
 from airflow_sentinelhub.jobs.completion_cursor import CompletionCursor, JobReading, NewCompletion
 from airflow_sentinelhub.jobs.completion_filter import CompletionFilter, read_filter
-from airflow_sentinelhub.jobs.error_rules import assess_trouble, pause_after
+from airflow_sentinelhub.jobs.error_rules import error_delay, evaluate_error
 from airflow_sentinelhub.jobs.feature_counts import FeatureCounts, known_statuses, tiles_by_status
 from airflow_sentinelhub.jobs.group_rules import (
     GroupCounts,
@@ -24,17 +24,17 @@ from airflow_sentinelhub.jobs.group_rules import (
     Members,
     Quorum,
     Until,
-    assess_group,
+    evaluate_group,
     group_error,
 )
 from airflow_sentinelhub.jobs.job import BatchJob, MissingJob
 from airflow_sentinelhub.jobs.listed_job import ListedJob
 from airflow_sentinelhub.jobs.request_id import (
     IdField,
+    extract_id,
+    extract_ids,
     parse_request_id,
     parse_request_ids,
-    reduce_to_id,
-    reduce_to_ids,
 )
 from airflow_sentinelhub.jobs.statuses import (
     FeatureStatus,
@@ -46,22 +46,22 @@ from airflow_sentinelhub.jobs.statuses import (
 )
 from airflow_sentinelhub.jobs.verdict import Outcome, Verdict, job_error
 from airflow_sentinelhub.jobs.wait_policy import Deadlines, WaitGoal, WaitPolicy
-from airflow_sentinelhub.jobs.wait_rules import assess
+from airflow_sentinelhub.jobs.wait_rules import evaluate
 from airflow_sentinelhub.jobs.wait_state import WaitState
 
 __all__ = [
     "read_filter",
-    "end_of",
+    "completion_of",
     "JobReading",
     "NewCompletion",
     "ListedJob",
     "CompletionFilter",
     "Completion",
     "CompletionCursor",
-    "reduce_to_ids",
+    "extract_ids",
     "parse_request_ids",
     "group_error",
-    "assess_group",
+    "evaluate_group",
     "Until",
     "GroupCounts",
     "Quorum",
@@ -93,15 +93,15 @@ __all__ = [
     "Verdict",
     "WaitUntil",
     "wait_messages",
-    "assess",
-    "assess_trouble",
-    "decide",
+    "evaluate",
+    "evaluate_error",
+    "next_step_with_retry",
     "job_error",
     "known_statuses",
     "parse_request_id",
-    "pause_after",
-    "plan",
-    "reduce_to_id",
-    "taken",
+    "error_delay",
+    "next_step",
+    "extract_id",
+    "acceptance",
     "tiles_by_status",
 ]

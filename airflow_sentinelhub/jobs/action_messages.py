@@ -5,7 +5,7 @@ from __future__ import annotations
 from airflow_sentinelhub.exceptions import SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.jobs import wait_messages
 from airflow_sentinelhub.jobs.api import BatchApi
-from airflow_sentinelhub.jobs.formatting import in_words
+from airflow_sentinelhub.jobs.formatting import format_duration
 from airflow_sentinelhub.jobs.job import BatchJob
 from airflow_sentinelhub.jobs.restart_lock import lock_seconds
 from airflow_sentinelhub.jobs.statuses import JobStatus, StopReason, UserAction
@@ -110,9 +110,9 @@ def about_to_stop(job: BatchJob) -> str:
 def locked(job: BatchJob, left: float) -> str:
     """Restart, within the lock."""
     return (
-        f"{now_is(job)} The service refuses a restart for {in_words(lock_seconds(job))} after "
+        f"{now_is(job)} The service refuses a restart for {format_duration(lock_seconds(job))} after "
         f"{'running out of processing units' if job.stopped_reason == StopReason.OUT_OF_PU else 'a stop'}, so "
-        f"this task waits for {in_words(left)}."
+        f"this task waits for {format_duration(left)}."
     )
 
 
@@ -172,22 +172,23 @@ def stopped_again(job: BatchJob) -> str:
 def not_yet_for_too_long(job: BatchJob, action: str, waited: float) -> str:
     """It did not come into a state that allows the action."""
     return (
-        f"{now_is(job)} It has been in no state that allows {action!r} for {in_words(waited)}. Look at it in the "
-        "service's dashboard, then clear this task."
+        f"{now_is(job)} It has been in no state that allows {action!r} for {format_duration(waited)}. Look at it "
+        "in the service's dashboard, then clear this task."
     )
 
 
 def refused(job: BatchJob, action: str, refusal: SentinelHubError, pause: float) -> str:
     """The service refuses what the job's state should allow, or does not answer."""
     what = "gives no answer when asked to" if isinstance(refusal, ServiceUnavailable) else "does not want to"
-    return f"The service {what} {action} the job: {refusal} {now_is(job)} It is asked again in {in_words(pause)}."
+    again = f"It is asked again in {format_duration(pause)}."
+    return f"The service {what} {action} the job: {refusal} {now_is(job)} {again}"
 
 
 def refused_for_too_long(job: BatchJob, action: str, refusal: SentinelHubError, waited: float) -> str:
     """It goes on refusing."""
     return (
-        f"The service has refused to {action} {job.label} for {in_words(waited)}: {refusal} {now_is(job)} Look "
-        "at what the service says (a job needs at least 1,000 processing units on the account), mend it, and "
+        f"The service has refused to {action} {job.label} for {format_duration(waited)}: {refusal} {now_is(job)} "
+        "Look at what the service says (a job needs at least 1,000 processing units on the account), mend it, and "
         "clear this task."
     )
 
@@ -208,7 +209,7 @@ def lingers(job: BatchJob) -> str:
 def ignored(job: BatchJob, action: str, waited: float) -> str:
     """The service accepted an action, but does not show it."""
     return (
-        f"The service accepted to {action} {job.label}, but does not show it {in_words(waited)} later: "
+        f"The service accepted to {action} {job.label}, but does not show it {format_duration(waited)} later: "
         f"{now_is(job)} Clear this task to look again; what was done is not done twice."
     )
 

@@ -13,11 +13,11 @@ from airflow_sentinelhub.jobs.action_rules import (
     NotAllowed,
     ServiceCall,
     WaitUntil,
-    plan,
+    next_step,
 )
 from airflow_sentinelhub.jobs.job import BatchJob
 from airflow_sentinelhub.jobs.json_record import JsonRecord
-from airflow_sentinelhub.jobs.restart_lock import stop_of
+from airflow_sentinelhub.jobs.restart_lock import stop_key
 from airflow_sentinelhub.jobs.wait_rules import NOT_FOUND_GRACE
 
 NOT_YET_AT_MOST = 3600.0
@@ -57,7 +57,7 @@ class ActionState(JsonRecord):
     refused_since: float | None = None
 
 
-def decide(
+def next_step_with_retry(
     action: Action, job: BatchJob, now: float, memory: ActionState, refusal: SentinelHubError | None = None
 ) -> tuple[ActionStep, ActionState]:
     """
@@ -71,10 +71,10 @@ def decide(
     :return: the next step, and what to hand in next time.
     """
     memory = replace(memory, seen=True)
-    step = plan(action, job, now)
+    step = next_step(action, job, now)
     if isinstance(step, WaitUntil) and step.locked:
         return _locked(step, job, now, memory, refusal)
-    if memory.waited_for and isinstance(step, CallService) and stop_of(job) != memory.waited_for:
+    if memory.waited_for and isinstance(step, CallService) and stop_key(job) != memory.waited_for:
         return NotAllowed(words.stopped_again(job), BatchNotRestartable), memory
     return _bounded(action, step, job, now, memory, refusal)
 
@@ -83,8 +83,8 @@ def _locked(
     step: WaitUntil, job: BatchJob, now: float, memory: ActionState, refusal: SentinelHubError | None
 ) -> tuple[ActionStep, ActionState]:
     if not memory.waited_for:
-        return step, replace(memory, waited_for=stop_of(job), locked_until=step.until)
-    if memory.waited_for != stop_of(job):
+        return step, replace(memory, waited_for=stop_key(job), locked_until=step.until)
+    if memory.waited_for != stop_key(job):
         return NotAllowed(words.stopped_again(job), BatchNotRestartable), memory
     if now < memory.locked_until:
         return replace(step, until=memory.locked_until), memory

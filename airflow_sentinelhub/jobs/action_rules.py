@@ -1,8 +1,8 @@
 """
 What it takes to act on a job in the state that it is in: the one rule behind all operators that act.
 
-Like :func:`~airflow_sentinelhub.jobs.assess` it does no I/O and reads no clock. The comments name the fact of the
-service that a branch rests on; where the documentation is silent, the service is asked and its answer decides.
+Like :func:`~airflow_sentinelhub.jobs.evaluate` it does no I/O and reads no clock. The comments name the fact of
+the service that a branch rests on; where the documentation is silent, the service is asked and its answer decides.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from airflow_sentinelhub.jobs import action_messages as words
 from airflow_sentinelhub.jobs import wait_messages
 from airflow_sentinelhub.jobs.api import BatchApi
 from airflow_sentinelhub.jobs.job import BatchJob
-from airflow_sentinelhub.jobs.restart_lock import lock_ends, was_restarted
+from airflow_sentinelhub.jobs.restart_lock import is_restart_pending, lock_ends
 from airflow_sentinelhub.jobs.statuses import JobStatus, UserAction
 
 NOT_YET_PAUSE = 60.0
@@ -104,7 +104,7 @@ class NotAllowed:
 ActionStep = CallService | NothingToDo | WaitUntil | NotAllowed
 
 
-def plan(action: Action, job: BatchJob, now: float) -> ActionStep:
+def next_step(action: Action, job: BatchJob, now: float) -> ActionStep:
     """
     Decide what an action takes.
 
@@ -125,7 +125,7 @@ def plan(action: Action, job: BatchJob, now: float) -> ActionStep:
             assert_never(action)
 
 
-def taken(action: Action, before: BatchJob, after: BatchJob, now: float) -> NothingToDo | NotAllowed | None:
+def acceptance(action: Action, before: BatchJob, after: BatchJob, now: float) -> NothingToDo | NotAllowed | None:
     """
     Tell whether a job shows an action that the service has accepted.
 
@@ -135,7 +135,7 @@ def taken(action: Action, before: BatchJob, after: BatchJob, now: float) -> Noth
     """
     if after.status is None and after.word != before.word:
         return NothingToDo(words.now_is(after))
-    step = plan(action, after, now)
+    step = next_step(action, after, now)
     if isinstance(step, NothingToDo | NotAllowed):
         return step
     stamped = (after.user_action, after.user_action_updated) != (before.user_action, before.user_action_updated)
@@ -189,7 +189,7 @@ def _start(job: BatchJob, now: float) -> ActionStep:
             return NothingToDo(words.under_way(job))
         case JobStatus.DONE | JobStatus.PARTIAL:
             return NothingToDo(words.over_since_start(job))
-        case JobStatus.STOPPED if was_restarted(job):
+        case JobStatus.STOPPED if is_restart_pending(job):
             return NothingToDo(words.restarted(job))
         case JobStatus.STOPPED:
             # Somebody stopped it, or the service did: going on has to be asked for by name.
@@ -215,7 +215,7 @@ def _stop(job: BatchJob) -> ActionStep:
         case JobStatus.CREATED | JobStatus.ANALYSING | JobStatus.ANALYSIS_DONE | JobStatus.PROCESSING | None:
             # Where it is queued (CREATED, and a START is pending) this may be refused until it is analysed.
             return CallService(ServiceCall.STOP, words.doing(job, "cancel it" if _v1(job) else "stop it"))
-        case JobStatus.STOPPED if was_restarted(job):
+        case JobStatus.STOPPED if is_restart_pending(job):
             return CallService(ServiceCall.STOP, words.doing(job, "stop it"))
         case JobStatus.STOPPED | JobStatus.DONE | JobStatus.PARTIAL | JobStatus.FAILED | JobStatus.CANCELED:
             return NothingToDo(words.nothing_left_to_stop(job))
@@ -244,7 +244,7 @@ def _restart(job: BatchJob, now: float) -> ActionStep:
             return NothingToDo(words.done(job))
         case JobStatus.PARTIAL if _v1(job):
             return CallService(ServiceCall.RESTART_PARTIAL, words.doing(job, "process its failed tiles again"))
-        case JobStatus.STOPPED if was_restarted(job):
+        case JobStatus.STOPPED if is_restart_pending(job):
             return NothingToDo(words.restarted(job))
         case JobStatus.STOPPED:
             free = lock_ends(job, now)

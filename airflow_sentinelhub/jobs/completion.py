@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from airflow_sentinelhub.jobs.api import BatchApi
 from airflow_sentinelhub.jobs.job import BatchJob
-from airflow_sentinelhub.jobs.restart_lock import moment_of, stop_of, was_restarted
+from airflow_sentinelhub.jobs.restart_lock import is_restart_pending, parse_timestamp, stop_key
 from airflow_sentinelhub.jobs.statuses import JobStatus, UserAction
 from airflow_sentinelhub.jobs.verdict import Outcome
 from airflow_sentinelhub.jobs.wait_policy import WaitGoal, WaitPolicy
-from airflow_sentinelhub.jobs.wait_rules import assess
+from airflow_sentinelhub.jobs.wait_rules import evaluate
 from airflow_sentinelhub.jobs.wait_state import WaitState
 
 ENDS = {
@@ -40,13 +40,13 @@ class Completion:
     final: bool
 
 
-def end_of(
+def completion_of(
     job: BatchJob, policy: WaitPolicy, now: float, memory: WaitState
 ) -> tuple[Completion | None, WaitState]:
     """
     Tell whether a job has come to an end.
 
-    :func:`~airflow_sentinelhub.jobs.assess` decides, so that a job has ended when a sensor would say so: DONE,
+    :func:`~airflow_sentinelhub.jobs.evaluate` decides, so that a job has ended when a sensor would say so: DONE,
     FAILED and CANCELED at once, STOPPED and PARTIAL when they are read again, as they may not last.
 
     :param job: the job as a look shows it.
@@ -55,17 +55,17 @@ def end_of(
     :param memory: what the previous call returned for the job; ``WaitState()`` for the first.
     :return: the end, ``None`` while there is none; and what to hand in next time.
     """
-    if was_restarted(job):
+    if is_restart_pending(job):
         return None, WaitState()
-    verdict, memory = assess(job, WaitGoal.COMPLETION, policy, now, memory)
+    verdict, memory = evaluate(job, WaitGoal.COMPLETION, policy, now, memory)
     if not verdict.is_final or verdict.outcome not in _OUTCOMES:
         return None, memory
     if verdict.outcome in (Outcome.DONE, Outcome.FAILED, Outcome.CANCELED):
         return Completion(job.word, final=True), memory
-    return Completion(f"{job.word} {stop_of(job)}", final=False), memory
+    return Completion(f"{job.word} {stop_key(job)}", final=False), memory
 
 
-def is_lingering(job: BatchJob, now: float) -> bool:
+def is_stale_status(job: BatchJob, now: float) -> bool:
     """
     Tell whether what looks like another end may be the old one, in a job that was started again a moment ago.
 
@@ -75,5 +75,5 @@ def is_lingering(job: BatchJob, now: float) -> bool:
     :param job: a PARTIAL or STOPPED one that had ended so before.
     :param now: seconds since 1970.
     """
-    started = moment_of(job.user_action_updated)
+    started = parse_timestamp(job.user_action_updated)
     return job.user_action is UserAction.START and started is not None and now - started < LINGERS

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from airflow_sentinelhub.jobs.completion import Completion, is_lingering
+from airflow_sentinelhub.jobs.completion import Completion, is_stale_status
 from airflow_sentinelhub.jobs.listed_job import ListedJob
 
 LATE = 600.0
@@ -110,7 +110,7 @@ class CompletionCursor:
                 open_.pop(key, None)
                 _close(closed, listed)
             else:
-                open_.setdefault(key, short(end.name))
+                open_.setdefault(key, fingerprint(end.name))
         news.sort(key=lambda each: each.listed.created or 0.0)
         return replace(self, since=since, open=open_, closed=closed)._trimmed(), news
 
@@ -118,17 +118,17 @@ class CompletionCursor:
         """Take note that ends were told, or that nobody wants to hear of them."""
         open_, closed, telling = dict(self.open), dict(self.closed), set(self.telling)
         for each in news:
-            telling.discard(short(each.key))
+            telling.discard(fingerprint(each.key))
             if each.end.final:
                 open_.pop(each.listed.key, None)
                 _close(closed, each.listed)
             else:
-                open_[each.listed.key] = short(each.end.name)
+                open_[each.listed.key] = fingerprint(each.end.name)
         return replace(self, open=open_, closed=closed, telling=frozenset(telling))._trimmed()
 
     def about_to_tell(self, news: Iterable[NewCompletion]) -> CompletionCursor:
         """Take note that ends are about to be told."""
-        return replace(self, telling=self.telling | {short(each.key) for each in news})
+        return replace(self, telling=self.telling | {fingerprint(each.key) for each in news})
 
     def without(self, ids: Collection[str]) -> CompletionCursor:
         """Forget jobs that the service does not know any more."""
@@ -178,19 +178,21 @@ class CompletionCursor:
         :param key: its id, in lower case.
         :param created: when it was created, in seconds since 1970.
         """
-        return self.since is not None and created >= self.since and short(key) not in self.closed
+        return self.since is not None and created >= self.since and fingerprint(key) not in self.closed
 
     def _is_settled(self, listed: ListedJob) -> bool:
         """Tell whether a job that is not open was seen before, so that it must have ended."""
         if self.since is None or listed.created is None:
             return False
-        return listed.created < self.since or short(listed.key) in self.closed
+        return listed.created < self.since or fingerprint(listed.key) in self.closed
 
     def _is_new(self, listed: ListedJob, end: Completion, now: float, told_from: float | None) -> bool:
         """Tell whether the end of a job that is open, or was never seen, was not told yet."""
         told = self.open.get(listed.key)
         if told is not None:
-            return short(end.name) != told and not (told and not end.final and is_lingering(listed.job, now))
+            return fingerprint(end.name) != told and not (
+                told and not end.final and is_stale_status(listed.job, now)
+            )
         if listed.created is None:
             return False  # whether it had ended before anybody looked cannot be known
         return self.since is not None or (told_from is not None and listed.created >= told_from)
@@ -205,14 +207,14 @@ class CompletionCursor:
         return replace(self, since=None if self.since is None else since, closed=closed)
 
 
-def short(text: str) -> str:
+def fingerprint(text: str) -> str:
     """Give a text in twelve characters that hardly any other text has."""
     return hashlib.blake2s(text.encode(), digest_size=6).hexdigest()
 
 
 def _close(closed: dict[str, int], listed: ListedJob) -> None:
     if listed.created is not None:
-        closed[short(listed.key)] = int(listed.created)
+        closed[fingerprint(listed.key)] = int(listed.created)
 
 
 def _packed(key: str) -> str:

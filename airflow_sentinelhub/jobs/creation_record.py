@@ -130,7 +130,7 @@ def adoptable(job: BatchJob, *, remembered: bool, restarts: bool = False) -> boo
     return job.status not in _USELESS if remembered else not job.is_over
 
 
-def choose(
+def select_job(
     api: BatchApi,
     payloads: Iterable[Mapping[str, Any]],
     tag: CreationTag,
@@ -166,7 +166,7 @@ def choose(
     return SearchResult(adopt, tuple(others.values()), tuple(job for job in mine.values() if job is not adopt))
 
 
-def costs_nothing(job: BatchJob) -> bool:
+def is_unstarted(job: BatchJob) -> bool:
     """Tell whether a job may be left as it is: nobody has asked for anything, so it never runs by itself."""
     return job.status is JobStatus.CREATED and job.user_action is UserAction.NONE
 

@@ -39,7 +39,7 @@ class CreationTag:
     It has no time and no number of the attempt in it, so that every attempt makes the same.
 
     :param site: tells one Airflow from another that has the same DAG and uses the same account.
-    :param digest: see :func:`digest_of`.
+    :param digest: see :func:`request_digest`.
     """
 
     dag_id: str
@@ -67,7 +67,7 @@ class CreationTag:
         return self.dag_id, self.run_id, self.task_id, self.map_index, self.site
 
 
-def site_of(base_url: str) -> str:
+def deployment_id(base_url: str) -> str:
     """
     Give a short name of an Airflow.
 
@@ -76,7 +76,7 @@ def site_of(base_url: str) -> str:
     return hashlib.sha256(base_url.encode()).hexdigest()[:6] if base_url else "-"
 
 
-def digest_of(request: Mapping[str, Any]) -> str:
+def request_digest(request: Mapping[str, Any]) -> str:
     """
     Tell requests apart.
 

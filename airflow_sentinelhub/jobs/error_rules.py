@@ -22,10 +22,10 @@ from airflow_sentinelhub.exceptions import (
 )
 from airflow_sentinelhub.jobs import wait_messages
 from airflow_sentinelhub.jobs.api import BatchApi
-from airflow_sentinelhub.jobs.formatting import in_words
+from airflow_sentinelhub.jobs.formatting import format_duration
 from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
 from airflow_sentinelhub.jobs.wait_policy import WaitPolicy
-from airflow_sentinelhub.jobs.wait_rules import confirm
+from airflow_sentinelhub.jobs.wait_rules import require_second_reading
 from airflow_sentinelhub.jobs.wait_state import WaitState
 
 CREDENTIALS_PAUSE = 60.0
@@ -40,13 +40,13 @@ LEAST_FAILURES = 3
 _SHORTEST_GAP = 120.0
 
 
-def assess_trouble(
+def evaluate_error(
     error: SentinelHubError, api: BatchApi, job_id: str, policy: WaitPolicy, now: float, memory: WaitState
 ) -> tuple[Verdict, WaitState]:
     """
     Decide what a failed look means for the wait.
 
-    :param error: what the client raised; a 404 is no trouble but an answer, see :func:`assess`.
+    :param error: what the client raised; a 404 is no trouble but an answer, see :func:`evaluate`.
     :param api: the API that was asked.
     :param job_id: the job that was asked for.
     :param policy: how patient the wait is.
@@ -72,10 +72,10 @@ def assess_trouble(
                 # They never worked, so waiting will not mend them.
                 return refused, memory
             meanwhile = f"{error} They worked before, so the connection is read and tried again."
-            return confirm(refused, meanwhile, pause=CREDENTIALS_PAUSE, now=now, memory=memory)
+            return require_second_reading(refused, meanwhile, pause=CREDENTIALS_PAUSE, now=now, memory=memory)
         case InvalidPayload():
             # Whether it is the job's own or everybody's trouble is for the caller to find out.
-            return confirm(
+            return require_second_reading(
                 verdict(
                     Outcome.UNREADABLE, wait_messages.unreadable(label, _sentence(error), UNREADABLE_READINGS)
                 ),
@@ -87,7 +87,7 @@ def assess_trouble(
             )
         case RequestRefused() if not (_may_be_a_roll_out(error) and worked):
             outcome = Outcome.FORBIDDEN if isinstance(error, Forbidden) else Outcome.REFUSED
-            return confirm(
+            return require_second_reading(
                 verdict(outcome, f"{label} cannot be watched: {error}"),
                 f"{error} It is asked once more before this counts.",
                 pause=policy.confirmation_pause(None),
@@ -98,7 +98,7 @@ def assess_trouble(
             memory = _failed(now, policy, memory)
             if memory.outage_failures >= LEAST_FAILURES and memory.outage_seconds >= policy.outage_tolerance:
                 message = (
-                    f"{label} could not be seen for {in_words(memory.outage_seconds)} (outage_tolerance): "
+                    f"{label} could not be seen for {format_duration(memory.outage_seconds)} (outage_tolerance): "
                     f"{error} The job was left alone and may be running or done. When the service is back, "
                     "clear this task to wait for it again."
                 )
@@ -106,7 +106,7 @@ def assess_trouble(
             return verdict(Outcome.WAITING, str(error)), memory
 
 
-def pause_after(error: SentinelHubError, policy: WaitPolicy, memory: WaitState, jitter: float) -> float:
+def error_delay(error: SentinelHubError, policy: WaitPolicy, memory: WaitState, jitter: float) -> float:
     """
     Seconds to wait after a failed look.
 
@@ -115,7 +115,7 @@ def pause_after(error: SentinelHubError, policy: WaitPolicy, memory: WaitState, 
 
     :param error: what the client raised.
     :param policy: how often to look when all is well.
-    :param memory: what :func:`assess_trouble` returned.
+    :param memory: what :func:`evaluate_error` returned.
     :param jitter: a random number from 0 to 1, which keeps many waits from coming back together.
     """
     if isinstance(error, InvalidCredentials | InvalidConnection):

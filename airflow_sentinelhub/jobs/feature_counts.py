@@ -101,7 +101,7 @@ class FeatureCounts:
         """
         return self._counts | ({} if self._limit is None else {"truncated": self._left_out})
 
-    def in_words(self) -> str:
+    def as_text(self) -> str:
         """Sum up for a log: the statuses that occur."""
         return ", ".join(f"{count:,} {status}" for status, count in self._counts.items() if count) or "none"
 

@@ -20,7 +20,7 @@ def format_time(moment: float, now: float | None = None) -> str:
     return when.strftime("%Y-%m-%d %H:%M UTC")
 
 
-def in_units(processing_units: float) -> str:
+def format_cost(processing_units: float) -> str:
     """
     Write a cost.
 
@@ -29,7 +29,7 @@ def in_units(processing_units: float) -> str:
     return f"{processing_units:,.0f} PU" if processing_units >= 100 else f"{processing_units:.3g} PU"
 
 
-def in_words(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """
     Write a duration with at most two units.
 

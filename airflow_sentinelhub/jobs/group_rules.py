@@ -1,8 +1,8 @@
 """
 The one rule for what many waits come to together.
 
-What a job's state means is for :func:`~airflow_sentinelhub.jobs.wait_rules.assess` to say, of each job by itself.
-Here only the verdicts are counted.
+:func:`~airflow_sentinelhub.jobs.wait_rules.evaluate` says what the state of each job means. Here only the verdicts
+are counted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs.api import BatchApi
-from airflow_sentinelhub.jobs.formatting import in_words
+from airflow_sentinelhub.jobs.formatting import format_duration
 from airflow_sentinelhub.jobs.job import BatchJob
 from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
 from airflow_sentinelhub.jobs.wait_policy import Deadlines
@@ -59,7 +59,7 @@ class Quorum:
             case _:
                 return int(self.until)
 
-    def in_words(self, api: BatchApi, jobs: int) -> str:
+    def as_text(self, api: BatchApi, jobs: int) -> str:
         """Say what is waited for: "all of 12 Batch Process jobs are done"."""
         name = f"{jobs} {api.display_name} job{'' if jobs == 1 else 's'}"
         match self.until:
@@ -111,7 +111,7 @@ class GroupCounts:
         """Jobs of which neither is known: they may go on, or be done unseen."""
         return [*self.lost, *self.late, *self.waiting]
 
-    def in_words(self) -> str:
+    def as_text(self) -> str:
         """Count them: "7 of 12 done, 1 failed, 4 pending"."""
         counts = {"failed": len(self.failed), "out of sight": len(self.lost)}
         counts["pending"] = len(self.late) + len(self.waiting)
@@ -203,7 +203,7 @@ class GroupVerdict:
             raise ValueError(f"a trigger event that is no verdict: {error}") from None
 
 
-def assess_group(members: Members, quorum: Quorum, api: BatchApi, deadlines: Deadlines) -> GroupVerdict:
+def evaluate_group(members: Members, quorum: Quorum, api: BatchApi, deadlines: Deadlines) -> GroupVerdict:
     """
     Decide what the verdicts on the jobs of a group mean together.
 
@@ -231,9 +231,9 @@ def assess_group(members: Members, quorum: Quorum, api: BatchApi, deadlines: Dea
     outcome = Outcome.EXECUTION_TIMEOUT if Outcome.EXECUTION_TIMEOUT in outcomes else Outcome.TIMEOUT
     name = outcome.value
     message = (
-        f"Time is up: it is not so after {in_words(deadlines.first - deadlines.started_at)} ({name}) that "
-        f"{quorum.in_words(api, len(members))}; {standing.in_words()}. The jobs were left alone and go on: raise "
-        f"{name}, or clear this task to wait for them again."
+        f"Time is up: it is not so after {format_duration(deadlines.first - deadlines.started_at)} ({name}) that "
+        f"{quorum.as_text(api, len(members))}; {standing.as_text()}. The jobs were left alone and go on: "
+        f"raise {name}, or clear this task to wait for them again."
     )
     return GroupVerdict(outcome, api, message, members)
 
@@ -255,7 +255,7 @@ def group_error(job_ids: list[str], api: BatchApi, reason: str) -> GroupVerdict:
 
 def _failed(members: Members, standing: GroupCounts, quorum: Quorum, api: BatchApi) -> GroupVerdict:
     bad = [verdict for job_id in (*standing.failed, *standing.lost) if (verdict := members[job_id])]
-    goal = quorum.in_words(api, len(members))
+    goal = quorum.as_text(api, len(members))
     if not bad:
         message = f"It cannot be that {goal}: there are too few. Did a task give fewer ids than usual?"
         return GroupVerdict(Outcome.GROUP_FAILED, api, message, members)
@@ -266,7 +266,7 @@ def _failed(members: Members, standing: GroupCounts, quorum: Quorum, api: BatchA
         if len(others) > _NAMED:
             named.append(f"{len(others) - _NAMED} more, which the log names")
         parts.append(f"Nor is there a good end for {', '.join(named)}.")
-    parts.append(f"With that, it is out of reach that {goal}: {standing.in_words()}.")
+    parts.append(f"With that, it is out of reach that {goal}: {standing.as_text()}.")
     if left:
         parts.append("What is pending was left alone and goes on.")
     agree = len({verdict.outcome for verdict in bad}) == 1

@@ -8,7 +8,7 @@ SHORTEST_INTERVAL = 5.0
 """Seconds between two looks that nobody goes below, except on this machine."""
 
 
-def seconds(name: str, duration: timedelta | float | None) -> float | None:
+def to_seconds(name: str, duration: timedelta | float | None) -> float | None:
     """
     Read a duration that is given in seconds or as a ``timedelta``.
 
@@ -25,7 +25,7 @@ def seconds(name: str, duration: timedelta | float | None) -> float | None:
     return float(duration)
 
 
-def some_seconds(name: str, duration: timedelta | float | None) -> float:
+def to_seconds_required(name: str, duration: timedelta | float | None) -> float:
     """
     Read a duration that cannot be left out.
 
@@ -33,7 +33,7 @@ def some_seconds(name: str, duration: timedelta | float | None) -> float:
     :param duration: the duration, in seconds or as a ``timedelta``.
     :raises ValueError: it is neither, negative, or ``None``.
     """
-    given = seconds(name, duration)
+    given = to_seconds(name, duration)
     if given is None:
         raise ValueError(f"{name} must be a number of seconds or a timedelta; it is None")
     return given

@@ -39,10 +39,10 @@ class KillAction(StrEnum):
         """
         if self is KillAction.LEAVE or (self is KillAction.STOP_UNLESS_REMOVED and state == REMOVED):
             return False
-        return was_killed(state)
+        return state_means_killed(state)
 
 
-def was_killed(state: str | None) -> bool:
+def state_means_killed(state: str | None) -> bool:
     """
     Tell whether the state of a task says that somebody wants it, and what it does, to end.
 

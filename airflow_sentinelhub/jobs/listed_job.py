@@ -9,7 +9,7 @@ from typing import Any
 from airflow_sentinelhub.jobs.api import BatchApi
 from airflow_sentinelhub.jobs.job import BatchJob
 from airflow_sentinelhub.jobs.plain_text import encodable
-from airflow_sentinelhub.jobs.restart_lock import moment_of
+from airflow_sentinelhub.jobs.restart_lock import parse_timestamp
 
 LONGEST_DESCRIPTION = 10_000
 """Characters of a description that are read."""
@@ -37,7 +37,7 @@ class ListedJob:
         :raises InvalidPayload: it has no id that can be one.
         """
         job = BatchJob.from_payload(api, payload)
-        return cls(job, moment_of(payload.get("created")), description_of(payload))
+        return cls(job, parse_timestamp(payload.get("created")), description_of(payload))
 
     @property
     def key(self) -> str:

@@ -35,7 +35,7 @@ class BucketCredentials:
         return f"<BucketCredentials {self.kind}: {', '.join(self.fields)}>"
 
 
-def open_storages(
+def add_bucket_credentials(
     api: BatchApi, request: Mapping[str, Any], keys: BucketCredentials
 ) -> tuple[dict[str, Any], list[str], list[str]]:
     """

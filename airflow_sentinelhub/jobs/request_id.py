@@ -12,7 +12,7 @@ from airflow_sentinelhub.exceptions import InvalidRequestId
 from airflow_sentinelhub.jobs.redaction import REDACT
 
 
-def reduce_to_id(value: Any) -> Any:
+def extract_id(value: Any) -> Any:
     """
     Take the id out of a job.
 
@@ -28,7 +28,7 @@ def reduce_to_id(value: Any) -> Any:
     if isinstance(value, str) and value.lstrip().startswith("{") and not value.lstrip().startswith(("{{", "{%")):
         for read in (json.loads, ast.literal_eval):  # the latter: a dictionary that Jinja wrote into a text
             try:
-                return reduce_to_id(read(value.strip()))
+                return extract_id(read(value.strip()))
             except (ValueError, SyntaxError, MemoryError, RecursionError):
                 continue
         return value
@@ -43,7 +43,7 @@ class IdField:
 
     Airflow shows rendered fields, and a job's payload carries its request.
 
-    :param reduce: :func:`reduce_to_id` or :func:`reduce_to_ids`.
+    :param reduce: :func:`extract_id` or :func:`extract_ids`.
     """
 
     def __init__(self, reduce: Callable[[Any], Any]) -> None:
@@ -66,7 +66,7 @@ def parse_request_id(value: Any) -> str:
     :param value: an id, a job payload with ``id``, its JSON text, or an object with ``request_id``.
     :raises InvalidRequestId: there is no UUID in it. Asking the service would only cost requests.
     """
-    found = reduce_to_id(value)
+    found = extract_id(value)
     if isinstance(found, uuid.UUID):
         return str(found)
     if isinstance(found, str):
@@ -81,28 +81,28 @@ def parse_request_id(value: Any) -> str:
     )
 
 
-def reduce_to_ids(value: Any) -> Any:
+def extract_ids(value: Any) -> Any:
     """
-    Take the ids out of many jobs, see :func:`reduce_to_id`.
+    Take the ids out of many jobs, see :func:`extract_id`.
 
     A list, the results of a mapped task, or the text of a list gives a list; everything else is handed back as
-    :func:`reduce_to_id` does it.
+    :func:`extract_id` does it.
 
     :param value: whatever the user gave.
     """
     if isinstance(value, str) and value.lstrip().startswith("["):
         for read in (json.loads, ast.literal_eval):  # the latter: a list that Jinja wrote into a text
             try:
-                return reduce_to_ids(read(value.strip()))
+                return extract_ids(read(value.strip()))
             except (ValueError, SyntaxError, MemoryError, RecursionError):
                 continue
         return value
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         # As a slice: the results of a mapped task are read from Airflow's API, else one by one.
-        return [reduce_to_id(each) for each in value[:]]
+        return [extract_id(each) for each in value[:]]
     if isinstance(value, set | frozenset):
-        return [reduce_to_id(each) for each in sorted(value, key=str)]
-    return reduce_to_id(value)
+        return [extract_id(each) for each in sorted(value, key=str)]
+    return extract_id(value)
 
 
 def parse_request_ids(value: Any) -> tuple[list[str], int]:
@@ -114,7 +114,7 @@ def parse_request_ids(value: Any) -> tuple[list[str], int]:
     :return: the ids, and how many were left out because they were there already.
     :raises InvalidRequestId: one of them is no id; the message says which.
     """
-    reduced = reduce_to_ids(value)
+    reduced = extract_ids(value)
     given = reduced if isinstance(reduced, list) else [reduced]
     ids: dict[str, None] = {}
     for number, each in enumerate(given, start=1):

@@ -36,15 +36,15 @@ def lock_ends(job: BatchJob, now: float) -> float | None:
     :param now: seconds since 1970. A stop that lies in the future (the clocks differ) counts as one of now.
     :return: ``None`` where the service does not tell when it stopped.
     """
-    stops = [moment_of(job.last_updated)]
+    stops = [parse_timestamp(job.last_updated)]
     if job.user_action in (UserAction.STOP, UserAction.CANCEL):
         # A job goes on for a while after its user asked for the stop; the later time counts.
-        stops.append(moment_of(job.user_action_updated))
+        stops.append(parse_timestamp(job.user_action_updated))
     known = [stop for stop in stops if stop is not None]
     return min(max(known), now) + lock_seconds(job) + LOCK_MARGIN if known else None
 
 
-def was_restarted(job: BatchJob) -> bool:
+def is_restart_pending(job: BatchJob) -> bool:
     """
     Tell whether somebody has just started a STOPPED job again, and the service has not moved it yet.
 
@@ -56,17 +56,17 @@ def was_restarted(job: BatchJob) -> bool:
         return False
     if job.stopped_reason == StopReason.USER_ACTION:
         return True
-    asked, changed = moment_of(job.user_action_updated), moment_of(job.last_updated)
+    asked, changed = parse_timestamp(job.user_action_updated), parse_timestamp(job.last_updated)
     # The service stamps the action and the change that comes of it one after the other.
     return asked is not None and changed is not None and asked >= changed - _ONE_ACTION
 
 
-def stop_of(job: BatchJob) -> str:
+def stop_key(job: BatchJob) -> str:
     """Name a stop, so that it is told from another one of the same job."""
     return f"{job.stopped_reason} {job.user_action}@{job.user_action_updated}"
 
 
-def moment_of(text: object) -> float | None:
+def parse_timestamp(text: object) -> float | None:
     """Read a time stamp of the service (ISO 8601, in UTC) as seconds since 1970."""
     try:
         moment = datetime.fromisoformat(text if isinstance(text, str) else "")

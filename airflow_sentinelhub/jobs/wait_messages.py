@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_sentinelhub.jobs.api import BatchApi
-from airflow_sentinelhub.jobs.formatting import in_units, in_words
+from airflow_sentinelhub.jobs.formatting import format_cost, format_duration
 from airflow_sentinelhub.jobs.job import BatchJob, MissingJob
 from airflow_sentinelhub.jobs.statuses import JobStatus, StopReason, UserAction
 from airflow_sentinelhub.jobs.wait_policy import WaitGoal
@@ -86,7 +86,7 @@ def not_started(job: BatchJob, goal: WaitGoal, rested: float) -> str:
     """Say that the patience with a resting job has ended."""
     call = "'analyse' or 'start'" if goal is WaitGoal.ANALYSIS else "'start'"
     return (
-        f"{resting(job, goal)} Nothing happened for {in_words(rested)}. Call {call} before this sensor, or "
+        f"{resting(job, goal)} Nothing happened for {format_duration(rested)}. Call {call} before this sensor, or "
         "raise start_grace (None waits until the timeout)."
     )
 
@@ -95,7 +95,7 @@ def stalled(job: BatchJob, unchanged: float) -> str:
     """Say that a job shows no sign of life."""
     return (
         f"{job.label} is {job.word}, but its progress, cost and time stamp have not changed for "
-        f"{in_words(unchanged)} (stall_timeout). It was left as it is: look at it in the service's "
+        f"{format_duration(unchanged)} (stall_timeout). It was left as it is: look at it in the service's "
         "dashboard, then stop it or wait for it again."
     )
 
@@ -108,11 +108,11 @@ def too_dear(job: BatchJob, max_cost_pu: float, others: float = 0.0) -> str:
     :param max_cost_pu: what it may cost.
     :param others: what other jobs of the task have cost, which is taken off already.
     """
-    less = f" (less {in_units(others)} for earlier jobs of this task)" if others else ""
+    less = f" (less {format_cost(others)} for earlier jobs of this task)" if others else ""
     progress = "" if job.completion_percentage is None else f" {job.completion_percentage:.0f} %"
     return (
-        f"{job.label} has cost {in_units(job.cost_pu or 0.0)}, more than the {in_units(max_cost_pu + others)} of "
-        f"max_cost_pu{less}, and is {job.word or 'without a status'}{progress}. It may not spend more. Look "
+        f"{job.label} has cost {format_cost(job.cost_pu or 0.0)}, more than the "
+        f"{format_cost(max_cost_pu + others)} of max_cost_pu{less}, and is {job.word or 'without a status'}{progress}. It may not spend more. Look "
         "whether it is worth it; then raise max_cost_pu and clear this task to go on with the same job, when the "
         "service allows it."
     )
@@ -127,8 +127,8 @@ def nothing_left(label: str, max_cost_pu: float, others: float) -> str:
     :param others: what the earlier ones have cost.
     """
     return (
-        f"{label} is not started: earlier jobs of this task have cost {in_units(others)} of the "
-        f"{in_units(max_cost_pu)} of max_cost_pu. Raise max_cost_pu and clear this task to run it."
+        f"{label} is not started: earlier jobs of this task have cost {format_cost(others)} of the "
+        f"{format_cost(max_cost_pu)} of max_cost_pu. Raise max_cost_pu and clear this task to run it."
     )
 
 
@@ -141,7 +141,7 @@ def unknown_status(job: BatchJob) -> str:
 def unknown_status_for_too_long(job: BatchJob, unchanged: float) -> str:
     """Say that an unknown status does not go away."""
     return (
-        f"{unknown_status(job)} Nothing about it changed for {in_words(unchanged)}. Look at the job in the "
+        f"{unknown_status(job)} Nothing about it changed for {format_duration(unchanged)}. Look at the job in the "
         "service's dashboard, and for a newer version of airflow-provider-sentinelhub."
     )
 

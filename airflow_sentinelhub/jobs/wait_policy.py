@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from airflow_sentinelhub.jobs.api import BatchApi
-from airflow_sentinelhub.jobs.formatting import in_words
+from airflow_sentinelhub.jobs.formatting import format_duration
 from airflow_sentinelhub.jobs.job import BatchJob
 from airflow_sentinelhub.jobs.statuses import JobStatus, UserAction
 from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
@@ -138,7 +138,7 @@ class Deadlines:
         )
         message = (
             f"Time is up: {api.display_name} job {job_id} is not there after "
-            f"{in_words(self.first - self.started_at)} ({name}); {last_state(job)}. {then}"
+            f"{format_duration(self.first - self.started_at)} ({name}); {last_state(job)}. {then}"
         )
         return Verdict(outcome, api, job_id, message, job=job)
 

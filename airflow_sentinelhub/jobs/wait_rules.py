@@ -1,7 +1,7 @@
 """
 The one rule that decides what a job's state means for a wait.
 
-Sensors in every mode, triggers and operators all call :func:`assess`, so that they cannot disagree. It does no
+Sensors in every mode, triggers and operators all call :func:`evaluate`, so that they cannot disagree. It does no
 I/O and reads no clock; what it has to remember is handed in and out. The comments name the fact of the service
 that a branch rests on.
 """
@@ -13,7 +13,7 @@ from typing import assert_never
 
 from airflow_sentinelhub.jobs import wait_messages
 from airflow_sentinelhub.jobs.job import BatchJob, MissingJob
-from airflow_sentinelhub.jobs.restart_lock import moment_of
+from airflow_sentinelhub.jobs.restart_lock import parse_timestamp
 from airflow_sentinelhub.jobs.statuses import JobStatus, UserAction
 from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
 from airflow_sentinelhub.jobs.wait_policy import WaitGoal, WaitPolicy
@@ -35,7 +35,7 @@ REMINDER_INTERVAL = 600.0
 _NOBODY_STARTED = (UserAction.NONE, UserAction.ANALYSE)
 
 
-def assess(
+def evaluate(
     job: BatchJob | MissingJob, goal: WaitGoal, policy: WaitPolicy, now: float, memory: WaitState
 ) -> tuple[Verdict, WaitState]:
     """
@@ -52,28 +52,28 @@ def assess(
     # The service answered: an outage, if there was one, is over.
     memory = _with(memory, began=began, outage_failures=0, outage_last=0.0, outage_seconds=0.0)
     if isinstance(job, MissingJob):
-        return _assess_missing(job, policy, now, memory)
+        return _evaluate_missing(job, policy, now, memory)
     memory = _seen(job, now, memory)
     over = _after_analysis if goal is WaitGoal.ANALYSIS else _after_processing
     outcome = None if job.status is None else over(job.status)
-    if outcome is None and policy.max_cost_pu is not None and is_too_dear(job, policy.max_cost_pu):
+    if outcome is None and policy.max_cost_pu is not None and exceeds_max_cost(job, policy.max_cost_pu):
         # What is over costs nothing more. A cost is charged for good, so it is read only once.
         message = wait_messages.too_dear(job, policy.max_cost_pu)
-        return _verdict(Outcome.COST_EXCEEDED, job, message), _unconfirmed(_not_resting(memory))
+        return _verdict(Outcome.COST_EXCEEDED, job, message), _clear_pending(_clear_idle(memory))
     if job.status is None:
-        return _assess_unknown_status(job, now, _unconfirmed(_not_resting(memory)))
-    if outcome is None and rests(job, goal):
-        return _assess_resting(job, goal, policy, now, memory)
-    memory = _not_resting(memory)
+        return _evaluate_unknown_status(job, now, _clear_pending(_clear_idle(memory)))
+    if outcome is None and awaits_start(job, goal):
+        return _evaluate_resting(job, goal, policy, now, memory)
+    memory = _clear_idle(memory)
     match outcome:
         case None:
-            return _assess_moving(job, policy, now, memory)
+            return _evaluate_moving(job, policy, now, memory)
         case Outcome.DONE:
-            return _verdict(Outcome.DONE, job), _unconfirmed(memory)
+            return _verdict(Outcome.DONE, job), _clear_pending(memory)
         case Outcome.FAILED:
-            return _verdict(outcome, job, wait_messages.failed(job)), _unconfirmed(memory)
+            return _verdict(outcome, job, wait_messages.failed(job)), _clear_pending(memory)
         case Outcome.CANCELED:
-            return _verdict(outcome, job, wait_messages.canceled(job)), _unconfirmed(memory)
+            return _verdict(outcome, job, wait_messages.canceled(job)), _clear_pending(memory)
         case Outcome.STOPPED:
             # A job stopped as UNHEALTHY may be started again by the service's staff.
             return _confirm(outcome, job, wait_messages.stopped(job), policy, now, memory)
@@ -87,7 +87,7 @@ def assess(
             raise AssertionError(f"no status means {outcome}")
 
 
-def is_too_dear(job: BatchJob, max_cost_pu: float) -> bool:
+def exceeds_max_cost(job: BatchJob, max_cost_pu: float) -> bool:
     """Tell whether a job has cost more processing units than it may."""
     return job.cost_pu is not None and job.cost_pu > max_cost_pu
 
@@ -133,7 +133,7 @@ def _after_analysis(status: JobStatus) -> Outcome | None:
             assert_never(status)
 
 
-def rests(job: BatchJob, goal: WaitGoal) -> bool:
+def awaits_start(job: BatchJob, goal: WaitGoal) -> bool:
     """
     Tell whether the job waits for somebody to start it.
 
@@ -151,12 +151,12 @@ def rests(job: BatchJob, goal: WaitGoal) -> bool:
     )
 
 
-def _assess_resting(
+def _evaluate_resting(
     job: BatchJob, goal: WaitGoal, policy: WaitPolicy, now: float, memory: WaitState
 ) -> tuple[Verdict, WaitState]:
     action = f"{job.user_action}@{job.user_action_updated}"
     if memory.resting != action:
-        memory = replace(_unconfirmed(memory), resting=action, resting_since=_since(now, memory))
+        memory = replace(_clear_pending(memory), resting=action, resting_since=_since(now, memory))
     rested = now - memory.resting_since
     if policy.start_grace is not None and rested >= policy.start_grace:
         message = wait_messages.not_started(job, goal, rested)
@@ -167,7 +167,7 @@ def _assess_resting(
     return _warning(job, f"resting {action}", message, now, memory, again=REMINDER_INTERVAL)
 
 
-def _assess_unknown_status(job: BatchJob, now: float, memory: WaitState) -> tuple[Verdict, WaitState]:
+def _evaluate_unknown_status(job: BatchJob, now: float, memory: WaitState) -> tuple[Verdict, WaitState]:
     unchanged = now - memory.state_since
     if unchanged >= UNKNOWN_STATUS_GRACE:
         return _verdict(
@@ -177,17 +177,19 @@ def _assess_unknown_status(job: BatchJob, now: float, memory: WaitState) -> tupl
     return _warning(job, f"status {job.word}", message, now, memory)
 
 
-def _assess_moving(job: BatchJob, policy: WaitPolicy, now: float, memory: WaitState) -> tuple[Verdict, WaitState]:
+def _evaluate_moving(
+    job: BatchJob, policy: WaitPolicy, now: float, memory: WaitState
+) -> tuple[Verdict, WaitState]:
     unchanged = now - memory.state_since
     if policy.stall_timeout is not None and unchanged >= policy.stall_timeout:
         return _confirm(Outcome.STALLED, job, wait_messages.stalled(job, unchanged), policy, now, memory)
-    return _verdict(Outcome.WAITING, job), _unconfirmed(memory)
+    return _verdict(Outcome.WAITING, job), _clear_pending(memory)
 
 
-def _assess_missing(
+def _evaluate_missing(
     job: MissingJob, policy: WaitPolicy, now: float, memory: WaitState
 ) -> tuple[Verdict, WaitState]:
-    verdict, memory = _assess_404(job, policy, now, _not_resting(memory))
+    verdict, memory = _evaluate_404(job, policy, now, _clear_idle(memory))
     return replace(verdict, missing=True), memory
 
 
@@ -202,7 +204,7 @@ def may_be_missing_until(created: float | None, first_look: float) -> float:
     return (first_look if created is None else min(created, first_look)) + NOT_FOUND_GRACE
 
 
-def _assess_404(job: MissingJob, policy: WaitPolicy, now: float, memory: WaitState) -> tuple[Verdict, WaitState]:
+def _evaluate_404(job: MissingJob, policy: WaitPolicy, now: float, memory: WaitState) -> tuple[Verdict, WaitState]:
     began = now if memory.began is None else memory.began
     if now < may_be_missing_until(memory.created, began):
         message = (
@@ -230,7 +232,7 @@ def _confirm(
 ) -> tuple[Verdict, WaitState]:
     """Give the outcome only if it is read a second time, a pause after the first."""
     pause = policy.confirmation_pause(job if isinstance(job, BatchJob) else None)
-    return confirm(
+    return require_second_reading(
         _verdict(outcome, job, message),
         meanwhile or f"{message} It is looked at once more before this counts.",
         pause=pause,
@@ -239,7 +241,7 @@ def _confirm(
     )
 
 
-def confirm(
+def require_second_reading(
     verdict: Verdict, meanwhile: str, *, pause: float, now: float, memory: WaitState, readings: int = 2
 ) -> tuple[Verdict, WaitState]:
     """
@@ -273,7 +275,7 @@ def _warning(
     again: float | None = None,
 ) -> tuple[Verdict, WaitState]:
     """Keep waiting; say why once, and repeatedly if ``again`` seconds are given."""
-    memory = _unconfirmed(memory)
+    memory = _clear_pending(memory)
     due = memory.warned_of != topic or (again is not None and now - memory.warned_at >= again)
     if due:
         memory = replace(memory, warned_of=topic, warned_at=now)
@@ -283,7 +285,7 @@ def _warning(
 def _seen(job: BatchJob, now: float, memory: WaitState) -> WaitState:
     # The user action is left out of a light answer, which must not look like a change.
     state = f"{job.word} {job.completion_percentage} {job.cost_pu} {job.last_updated}"
-    created = moment_of(job.payload.get("created"))
+    created = parse_timestamp(job.payload.get("created"))
     memory = _with(memory, seen=True, created=memory.created if created is None else created)
     if memory.state == state:
         return memory
@@ -294,11 +296,11 @@ def _since(now: float, memory: WaitState) -> float:
     return now if memory.assumed_since is None else memory.assumed_since
 
 
-def _unconfirmed(memory: WaitState) -> WaitState:
+def _clear_pending(memory: WaitState) -> WaitState:
     return _with(memory, candidate="", candidate_since=0.0, candidate_readings=0)
 
 
-def _not_resting(memory: WaitState) -> WaitState:
+def _clear_idle(memory: WaitState) -> WaitState:
     return _with(memory, resting="", resting_since=0.0)
 
 

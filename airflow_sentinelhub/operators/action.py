@@ -13,8 +13,8 @@ from airflow_sentinelhub.jobs import (
     ActionState,
     BatchJob,
     IdField,
+    extract_id,
     parse_request_id,
-    reduce_to_id,
 )
 from airflow_sentinelhub.links.batch import link_to, note_resumed
 from airflow_sentinelhub.operators.action_runner import ActionContext, ActionRunner
@@ -68,7 +68,7 @@ class SentinelHubBatchActionOperator(DeferMixin, SentinelHubBatchOperator):
 
     action: ClassVar[Action]
 
-    request_id = IdField(reduce_to_id)
+    request_id = IdField(extract_id)
 
     def __init__(self, *, request_id: Any, deferrable: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)

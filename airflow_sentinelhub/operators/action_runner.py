@@ -22,12 +22,12 @@ from airflow_sentinelhub.jobs import (
     ServiceCall,
     Verdict,
     WaitUntil,
-    decide,
+    next_step_with_retry,
     wait_messages,
 )
 from airflow_sentinelhub.jobs import action_messages as words
 from airflow_sentinelhub.operators.job_action_client import CONFIRMATION_PAUSES, JobActionClient
-from airflow_sentinelhub.waits.fetch import look_elsewhere
+from airflow_sentinelhub.waits.fetch import check_other_api
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.batch import BatchClient
@@ -88,7 +88,7 @@ class ActionRunner:
         log, refusal = self._helpers.log, None
         while True:
             job = self._found(self._asker.look(seen=self._memory.seen))
-            step, self._memory = decide(self._action, job, clock.now(), self._memory, refusal)
+            step, self._memory = next_step_with_retry(self._action, job, clock.now(), self._memory, refusal)
             match step:
                 case NothingToDo():
                     log.info("%s", step.message)
@@ -117,11 +117,11 @@ class ActionRunner:
             return look
         message = wait_messages.gone(look) if self._memory.seen else wait_messages.never_found(look)
         verdict = Verdict(Outcome.NOT_FOUND, self._api, look.id, message)
-        raise look_elsewhere(verdict, self._helpers.connect).exception()
+        raise check_other_api(verdict, self._helpers.connect).exception()
 
     def _is_elsewhere(self, look: MissingJob) -> bool:
         verdict = Verdict(Outcome.NOT_FOUND, self._api, look.id)
-        return bool(look_elsewhere(verdict, self._helpers.connect).message)
+        return bool(check_other_api(verdict, self._helpers.connect).message)
 
     def _confirmed(self, call: ServiceCall, before: BatchJob) -> BatchJob:
         """Look that the service took what it accepted."""

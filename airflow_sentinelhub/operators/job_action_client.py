@@ -20,12 +20,12 @@ from airflow_sentinelhub.jobs import (
     NotAllowed,
     NothingToDo,
     ServiceCall,
-    taken,
+    acceptance,
     wait_messages,
 )
-from airflow_sentinelhub.jobs.restart_lock import moment_of
+from airflow_sentinelhub.jobs.restart_lock import parse_timestamp
 from airflow_sentinelhub.jobs.wait_rules import may_be_missing_until
-from airflow_sentinelhub.waits.fetch import look_at
+from airflow_sentinelhub.waits.fetch import fetch_job
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.batch import BatchClient
@@ -78,11 +78,11 @@ class JobActionClient:
         """
         first: float | None = None
         while True:
-            look = look_at(self._client, self._job_id, budget=None)
+            look = fetch_job(self._client, self._job_id, budget=None)
             if isinstance(look, SentinelHubError):
                 raise look
             if isinstance(look, BatchJob):
-                self._created = moment_of(look.payload.get("created")) or self._created
+                self._created = parse_timestamp(look.payload.get("created")) or self._created
                 return look
             now = clock.now()
             if first is None:
@@ -125,13 +125,13 @@ class JobActionClient:
         Look, for a minute at most, until the job shows an action that the service has accepted.
 
         :param before: the job before it.
-        :return: what it shows (see :func:`~airflow_sentinelhub.jobs.taken`), and the job as last read.
+        :return: what it shows (see :func:`~airflow_sentinelhub.jobs.acceptance`), and the job as last read.
         """
         for pause in (*CONFIRMATION_PAUSES, None):
             job = self.look(seen=True)
             if isinstance(job, MissingJob):
                 return None, job
-            shows = taken(action, before, job, clock.now())
+            shows = acceptance(action, before, job, clock.now())
             if shows is not None or pause is None:
                 return shows, job
             self._sleep(pause)

@@ -15,15 +15,15 @@ from airflow_sentinelhub.jobs.creation_record import (
     CreationRecord,
     SearchResult,
     adoptable,
-    choose,
+    select_job,
 )
-from airflow_sentinelhub.jobs.formatting import in_units
-from airflow_sentinelhub.jobs.restart_lock import moment_of
+from airflow_sentinelhub.jobs.formatting import format_cost
+from airflow_sentinelhub.jobs.restart_lock import parse_timestamp
 from airflow_sentinelhub.operators.final_failure import for_good
 from airflow_sentinelhub.operators.job_action_client import JobActionClient
-from airflow_sentinelhub.operators.superseded_job import end_superseded
+from airflow_sentinelhub.operators.superseded_job import stop_superseded
 from airflow_sentinelhub.tasks.state_store import TaskStateStore
-from airflow_sentinelhub.waits.fetch import look_at
+from airflow_sentinelhub.waits.fetch import fetch_job
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.batch import BatchClient
@@ -119,12 +119,12 @@ class JobCreator:
         self._log.info(
             "An earlier attempt has finished, with job %s%s; this one begins anew, with a job of its own.",
             record.id,
-            "" if cost is None else f", which cost {in_units(cost)}",
+            "" if cost is None else f", which cost {format_cost(cost)}",
         )
         if record.id is None or record.digest == self._tag.digest:
             self._log.info("That job is left as it is: stop it, if it runs and is not wanted any more.")
             return
-        look = look_at(self._client, record.id, budget=None)
+        look = fetch_job(self._client, record.id, budget=None)
         if isinstance(look, SentinelHubError):
             raise look
         if isinstance(look, BatchJob):
@@ -232,7 +232,9 @@ class JobCreator:
         spent, pause = {*self._record.spent, *self._not_ours}, FIRST_PAUSE
         while True:
             jobs = self._newest_until(since - CLOCK_SLACK)
-            found = choose(self._api, jobs, self._tag, remembered=remembered, restarts=self._restarts, spent=spent)
+            found = select_job(
+                self._api, jobs, self._tag, remembered=remembered, restarts=self._restarts, spent=spent
+            )
             left = 0.0 if until is None else until - clock.now()
             if found.adopt or left <= 0:
                 return found
@@ -243,7 +245,7 @@ class JobCreator:
     def _newest_until(self, oldest: float) -> Iterator[dict[str, Any]]:
         for page in self._client.list(sort="created:desc"):
             for payload in page:
-                created = moment_of(payload.get("created"))
+                created = parse_timestamp(payload.get("created"))
                 if created is not None and created < oldest:
                     return
                 yield payload
@@ -252,4 +254,4 @@ class JobCreator:
         return JobActionClient(self._client, job_id, clock.sleep, self._log.warning)
 
     def _end(self, job: BatchJob) -> None:
-        end_superseded(job, self._asker(job.id), self._log)
+        stop_superseded(job, self._asker(job.id), self._log)

@@ -10,8 +10,8 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_sentinelhub.exceptions import InvalidConnection, InvalidRequest
 from airflow_sentinelhub.jobs import BatchApi
-from airflow_sentinelhub.jobs.creation_tag import CreationTag, digest_of, site_of, with_tag
-from airflow_sentinelhub.jobs.request_buckets import open_storages
+from airflow_sentinelhub.jobs.creation_tag import CreationTag, deployment_id, request_digest, with_tag
+from airflow_sentinelhub.jobs.request_buckets import add_bucket_credentials
 from airflow_sentinelhub.jobs.request_text import BYTE_ORDER_MARK, problem_of
 from airflow_sentinelhub.jobs.secret import Secret
 from airflow_sentinelhub.operators.api_operator import SentinelHubBatchOperator
@@ -154,8 +154,8 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
             run_id=ti.run_id,
             task_id=ti.task_id,
             map_index=-1 if ti.map_index is None else ti.map_index,
-            site=site_of(conf.get("api", "base_url", fallback="") or ""),
-            digest=digest_of(request.reveal()),
+            site=deployment_id(conf.get("api", "base_url", fallback="") or ""),
+            digest=request_digest(request.reveal()),
         )
         tagged = Secret(with_tag(self.api, request.reveal(), tag))
         return RenderedRequest(self._opened(Secret(tagged.reveal()[0])), tag, tagged.reveal()[1])
@@ -166,7 +166,7 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
         from airflow_sentinelhub.hooks.bucket_credentials import read_delivery
 
         keys = read_delivery(self.delivery_conn_id)
-        opened = Secret(open_storages(self.api, body.reveal(), keys))
+        opened = Secret(add_bucket_credentials(self.api, body.reveal(), keys))
         put, missing = opened.reveal()[1:]
         if missing:
             raise InvalidConnection(

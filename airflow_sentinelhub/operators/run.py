@@ -32,10 +32,10 @@ from airflow_sentinelhub.jobs import (
 from airflow_sentinelhub.jobs import action_messages as words
 from airflow_sentinelhub.jobs.delivery import delivery_folder
 from airflow_sentinelhub.jobs.failure_threshold import FailureThreshold
-from airflow_sentinelhub.jobs.intervals import some_seconds
+from airflow_sentinelhub.jobs.intervals import to_seconds_required
 from airflow_sentinelhub.jobs.limit import Limit
 from airflow_sentinelhub.jobs.run_record import RunRecord, is_stopped
-from airflow_sentinelhub.jobs.wait_rules import is_too_dear
+from airflow_sentinelhub.jobs.wait_rules import exceeds_max_cost
 from airflow_sentinelhub.links.batch import link_to, note_resumed
 from airflow_sentinelhub.operators.action_runner import ActionContext, ActionRunner
 from airflow_sentinelhub.operators.final_failure import OVER_FOR_GOOD, for_good
@@ -43,11 +43,11 @@ from airflow_sentinelhub.operators.job_creation import JobCreator
 from airflow_sentinelhub.operators.request_operator import SentinelHubBatchRequestOperator
 from airflow_sentinelhub.operators.run_arguments import (
     recreations,
-    resumes,
-    some_cost,
     some_failures,
     some_kill_action,
-    to_be_stopped,
+    validate_end_action,
+    validate_max_cost,
+    validate_resume,
 )
 from airflow_sentinelhub.operators.run_state import RunState
 from airflow_sentinelhub.operators.verification import verify
@@ -59,7 +59,7 @@ from airflow_sentinelhub.tasks.state_store import TaskStateStore
 from airflow_sentinelhub.tasks.wait_options import TEMPLATED_LIMITS, WaitOptionsMixin
 from airflow_sentinelhub.tasks.worker_wait import WorkerWait
 from airflow_sentinelhub.triggers.run import SentinelHubBatchRunPauseTrigger, SentinelHubBatchRunTrigger
-from airflow_sentinelhub.triggers.wait import SETTLING_TIME, stored_terms
+from airflow_sentinelhub.triggers.wait import MIN_DEFERRAL, wait_kwargs
 from airflow_sentinelhub.waits.progress_log import verdict_line
 from airflow_sentinelhub.waits.wait import WaitSpec
 
@@ -156,7 +156,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         *TEMPLATED_LIMITS,
     )
 
-    max_cost_pu = Limit(lambda task, _, value: some_cost(task.api, value))
+    max_cost_pu = Limit(lambda task, _, value: validate_max_cost(task.api, value))
     max_failed_tiles = Limit(lambda _, __, value: some_failures(value))
 
     # What a wait on the worker asks a sensor for.
@@ -190,15 +190,15 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         self.wait_for_completion = wait_for_completion
         self.may_slow_down = poke_interval is None
         interval = _POKE_INTERVAL[self.api] if poke_interval is None else poke_interval
-        self.poke_interval = some_seconds("poke_interval", interval)
-        self.analysis_poke_interval = some_seconds("analysis_poke_interval", analysis_poke_interval)
-        self.timeout = some_seconds("timeout", timeout)
-        self.stops_at_timeout = to_be_stopped("on_timeout", on_timeout)
+        self.poke_interval = to_seconds_required("poke_interval", interval)
+        self.analysis_poke_interval = to_seconds_required("analysis_poke_interval", analysis_poke_interval)
+        self.timeout = to_seconds_required("timeout", timeout)
+        self.stops_at_timeout = validate_end_action("on_timeout", on_timeout)
         self.kill_action = some_kill_action(on_kill)
         self.max_cost_pu = max_cost_pu
         self.max_failed_tiles = max_failed_tiles
         self.count_no_data = count_no_data
-        self.resume = resumes(self.api, resume)
+        self.resume = validate_resume(self.api, resume)
         self.recreate_failed = recreate_failed
         self._recreations = recreations(recreate_failed)
         self.storage_conn_id = storage_conn_id
@@ -369,7 +369,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         if self.deferrable:
             self._hand_over(
                 course.job_id,
-                self._trigger(terms, 0.0 if is_local else clock.now() + SETTLING_TIME),
+                self._trigger(terms, 0.0 if is_local else clock.now() + MIN_DEFERRAL),
                 {"course": course.to_json()},
                 self._backstop(policy, course.deadlines),
             )
@@ -411,7 +411,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
     def _fail_if_too_dear(self, context: Context, job: BatchJob) -> None:
         """Leave a job stopped that would be stopped again as soon as it runs."""
         limit, others = self._cost_limit(context, job.id)
-        if limit is not None and is_too_dear(job, limit):
+        if limit is not None and exceeds_max_cost(job, limit):
             message = wait_messages.too_dear(job, limit, others)
             self._fail(context, Verdict(Outcome.COST_EXCEEDED, self.api, job.id, message, job))
 
@@ -483,7 +483,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
 
     def _verified(self, context: Context, job: BatchJob) -> dict[str, Any]:
         limit, _ = self._cost_limit(context, job.id)
-        if limit is not None and is_too_dear(job, limit):
+        if limit is not None and exceeds_max_cost(job, limit):
             self.log.warning("It cost more than max_cost_pu, but was done before that was seen.")
         counts, payload = None, None
         if self._allowance is not None or self.outlets:
@@ -538,7 +538,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
             goal=terms.goal.value,
             request_id=terms.job_id,
             sentinelhub_conn_id=self.sentinelhub_conn_id,
-            **stored_terms(terms.policy, terms.deadlines),
+            **wait_kwargs(terms.policy, terms.deadlines),
             fire_not_before=fire_not_before,
             kill_action=self.kill_action.value,
         )

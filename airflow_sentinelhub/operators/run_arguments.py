@@ -9,7 +9,7 @@ from airflow_sentinelhub.jobs.failure_threshold import FailureThreshold
 from airflow_sentinelhub.jobs.kill_rules import KillAction
 
 
-def to_be_stopped(name: str, choice: str) -> bool:
+def validate_end_action(name: str, choice: str) -> bool:
     """
     Tell whether the job is to be stopped.
 
@@ -50,7 +50,7 @@ def some_kill_action(choice: str) -> KillAction:
         ) from None
 
 
-def some_cost(api: BatchApi, max_cost_pu: float | None) -> float | None:
+def validate_max_cost(api: BatchApi, max_cost_pu: float | None) -> float | None:
     """
     Read what a job may cost.
 
@@ -81,7 +81,7 @@ def some_failures(max_failed_tiles: float | None) -> float | None:
     return max_failed_tiles
 
 
-def resumes(api: BatchApi, resume: Mapping[str, int] | None) -> dict[str, int]:
+def validate_resume(api: BatchApi, resume: Mapping[str, int] | None) -> dict[str, int]:
     """
     Read how often a job is to be started again, for each reason for which it was stopped.
 

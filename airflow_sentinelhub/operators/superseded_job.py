@@ -6,13 +6,13 @@ import logging
 
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import BatchActionImpossible, SentinelHubError
-from airflow_sentinelhub.jobs import Action, BatchJob, MissingJob, NothingToDo, ServiceCall, plan
+from airflow_sentinelhub.jobs import Action, BatchJob, MissingJob, NothingToDo, ServiceCall, next_step
 from airflow_sentinelhub.jobs import action_messages as words
-from airflow_sentinelhub.jobs.creation_record import costs_nothing
+from airflow_sentinelhub.jobs.creation_record import is_unstarted
 from airflow_sentinelhub.operators.job_action_client import JobActionClient
 
 
-def end_superseded(job: BatchJob, asker: JobActionClient, log: logging.Logger) -> None:
+def stop_superseded(job: BatchJob, asker: JobActionClient, log: logging.Logger) -> None:
     """
     Stop a job, if it costs anything.
 
@@ -23,11 +23,11 @@ def end_superseded(job: BatchJob, asker: JobActionClient, log: logging.Logger) -
     :raises ServiceError: a subclass of it, when the service refuses that in any state, or gives no answer.
     """
     log.warning("%s This task has created it before, from another request.", words.now_is(job))
-    if costs_nothing(job):
+    if is_unstarted(job):
         # V1 would cancel it, but the others have no way to stop what nobody has asked for.
         log.info("%s was not started and costs nothing, so it is left as it is.", job.label)
         return
-    step = plan(Action.STOP, job, clock.now())
+    step = next_step(Action.STOP, job, clock.now())
     log.info("%s", step.message)
     if isinstance(step, NothingToDo):
         return
@@ -37,7 +37,7 @@ def end_superseded(job: BatchJob, asker: JobActionClient, log: logging.Logger) -
         stopped = isinstance(shows, NothingToDo)
     else:
         look = asker.look(seen=True)
-        stopped = isinstance(look, BatchJob) and isinstance(plan(Action.STOP, look, clock.now()), NothingToDo)
+        stopped = isinstance(look, BatchJob) and isinstance(next_step(Action.STOP, look, clock.now()), NothingToDo)
     if isinstance(look, MissingJob) or stopped:
         log.info("%s", words.now_is(look) if isinstance(look, BatchJob) else f"{look.label} is gone.")
         return

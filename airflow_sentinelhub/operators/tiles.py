@@ -13,9 +13,9 @@ from airflow_sentinelhub.jobs import (
     BatchJob,
     FeatureCounts,
     IdField,
+    extract_id,
     known_statuses,
     parse_request_id,
-    reduce_to_id,
 )
 from airflow_sentinelhub.links.batch import link_to
 from airflow_sentinelhub.operators.api_operator import SentinelHubBatchOperator
@@ -71,7 +71,7 @@ class SentinelHubBatchTilesOperator(SentinelHubBatchOperator):
 
     _sleep: Callable[[float], None] = staticmethod(clock.sleep)
 
-    request_id = IdField(reduce_to_id)
+    request_id = IdField(extract_id)
 
     def __init__(
         self,

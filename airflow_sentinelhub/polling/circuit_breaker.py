@@ -23,7 +23,7 @@ ENOUGH = 3
 """Requests for different things that fail, with no answer in between, and are everybody's trouble."""
 
 
-def is_weather(error: SentinelHubError) -> bool:
+def is_service_wide(error: SentinelHubError) -> bool:
     """Whether an error may have nothing to do with the job that was asked for."""
     # A refusal that is none of the known kinds comes from the token endpoint, or from something in between.
     return (

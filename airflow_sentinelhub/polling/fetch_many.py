@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 
 from airflow_sentinelhub.exceptions import InvalidPayload, RequestRefused, SentinelHubError
 from airflow_sentinelhub.jobs import BatchJob
-from airflow_sentinelhub.polling.circuit_breaker import CircuitBreaker, is_of_account, is_weather
+from airflow_sentinelhub.polling.circuit_breaker import CircuitBreaker, is_of_account, is_service_wide
 from airflow_sentinelhub.polling.list_index import ListIndex
-from airflow_sentinelhub.waits.fetch import ListReader, look_at
+from airflow_sentinelhub.waits.fetch import ListReader, fetch_job
 from airflow_sentinelhub.waits.job_reading import (
     id_of,
     is_unreadable,
@@ -24,7 +24,7 @@ from airflow_sentinelhub.waits.observation import PollResult
 log = logging.getLogger(__name__)
 
 
-def look_at_many(
+def fetch_jobs(
     reader: ListReader,
     job_ids: Sequence[str],
     *,
@@ -66,18 +66,18 @@ def look_at_many(
             list_trouble = error if isinstance(error, SentinelHubError) else unexpected(error)
             if is_of_account(list_trouble):
                 return rest(list_trouble)
-            heard = heard or not (is_weather(list_trouble) or is_unreadable(list_trouble))
+            heard = heard or not (is_service_wide(list_trouble) or is_unreadable(list_trouble))
     left = [job_id for job_id in job_ids if job_id not in looks]
     if list_trouble and not heard:
         # The first one tells whether the service is away; not always the same one, which may have its own trouble.
         random.shuffle(left)
     for job_id in left:
-        look = look_at(reader, job_id, budget=budget)
+        look = fetch_job(reader, job_id, budget=budget)
         if isinstance(look, SentinelHubError) and is_unreadable(look):
             unreadable[job_id] = look
             continue
         looks[job_id] = look
-        if not isinstance(look, SentinelHubError) or not is_weather(look):
+        if not isinstance(look, SentinelHubError) or not is_service_wide(look):
             heard = True
             weather.answered()
         elif weather.failed(job_id, look, len(job_ids)) or (list_trouble and not heard):

@@ -11,11 +11,11 @@ from typing import Any
 
 from airflow_sentinelhub.exceptions import InvalidPayload, RateLimited, RequestRefused, SentinelHubError
 from airflow_sentinelhub.jobs import BatchJob
-from airflow_sentinelhub.polling.circuit_breaker import ENOUGH, CircuitBreaker, is_of_account, is_weather
+from airflow_sentinelhub.polling.circuit_breaker import ENOUGH, CircuitBreaker, is_of_account, is_service_wide
 from airflow_sentinelhub.polling.list_index import ListIndex, ListScan
 from airflow_sentinelhub.polling.requester import THREADS, Requester
 from airflow_sentinelhub.polling.subscription import Subscription
-from airflow_sentinelhub.waits.fetch import ListReader, look_once, wants_the_rest
+from airflow_sentinelhub.waits.fetch import ListReader, fetch_once, needs_full_payload
 from airflow_sentinelhub.waits.job_reading import (
     id_of,
     is_unreadable,
@@ -28,7 +28,7 @@ from airflow_sentinelhub.waits.observation import PollResult
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 50
+YIELD_EVERY = 50
 """Looks that are handed over before the event loop may do something else."""
 
 
@@ -132,7 +132,7 @@ class JobCycle:
                 for number, (job, look) in enumerate(page.looks.items(), start=1):
                     jobs.discard(job)
                     self._deliver(self._open.pop(job), look)
-                    if number % AT_ONCE == 0:
+                    if number % YIELD_EVERY == 0:
                         await asyncio.sleep(0)
         finally:
             search.finish()
@@ -146,14 +146,14 @@ class JobCycle:
         """
         common = self._common
         self._list_is_away = True
-        everybodys = is_weather(error) and common.weather.failed("the list", error, len(common.watched))
+        everybodys = is_service_wide(error) and common.weather.failed("the list", error, len(common.watched))
         if isinstance(error, RateLimited) and not everybodys:
             self._wait_for_the_limit(error)
             return 1
         if is_of_account(error):
             self._give_up(error)
             return 1
-        if (is_weather(error) or is_unreadable(error)) and not self._heard and self._open:
+        if (is_service_wide(error) or is_unreadable(error)) and not self._heard and self._open:
             # A list that fails is not the service that fails: one job tells.
             await self._get_one(self._any())
             if not self._heard:
@@ -223,14 +223,14 @@ class JobCycle:
             return
         light = all(wait.wanted.light for wait in waits)
         look = await self._ask_for(waits[0].job_id, light)
-        if light and wants_the_rest(look):
+        if light and needs_full_payload(look):
             await self._admission()
             look = await self._ask_for(waits[0].job_id, False)
         if is_unreadable(look) and isinstance(look, SentinelHubError):
             # Other answers of this cycle show whose trouble it is.
             self._unreadable.append((waits, look))
             return
-        if not isinstance(look, SentinelHubError) or not is_weather(look):
+        if not isinstance(look, SentinelHubError) or not is_service_wide(look):
             self._hear()
         elif await self._is_everybodys(job, look):
             self._give_up(look, waits)
@@ -242,7 +242,7 @@ class JobCycle:
 
     async def _ask_for(self, job_id: str, light: bool) -> PollResult:
         try:
-            return await self._common.asker.ask(look_once, job_id, light)
+            return await self._common.asker.ask(fetch_once, job_id, light)
         except Exception as error:
             return unexpected(error)
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from airflow_sentinelhub.exceptions import InvalidPayload, NotFound, RateLimited, SentinelHubError
 from airflow_sentinelhub.jobs import ListedJob
-from airflow_sentinelhub.jobs.restart_lock import moment_of
-from airflow_sentinelhub.polling.circuit_breaker import is_of_account, is_weather
+from airflow_sentinelhub.jobs.restart_lock import parse_timestamp
+from airflow_sentinelhub.polling.circuit_breaker import is_of_account, is_service_wide
 from airflow_sentinelhub.polling.job_cycle import PollContext
 from airflow_sentinelhub.polling.list_index import cheapest_depth
 from airflow_sentinelhub.polling.subscription import Subscription
-from airflow_sentinelhub.waits.fetch import ListReader, knows_of_no_such_job
+from airflow_sentinelhub.waits.fetch import ListReader, is_job_not_found
 from airflow_sentinelhub.waits.job_reading import (
     id_of,
     is_unreadable,
@@ -199,7 +199,7 @@ class ListCycle:
                 listed = await self._common.asker.ask(_get, job)
             except Exception as error:
                 trouble = error if isinstance(error, SentinelHubError) else unexpected(error)
-                if not is_weather(trouble) and not is_unreadable(trouble):
+                if not is_service_wide(trouble) and not is_unreadable(trouble):
                     continue  # it concerns this job alone
                 self._failures[job] = self._failures.get(job, 0) + 1
                 heard = self._heard or self._seen or self._missing
@@ -259,7 +259,7 @@ def _read_page(reader: ListReader, pages: list[Iterator[list[dict[str, Any]]]]) 
             continue
         listed = read_listed(reader.api, payload)
         if isinstance(listed, InvalidPayload):
-            read.unreadable.append(UnreadableJob(job, moment_of(payload.get("created")), listed))
+            read.unreadable.append(UnreadableJob(job, parse_timestamp(payload.get("created")), listed))
         else:
             read.jobs.append(listed)
     return read
@@ -270,7 +270,7 @@ def _get(reader: ListReader, job: str) -> ListedJob | UnreadableJob | None:
     try:
         payload = reader.get(job, budget=0)
     except NotFound as error:
-        if knows_of_no_such_job(error):
+        if is_job_not_found(error):
             return None
         raise
     listed = read_listed(reader.api, payload)

@@ -24,10 +24,10 @@ from airflow_sentinelhub.polling.subscription import Subscription
 
 log = logging.getLogger(__name__)
 
-GATHERING = 1.5
+BATCH_WINDOW = 1.5
 """Seconds for which a newcomer waits for others: a triggerer that restarts takes up its triggers bit by bit."""
 
-GATHERING_AT_MOST = 5.0
+MAX_BATCH_WINDOW = 5.0
 """The same while others keep coming."""
 
 _CLOCK_RESOLUTION = 0.001
@@ -119,7 +119,7 @@ class Poller:
         now = self._loop.time()
         if subscription.is_new:
             after = subscription.wanted.after
-            turn = Slot(now + after, now + after + min(GATHERING, subscription.patience))
+            turn = Slot(now + after, now + after + min(BATCH_WINDOW, subscription.patience))
         else:
             alone = len(self._common.watched) == 1
             turn = next_turn(subscription.wanted, subscription.asked_at, now, alone=alone)
@@ -167,8 +167,8 @@ class Poller:
     def _begins_at(self, subscription: Subscription) -> float:
         """When a cycle has to begin for a wait."""
         due = subscription.due
-        if subscription.is_new and subscription.patience >= GATHERING:
-            due = min(max(due, self._newest + GATHERING), due + GATHERING_AT_MOST - GATHERING)
+        if subscription.is_new and subscription.patience >= BATCH_WINDOW:
+            due = min(max(due, self._newest + BATCH_WINDOW), due + MAX_BATCH_WINDOW - BATCH_WINDOW)
         if subscription.wanted.last:
             return due
         return max(due, min(self._common.weather.quiet_until, subscription.latest))

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.polling.list_cycle import ListCycles
-from airflow_sentinelhub.polling.poller import GATHERING, Poller
+from airflow_sentinelhub.polling.poller import BATCH_WINDOW, Poller
 from airflow_sentinelhub.polling.requester import AdmissionQueue, Requester
 from airflow_sentinelhub.polling.subscription import Subscription
 from airflow_sentinelhub.waits.fetch import ListReader
@@ -71,7 +71,7 @@ def follow_list(
         :class:`~airflow_sentinelhub.waits.observation.ListRequest`.
     """
     key = _Key(asyncio.get_running_loop(), account.service, api, follows_list=True)
-    return _poller(key, account, make_reader).join(name, GATHERING)
+    return _poller(key, account, make_reader).join(name, BATCH_WINDOW)
 
 
 def _poller(key: _Key, account: PollerAccount, make_reader: Callable[[], ListReader]) -> Poller:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from airflow_sentinelhub.waits.observation import PollRequest
 
-LEEWAY = 0.2
+SCHEDULE_TOLERANCE = 0.2
 """Part of its interval by which a wait may be served too early or too late."""
 
 
@@ -41,6 +41,6 @@ def next_turn(look: PollRequest, asked_at: float, now: float, *, alone: bool) ->
     # The answer may have taken long; counting from there, those that are served late in a cycle would fall behind
     # those that are served early. But at least half an interval is left in peace.
     wanted = max(asked_at, now - after / 2) + after
-    earliest, latest = wanted - LEEWAY * after, wanted + LEEWAY * after
+    earliest, latest = wanted - SCHEDULE_TOLERANCE * after, wanted + SCHEDULE_TOLERANCE * after
     common = math.floor(wanted / after + 0.5) * after
     return Slot(earliest, min(max(earliest, common), latest))

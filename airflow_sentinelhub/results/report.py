@@ -35,7 +35,7 @@ def report(
     """
     what = "tiles" if job.api is BatchApi.PROCESS_V1 else "features"
     asked = f" (only {', '.join(statuses)} were asked for)" if statuses else ""
-    yield logging.INFO, f"{what.capitalize()} of {job.label}, {job.word}: {tally.in_words()}{asked}."
+    yield logging.INFO, f"{what.capitalize()} of {job.label}, {job.word}: {tally.as_text()}{asked}."
     for line in tally.errors(_ERROR_LINES):
         yield logging.INFO, f"  {line}"
     if path:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_sentinelhub.exceptions import SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi, Outcome, Verdict, WaitGoal, WaitPolicy, tiles_by_status
-from airflow_sentinelhub.jobs.intervals import some_seconds
+from airflow_sentinelhub.jobs.intervals import to_seconds_required
 from airflow_sentinelhub.sensors.job_wait import SentinelHubBatchBaseSensor
 from airflow_sentinelhub.tasks.wait_options import ResultNotReadable
 
@@ -78,7 +78,7 @@ class _JobSensor(SentinelHubBatchBaseSensor):
         self, *, analysis_poke_interval: timedelta | float = 10.0, allow_partial: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.analysis_poke_interval = some_seconds("analysis_poke_interval", analysis_poke_interval)
+        self.analysis_poke_interval = to_seconds_required("analysis_poke_interval", analysis_poke_interval)
         self.allow_partial = allow_partial
 
     def _intervals(self) -> dict[str, float]:

@@ -21,17 +21,17 @@ from airflow_sentinelhub.jobs import (
     Until,
     Verdict,
     WaitPolicy,
+    extract_ids,
     parse_request_ids,
-    reduce_to_ids,
 )
-from airflow_sentinelhub.jobs.intervals import some_seconds
+from airflow_sentinelhub.jobs.intervals import to_seconds_required
 from airflow_sentinelhub.links.batch import SentinelHubJobLink, link_to
-from airflow_sentinelhub.polling.fetch_many import look_at_many
+from airflow_sentinelhub.polling.fetch_many import fetch_jobs
 from airflow_sentinelhub.sensors.group_worker_wait import WorkerGroupWait
 from airflow_sentinelhub.tasks.wait_options import TEMPLATED_LIMITS, ResultNotReadable, SentinelHubBaseSensor
 from airflow_sentinelhub.triggers.group import SentinelHubBatchGroupTrigger
 from airflow_sentinelhub.triggers.pause import SentinelHubPauseTrigger
-from airflow_sentinelhub.triggers.wait import SETTLING_TIME, stored_terms
+from airflow_sentinelhub.triggers.wait import MIN_DEFERRAL, wait_kwargs
 from airflow_sentinelhub.waits.group_progress_log import group_line
 from airflow_sentinelhub.waits.group_wait import GroupWait, GroupWaitSpec
 
@@ -86,7 +86,7 @@ class SentinelHubBatchGroupSensor(SentinelHubBaseSensor):
     template_fields_renderers: ClassVar[dict[str, str]] = {"request_ids": "json"}
     operator_extra_links = (SentinelHubJobLink(),)
 
-    request_ids = IdField(reduce_to_ids)
+    request_ids = IdField(extract_ids)
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class SentinelHubBatchGroupSensor(SentinelHubBaseSensor):
         self.until = until
         self.fail_fast = fail_fast
         self.quorum = Quorum(until, fail_fast)
-        self.analysis_poke_interval = some_seconds("analysis_poke_interval", analysis_poke_interval)
+        self.analysis_poke_interval = to_seconds_required("analysis_poke_interval", analysis_poke_interval)
         self.allow_partial = allow_partial
         if not self.deferrable and self.reschedule:
             raise ValueError(
@@ -140,14 +140,14 @@ class SentinelHubBatchGroupSensor(SentinelHubBaseSensor):
         at_once = GroupWait(terms, self.log.log).verdict()
         if at_once.is_final:
             return self._settle(context, at_once, terms.deadlines, jobs={})
-        self._tell_beginning(self.quorum.in_words(self.api, len(job_ids)), terms.policy, terms.deadlines)
+        self._tell_beginning(self.quorum.as_text(self.api, len(job_ids)), terms.policy, terms.deadlines)
         if not self.deferrable:
             if self.exponential_backoff or self.max_wait:
                 self.log.warning("exponential_backoff and max_wait have no effect on a group.")
             return self._wait_on_worker(context, terms)
         trigger = self._trigger(terms)
         if not is_local:
-            trigger.fire_not_before = clock.now() + SETTLING_TIME
+            trigger.fire_not_before = clock.now() + MIN_DEFERRAL
         return self.defer(
             trigger=trigger,
             method_name="execute_complete",
@@ -211,7 +211,7 @@ class SentinelHubBatchGroupSensor(SentinelHubBaseSensor):
             until=terms.quorum.until,
             fail_fast=terms.quorum.fail_fast,
             sentinelhub_conn_id=self.sentinelhub_conn_id,
-            **stored_terms(terms.policy, terms.deadlines),
+            **wait_kwargs(terms.policy, terms.deadlines),
         )
 
     def _wait_on_worker(self, context: Context, terms: GroupWaitSpec) -> dict[str, list[dict[str, Any]]]:
@@ -258,7 +258,7 @@ class SentinelHubBatchGroupSensor(SentinelHubBaseSensor):
         try:
             # A failure is not worth a long wait: ids and statuses are known.
             with SentinelHubHook(self.sentinelhub_conn_id).get_conn(self.api) as client:
-                looks = look_at_many(client, job_ids, budget=None if done else _BUDGET_AFTER_FAILURE)
+                looks = fetch_jobs(client, job_ids, budget=None if done else _BUDGET_AFTER_FAILURE)
         except SentinelHubError as error:
             looks = dict.fromkeys(job_ids, error)
         errors = [look for look in looks.values() if isinstance(look, SentinelHubError)]

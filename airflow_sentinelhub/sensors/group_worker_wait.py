@@ -9,9 +9,9 @@ from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import GroupVerdict, job_error
-from airflow_sentinelhub.polling.fetch_many import look_at_many
+from airflow_sentinelhub.polling.fetch_many import fetch_jobs
 from airflow_sentinelhub.polling.list_index import ListIndex
-from airflow_sentinelhub.waits.fetch import look_elsewhere
+from airflow_sentinelhub.waits.fetch import check_other_api
 from airflow_sentinelhub.waits.group_wait import GroupWait, GroupWaitSpec
 from airflow_sentinelhub.waits.observation import PollRequest, PollResult
 
@@ -79,7 +79,7 @@ class WorkerGroupWait:
 
     def _take_in(self, job_id: str, look: PollResult, now: float) -> None:
         wait = self._group.waits[job_id]
-        verdict = look_elsewhere(wait.see(look, now), self._hook.get_conn)
+        verdict = check_other_api(wait.see(look, now), self._hook.get_conn)
         if verdict.is_final:
             self._group.end(verdict, now)
         else:
@@ -90,6 +90,6 @@ class WorkerGroupWait:
         try:
             # Read each time, so that a secret that was rotated meanwhile is found.
             with self._hook.get_conn(self._group.terms.api) as client:
-                return look_at_many(client, due, certain=certain, places=self._places, now=clock.monotonic())
+                return fetch_jobs(client, due, certain=certain, places=self._places, now=clock.monotonic())
         except SentinelHubError as error:
             return dict.fromkeys(due, error)

@@ -17,8 +17,8 @@ from airflow_sentinelhub.jobs import (
     Outcome,
     Verdict,
     WaitGoal,
+    extract_id,
     parse_request_id,
-    reduce_to_id,
 )
 from airflow_sentinelhub.links.batch import SentinelHubDeliveryLink, SentinelHubJobLink, link_to
 from airflow_sentinelhub.tasks.wait_options import (
@@ -28,7 +28,7 @@ from airflow_sentinelhub.tasks.wait_options import (
 )
 from airflow_sentinelhub.tasks.worker_wait import WorkerWait
 from airflow_sentinelhub.triggers.batch import SentinelHubBatchTrigger
-from airflow_sentinelhub.triggers.wait import SETTLING_TIME, stored_terms
+from airflow_sentinelhub.triggers.wait import MIN_DEFERRAL, wait_kwargs
 from airflow_sentinelhub.waits.progress_log import verdict_line
 from airflow_sentinelhub.waits.wait import WaitSpec
 
@@ -57,7 +57,7 @@ class SentinelHubBatchBaseSensor(SentinelHubBaseSensor):
     api: ClassVar[BatchApi]
     goal: ClassVar[WaitGoal]
 
-    request_id = IdField(reduce_to_id)
+    request_id = IdField(extract_id)
 
     def __init__(self, *, request_id: Any, end_from_trigger: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -107,7 +107,7 @@ class SentinelHubBatchBaseSensor(SentinelHubBaseSensor):
         if self.deferrable:
             trigger = self._trigger(terms)
             if not is_local:
-                trigger.fire_not_before = clock.now() + SETTLING_TIME
+                trigger.fire_not_before = clock.now() + MIN_DEFERRAL
             self._defer_to(trigger)
         return self._wait_on_worker(context, terms)
 
@@ -161,7 +161,7 @@ class SentinelHubBatchBaseSensor(SentinelHubBaseSensor):
             goal=terms.goal.value,
             request_id=terms.job_id,
             sentinelhub_conn_id=self.sentinelhub_conn_id,
-            **stored_terms(terms.policy, terms.deadlines),
+            **wait_kwargs(terms.policy, terms.deadlines),
             # A cluster policy may have added something.
             end_from_trigger=self.end_from_trigger and not self._lost_without_worker(),
             do_xcom_push=bool(self.do_xcom_push),

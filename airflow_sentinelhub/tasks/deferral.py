@@ -21,7 +21,7 @@ DEFERRED_FROM = 30.0
 # How Airflow says that a trigger did not come to its event, and why.
 _TRIGGER_FAILED = "__fail__"
 _TRIGGER_TIMEOUT = "Trigger timeout"
-_BACKSTOP = 600.0
+_DEFER_TIMEOUT_MARGIN = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class DeferMixin:
                 limit.job_id,
                 self._pause_trigger(until, limit),
                 kwargs,
-                timedelta(seconds=self._unheard_at(until, limit) - now + _BACKSTOP),
+                timedelta(seconds=self._unheard_at(until, limit) - now + _DEFER_TIMEOUT_MARGIN),
             )
         if until - now >= DEFERRED_FROM:
             self.log.info("This task holds its worker until %s (deferrable=False).", format_time(until, now))

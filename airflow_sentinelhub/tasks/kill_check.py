@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs import BatchApi
-from airflow_sentinelhub.jobs.kill_rules import was_killed
+from airflow_sentinelhub.jobs.kill_rules import state_means_killed
 from airflow_sentinelhub.tasks.own_state import OwnState, fetch_own_state
 
 _ANSWER_WITHIN_AT_END = 5.0
@@ -93,7 +93,7 @@ class KillCheck:
                 own.error,
                 self._label(job_id),
             )
-        elif was_killed(own.state):
+        elif state_means_killed(own.state):
             self._log.warning(
                 "This task was killed (it is %s) before it was deferred, so it has no trigger.", own.state
             )
@@ -103,7 +103,7 @@ class KillCheck:
         if own.is_running:
             return
         label = self._label(job_id)
-        if was_killed(own.state):
+        if state_means_killed(own.state):
             self._stop(job_id, own.state)
             raise self._error(job_id, f"This task was killed (it is {own.state}); nothing is started for {label}.")
         if own.state is None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.hooks.client_factory import make_client
 from airflow_sentinelhub.jobs import action_messages as words
-from airflow_sentinelhub.jobs.kill_rules import KillAction, was_killed
+from airflow_sentinelhub.jobs.kill_rules import KillAction, state_means_killed
 from airflow_sentinelhub.tasks.own_state import fetch_own_state
 from airflow_sentinelhub.triggers.task_state import state_of
-from airflow_sentinelhub.waits.quick_stop import StopResult, end_job
+from airflow_sentinelhub.waits.quick_stop import StopResult, stop_now
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.config import ClientConfig
@@ -105,7 +105,7 @@ class KillHandler:
     def _help(self) -> None:
         try:
             state = state_of(self._task_instance)
-            if not was_killed(state):
+            if not state_means_killed(state):
                 self._log.warning("The worker is told to end; the task is %s. %s", state or "gone", self._left())
                 return
             self._killed = True
@@ -123,7 +123,7 @@ class KillHandler:
     def _end(self, job_id: str, budget: float, **options: Any) -> StopResult:
         # A kill does not queue for the account's limit.
         with make_client(self._config, self._api, admitted=True, **options) as client:
-            return end_job(client, job_id, budget, clock.now())
+            return stop_now(client, job_id, budget, clock.now())
 
     def _at_risk(self) -> str:
         if self.job_id is None:

@@ -16,8 +16,8 @@ from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import BatchTimeout, SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import Deadlines, GroupVerdict, Outcome, Verdict, WaitPolicy
-from airflow_sentinelhub.jobs.formatting import format_time, in_words
-from airflow_sentinelhub.jobs.intervals import SHORTEST_INTERVAL, seconds, some_seconds
+from airflow_sentinelhub.jobs.formatting import format_duration, format_time
+from airflow_sentinelhub.jobs.intervals import SHORTEST_INTERVAL, to_seconds, to_seconds_required
 from airflow_sentinelhub.jobs.limit import Limit
 from airflow_sentinelhub.links.batch import note_resumed
 
@@ -31,8 +31,8 @@ LONGEST_INTERVAL = math.inf
 _TRIGGER_FAILED = "__fail__"
 _TRIGGER_TIMEOUT = "Trigger timeout"
 
-_SLOWEST = 3
-_BACKSTOP = 180.0
+_MAX_SLOWDOWN = 3
+_DEFER_TIMEOUT_MARGIN = 180.0
 _WORKER_MARGIN = 3.0
 
 
@@ -58,9 +58,9 @@ class WaitOptionsMixin:
     execution_timeout: timedelta | None
     may_slow_down: bool
 
-    start_grace = Limit(lambda _, name, value: seconds(name, value))
-    stall_timeout = Limit(lambda _, name, value: seconds(name, value))
-    outage_tolerance = Limit(lambda _, name, value: some_seconds(name, value))
+    start_grace = Limit(lambda _, name, value: to_seconds(name, value))
+    stall_timeout = Limit(lambda _, name, value: to_seconds(name, value))
+    outage_tolerance = Limit(lambda _, name, value: to_seconds_required(name, value))
 
     def _policy(self, poke_interval: float, analysis_poke_interval: float) -> WaitPolicy:
         return WaitPolicy(
@@ -69,7 +69,7 @@ class WaitOptionsMixin:
             start_grace=self.start_grace,
             stall_timeout=self.stall_timeout,
             outage_tolerance=self.outage_tolerance,
-            slowest_poll_interval=_SLOWEST * poke_interval if self.may_slow_down else None,
+            slowest_poll_interval=_MAX_SLOWDOWN * poke_interval if self.may_slow_down else None,
         )
 
     def _intervals(self) -> dict[str, float]:
@@ -108,11 +108,11 @@ class WaitOptionsMixin:
                     interval,
                     used,
                 )
-        often = f"every {in_words(policy.poll_interval)}"
+        often = f"every {format_duration(policy.poll_interval)}"
         if policy.analysis_poll_interval != policy.poll_interval:
-            often += f" ({in_words(policy.analysis_poll_interval)} during its analysis)"
+            often += f" ({format_duration(policy.analysis_poll_interval)} during its analysis)"
         if policy.slowest_poll_interval is not None:
-            often += f", {in_words(policy.slowest_poll_interval)} at most while nothing changes"
+            often += f", {format_duration(policy.slowest_poll_interval)} at most while nothing changes"
         self.log.info(
             "Waiting until %s: looking %s, until %s at most.",
             awaited,
@@ -129,7 +129,7 @@ class WaitOptionsMixin:
     def _backstop(policy: WaitPolicy, deadlines: Deadlines) -> timedelta:
         """Give Airflow's own timeout, which stands behind ours: only ours can say what it waited for."""
         left = max(0.0, deadlines.first - clock.now())
-        return timedelta(seconds=left + 2 * policy.poll_interval + _BACKSTOP)
+        return timedelta(seconds=left + 2 * policy.poll_interval + _DEFER_TIMEOUT_MARGIN)
 
 
 class SentinelHubBaseSensor(WaitOptionsMixin, BaseSensorOperator):

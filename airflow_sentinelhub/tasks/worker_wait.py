@@ -13,7 +13,7 @@ from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import Deadlines, Verdict
 from airflow_sentinelhub.jobs.error_rules import UNREADABLE_READINGS
 from airflow_sentinelhub.polling.fetch_many import whose
-from airflow_sentinelhub.waits.fetch import look_at, look_elsewhere
+from airflow_sentinelhub.waits.fetch import check_other_api, fetch_job
 from airflow_sentinelhub.waits.observation import PollResult
 from airflow_sentinelhub.waits.wait import Wait, WaitSpec
 
@@ -138,10 +138,10 @@ class WorkerWait:
                     break
                 clock.sleep(self._wait.pause(clock.now()))
                 verdict = self._wait.see(self._look(client), clock.now())
-        return look_elsewhere(verdict, self._hook.get_conn)
+        return check_other_api(verdict, self._hook.get_conn)
 
     def _look(self, client: BatchClient) -> PollResult:
-        return whose(client, look_at(client, self._wait.terms.job_id, light=self._wait.light_will_do))
+        return whose(client, fetch_job(client, self._wait.terms.job_id, light=self._wait.light_will_do))
 
     def _backed_off(self, pause: float, now: float) -> float:
         """Let the user's ``exponential_backoff`` and ``max_wait`` make a pause longer, but never miss the end."""

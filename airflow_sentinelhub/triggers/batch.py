@@ -10,8 +10,8 @@ from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.jobs import Outcome, Verdict, WaitGoal
-from airflow_sentinelhub.triggers.poller_client import crashed, log_crash, remembered, watch
-from airflow_sentinelhub.triggers.wait import LAST_LOOK, SentinelHubBaseTrigger, safe_event
+from airflow_sentinelhub.triggers.poller_client import initial_state, internal_error_verdict, log_crash, watch
+from airflow_sentinelhub.triggers.wait import FINAL_POLL_TIMEOUT, SentinelHubBaseTrigger, safe_event
 from airflow_sentinelhub.triggers.xcom import push_result
 from airflow_sentinelhub.waits.wait import Wait, WaitSpec
 
@@ -69,12 +69,12 @@ class SentinelHubBatchTrigger(SentinelHubBaseTrigger):
         except Exception as error:
             # A trigger that crashes would be taken for a timeout by Airflow's soft_fail and skip the task.
             log_crash(self.log, f"Waiting for {self.api.display_name} job {self.request_id} failed.", error)
-            verdict = crashed(self.api, self.request_id, error)
+            verdict = internal_error_verdict(self.api, self.request_id, error)
         await self.settle()
         try:
             event = await self._event(verdict)
         except Exception as error:
-            event = safe_event(crashed(self.api, self.request_id, error).to_json())
+            event = safe_event(internal_error_verdict(self.api, self.request_id, error).to_json())
         self.fired = True
         # Nothing may be awaited after the event: Airflow would cancel it as if by a user.
         yield event
@@ -89,10 +89,10 @@ class SentinelHubBatchTrigger(SentinelHubBaseTrigger):
 
     async def _wait(self) -> Verdict:
         terms = WaitSpec(self.api, self.request_id, self.goal, self.policy, self.deadlines)
-        wait = Wait(terms, self.log.log, stored=remembered(self.deadlines.started_at))
+        wait = Wait(terms, self.log.log, stored=initial_state(self.deadlines.started_at))
         try:
             # A look may hang, or queue for a thread: the deadline does not wait for it.
-            async with asyncio.timeout(max(0.0, self.deadlines.first - clock.now()) + LAST_LOOK):
+            async with asyncio.timeout(max(0.0, self.deadlines.first - clock.now()) + FINAL_POLL_TIMEOUT):
                 verdict = await watch(wait, self.read_connection, self.first_look_after)
         except TimeoutError:
             verdict = wait.overdue()

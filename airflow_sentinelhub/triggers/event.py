@@ -15,9 +15,9 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi, read_filter
-from airflow_sentinelhub.jobs.formatting import in_words
-from airflow_sentinelhub.jobs.intervals import some_seconds
-from airflow_sentinelhub.jobs.restart_lock import moment_of
+from airflow_sentinelhub.jobs.formatting import format_duration
+from airflow_sentinelhub.jobs.intervals import to_seconds_required
+from airflow_sentinelhub.jobs.restart_lock import parse_timestamp
 from airflow_sentinelhub.triggers.asset_store import AssetCursorStore
 from airflow_sentinelhub.triggers.poller_client import follow, log_crash
 from airflow_sentinelhub.triggers.wait import safe_event
@@ -32,7 +32,7 @@ from airflow_sentinelhub.waits.completion_watch import (
 if TYPE_CHECKING:
     from airflow.triggers.shared_stream import SharedStreamProducer
 
-APART = 10.0
+MIN_EVENT_SPACING = 10.0
 """
 Seconds between the last event that is fired and the one before it.
 
@@ -90,7 +90,7 @@ class SentinelHubBatchEventTrigger(BaseEventTrigger):
         self.api = BatchApi(api)
         self.sentinelhub_conn_id = sentinelhub_conn_id
         self.filter = read_filter(self.api, statuses, description, description_pattern, request_ids)
-        self.poll_interval = some_seconds("poll_interval", poll_interval)
+        self.poll_interval = to_seconds_required("poll_interval", poll_interval)
         if not 0 < self.poll_interval < math.inf:
             raise ValueError(f"poll_interval must be more than 0 s and finite; it is {self.poll_interval:g}")
         self.since = _moment(since)
@@ -177,10 +177,12 @@ class SentinelHubBatchEventTrigger(BaseEventTrigger):
             await asyncio.gather(watching, return_exceptions=True)
 
     async def _watch(self, notebook: CursorStore, tell: Emit) -> None:
-        terms = CompletionWatchSpec(self.api, self.filter, self.poll_interval, moment_of(self.since), APART)
+        terms = CompletionWatchSpec(
+            self.api, self.filter, self.poll_interval, parse_timestamp(self.since), MIN_EVENT_SPACING
+        )
         self.log.info(
             "Looking every %s for ends of %s jobs (connection %r).",
-            in_words(self.poll_interval),
+            format_duration(self.poll_interval),
             self.api.display_name,
             self.sentinelhub_conn_id,
         )

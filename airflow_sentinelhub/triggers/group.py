@@ -17,14 +17,20 @@ from airflow_sentinelhub.jobs import (
     Until,
     group_error,
 )
-from airflow_sentinelhub.triggers.poller_client import crashed, in_brief, log_crash, remembered, watch
-from airflow_sentinelhub.triggers.wait import LAST_LOOK, SentinelHubBaseTrigger, safe_event
+from airflow_sentinelhub.triggers.poller_client import (
+    initial_state,
+    internal_error_verdict,
+    log_crash,
+    summary,
+    watch,
+)
+from airflow_sentinelhub.triggers.wait import FINAL_POLL_TIMEOUT, SentinelHubBaseTrigger, safe_event
 from airflow_sentinelhub.waits.group_wait import GroupWait, GroupWaitSpec
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.config import ClientConfig
 
-TOGETHER = 1.0
+COALESCE_WINDOW = 1.0
 """Seconds for which what comes of one page of the list is taken in together."""
 
 _FIRST_WORD = 10.0
@@ -72,7 +78,7 @@ class SentinelHubBatchGroupTrigger(SentinelHubBaseTrigger):
             # A trigger that crashes would be taken for a timeout by Airflow's soft_fail and skip the task.
             what = f"Waiting for {len(self.request_ids)} {self.api.display_name} jobs failed."
             log_crash(self.log, what, error)
-            verdict = group_error(self.request_ids, self.api, in_brief(error))
+            verdict = group_error(self.request_ids, self.api, summary(error))
         await self.settle()
         event = safe_event(verdict.to_json())
         # Nothing may be awaited after the event: Airflow would cancel it as if by a user.
@@ -80,10 +86,10 @@ class SentinelHubBatchGroupTrigger(SentinelHubBaseTrigger):
 
     async def _wait(self) -> GroupVerdict:
         terms = GroupWaitSpec(self.api, self.request_ids, self.quorum, self.policy, self.deadlines)
-        group = GroupWait(terms, self.log.log, stored=remembered(self.deadlines.started_at))
+        group = GroupWait(terms, self.log.log, stored=initial_state(self.deadlines.started_at))
         try:
             # A look may hang, or queue for a thread: the deadline does not wait for it.
-            async with asyncio.timeout(max(0.0, self.deadlines.first - clock.now()) + LAST_LOOK):
+            async with asyncio.timeout(max(0.0, self.deadlines.first - clock.now()) + FINAL_POLL_TIMEOUT):
                 await self._watch(group)
         except TimeoutError:
             group.overdue(clock.now())
@@ -109,7 +115,7 @@ class SentinelHubBatchGroupTrigger(SentinelHubBaseTrigger):
                 one_ended.clear()
                 patience = _LONGEST_SILENCE
                 # Those that come with the same page of the list count as well.
-                await asyncio.sleep(TOGETHER)
+                await asyncio.sleep(COALESCE_WINDOW)
                 if not group.verdict().is_final:  # else the verdict says it
                     group.tell(clock.now())
         finally:
@@ -124,7 +130,7 @@ class SentinelHubBatchGroupTrigger(SentinelHubBaseTrigger):
             verdict = await watch(group.waits[job_id], connection.read, 0.0)
         except Exception as error:
             log_crash(self.log, f"Waiting for {self.api.display_name} job {job_id} failed.", error)
-            verdict = crashed(self.api, job_id, error)
+            verdict = internal_error_verdict(self.api, job_id, error)
         try:
             group.end(verdict, clock.now())
         finally:

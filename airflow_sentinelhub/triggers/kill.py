@@ -15,13 +15,13 @@ from airflow_sentinelhub.hooks.client_factory import make_client
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchJob, MissingJob
 from airflow_sentinelhub.jobs import action_messages as words
-from airflow_sentinelhub.jobs.formatting import in_words
-from airflow_sentinelhub.jobs.kill_rules import REMOVED, KillAction, was_killed
+from airflow_sentinelhub.jobs.formatting import format_duration
+from airflow_sentinelhub.jobs.kill_rules import REMOVED, KillAction, state_means_killed
 from airflow_sentinelhub.jobs.wait_rules import NOT_FOUND_GRACE
 from airflow_sentinelhub.triggers.task_state import state_of
 from airflow_sentinelhub.triggers.triggerer_log import log_in_triggerer
-from airflow_sentinelhub.waits.fetch import look_at
-from airflow_sentinelhub.waits.quick_stop import StopResult, end_job
+from airflow_sentinelhub.waits.fetch import fetch_job
+from airflow_sentinelhub.waits.quick_stop import StopResult, stop_now
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.config import ClientConfig
@@ -128,7 +128,7 @@ class StopOnKillMixin(BaseTrigger):
                     await self._tell_last_state(config)
                 return
             if pause == _FIRST_PAUSE:
-                again_for = in_words(until - began)
+                again_for = format_duration(until - began)
                 self._tell(logging.WARNING, f"{_for_now(ending)} It is asked again for {again_for}.")
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
@@ -147,7 +147,7 @@ class StopOnKillMixin(BaseTrigger):
         if state is None:
             gone = "Airflow does not know the task any more: was its DAG deleted?"
             self._tell(logging.WARNING, f"{gone} {words.left(self._label())}")
-        elif was_killed(state):
+        elif state_means_killed(state):
             how = "was renamed or deleted in its DAG file" if state == REMOVED else f"was killed (it is {state})"
             left = words.left(self._label(), f"on_kill='{self.kill_action}'")
             self._tell(logging.WARNING, f"This task {how}. {left}")
@@ -175,11 +175,11 @@ class StopOnKillMixin(BaseTrigger):
     def _stop(self, config: ClientConfig) -> StopResult:
         # A kill does not queue for the account's limit.
         with make_client(config, self.api, admitted=True) as client:
-            return end_job(client, self.request_id, _BUDGET, clock.now())
+            return stop_now(client, self.request_id, _BUDGET, clock.now())
 
     def _look(self, config: ClientConfig) -> BatchJob | MissingJob | SentinelHubError:
         with make_client(config, self.api) as client:
-            return look_at(client, self.request_id, budget=_BUDGET)
+            return fetch_job(client, self.request_id, budget=_BUDGET)
 
     def _tell(self, level: int, line: str) -> None:
         self.log.log(level, "%s", line)

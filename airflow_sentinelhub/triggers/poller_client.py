@@ -23,14 +23,14 @@ import traceback
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_sentinelhub.client.rate_limiter import PROCESS_GATE, RateLimitKey
+from airflow_sentinelhub.client.rate_limiter import SHARED_RATE_LIMITER, RateLimitKey
 from airflow_sentinelhub.hooks.client_factory import make_client
 from airflow_sentinelhub.jobs import BatchApi, Verdict, job_error
 from airflow_sentinelhub.jobs.plain_text import encodable
 from airflow_sentinelhub.jobs.redaction import REDACT
 from airflow_sentinelhub.polling.registry import PollerAccount, subscribe
 from airflow_sentinelhub.polling.subscription import Subscription
-from airflow_sentinelhub.waits.fetch import found_elsewhere, may_be_elsewhere
+from airflow_sentinelhub.waits.fetch import found_in_other_api, may_be_in_other_api
 from airflow_sentinelhub.waits.observation import PollRequest
 from airflow_sentinelhub.waits.wait import Wait
 
@@ -51,7 +51,7 @@ _PAUSE_BEFORE_NEW_CREDENTIALS = 1.0
 _CREDENTIALS_ARE_KNOWN_AFTER = 300.0
 
 
-def remembered(started_at: float) -> dict[str, object]:
+def initial_state(started_at: float) -> dict[str, object]:
     """
     Give what a wait knows at its beginning in this triggerer.
 
@@ -62,7 +62,7 @@ def remembered(started_at: float) -> dict[str, object]:
     return {"memory": {"worked": clock.now() - started_at > _CREDENTIALS_ARE_KNOWN_AFTER}}
 
 
-def crashed(api: BatchApi, job_id: str, error: Exception) -> Verdict:
+def internal_error_verdict(api: BatchApi, job_id: str, error: Exception) -> Verdict:
     """
     Return the verdict on a job that cannot be watched because of an error of the provider.
 
@@ -70,10 +70,10 @@ def crashed(api: BatchApi, job_id: str, error: Exception) -> Verdict:
     :param job_id: its id.
     :param error: what went wrong.
     """
-    return job_error(api, job_id, in_brief(error))
+    return job_error(api, job_id, summary(error))
 
 
-def in_brief(error: Exception) -> str:
+def summary(error: Exception) -> str:
     """Return an error as a part of a sentence."""
     return REDACT.line(f"{type(error).__name__}: {error}", _LONGEST_REASON)
 
@@ -110,7 +110,7 @@ async def watch(wait: Wait, read_config: ReadConfig, first_look_after: float) ->
     first = PollRequest(first_look_after)
     while True:
         try:
-            config: ClientConfig = one_of_each(await read_config())
+            config: ClientConfig = intern(await read_config())
         except SentinelHubError as error:
             verdict = wait.see(error, clock.now())
             if verdict.is_final:
@@ -131,10 +131,10 @@ async def _watch_with(
     try:
         while True:
             look = await subscription.next(wanted)
-            if isinstance(look, InvalidCredentials) and await was_changed(read_config, config):
+            if isinstance(look, InvalidCredentials) and await credentials_changed(read_config, config):
                 return None
             verdict = wait.see(look, clock.now())
-            if may_be_elsewhere(verdict):
+            if may_be_in_other_api(verdict):
                 verdict = await _looked_for_elsewhere(verdict, config, wait)
             if verdict.is_final:
                 return verdict
@@ -148,7 +148,7 @@ async def _looked_for_elsewhere(verdict: Verdict, config: ClientConfig, wait: Wa
     subscription = _subscribe(config, BatchApi.PROCESS, wait)
     try:
         async with asyncio.timeout(_LONGEST_LOOK_ELSEWHERE):
-            return found_elsewhere(verdict, await subscription.next(PollRequest(0.0)))
+            return found_in_other_api(verdict, await subscription.next(PollRequest(0.0)))
     except TimeoutError:
         return verdict
     finally:
@@ -158,32 +158,32 @@ async def _looked_for_elsewhere(verdict: Verdict, config: ClientConfig, wait: Wa
 def _subscribe(config: ClientConfig, api: BatchApi, wait: Wait) -> Subscription:
     policy = wait.terms.policy
     shortest = min(policy.poll_interval, policy.analysis_poll_interval)
-    account, make_client = join_account(config, api)
+    account, make_client = acquire_account(config, api)
     return subscribe(account, api, make_client, wait.terms.job_id, patience=shortest)
 
 
-def join_account(config: ClientConfig, api: BatchApi) -> tuple[PollerAccount, Callable[[], BatchClient]]:
+def acquire_account(config: ClientConfig, api: BatchApi) -> tuple[PollerAccount, Callable[[], BatchClient]]:
     """
-    Begin to ask for an account, until :func:`leave_account`.
+    Begin to ask for an account, until :func:`release_account`.
 
     :param config: the connection.
     :param api: which API.
     :return: who asks whom, and what makes the client for it.
     """
     # Connections that differ only in their limit share a poller, whose client knows the limit of one of them.
-    PROCESS_GATE.declare(_limit_of(config), config.requests_per_minute)
+    SHARED_RATE_LIMITER.declare(_limit_of(config), config.requests_per_minute)
     account = PollerAccount((config.base_url, config.url_layout, *config.account), _limit_of(config))
     return account, functools.partial(_client, config, api)
 
 
-def leave_account(config: ClientConfig) -> None:
-    """Undo :func:`join_account`."""
-    PROCESS_GATE.withdraw(_limit_of(config), config.requests_per_minute)
+def release_account(config: ClientConfig) -> None:
+    """Undo :func:`acquire_account`."""
+    SHARED_RATE_LIMITER.withdraw(_limit_of(config), config.requests_per_minute)
 
 
 def _leave(subscription: Subscription, config: ClientConfig) -> None:
     subscription.leave()
-    leave_account(config)
+    release_account(config)
 
 
 def _limit_of(config: ClientConfig) -> RateLimitKey:
@@ -191,7 +191,7 @@ def _limit_of(config: ClientConfig) -> RateLimitKey:
 
 
 @functools.lru_cache(maxsize=64)
-def one_of_each(value: Shared) -> Shared:
+def intern(value: Shared) -> Shared:
     """
     Let the many waits that have an equal value share one of them.
 
@@ -200,7 +200,7 @@ def one_of_each(value: Shared) -> Shared:
     return value
 
 
-async def was_changed(read_config: ReadConfig, config: ClientConfig) -> bool:
+async def credentials_changed(read_config: ReadConfig, config: ClientConfig) -> bool:
     """Whether somebody has mended the connection since it was read."""
     try:
         return await read_config() != config
@@ -237,7 +237,7 @@ async def follow(watch: CompletionWatch, read_config: ReadConfig) -> None:
 async def _follow_with(config: ClientConfig, read_config: ReadConfig, watch: CompletionWatch) -> None:
     """Follow until the connection has other credentials than ``config``."""
     watch.look_every(max(watch.terms.poll_interval, 0.0 if config.is_local else SHORTEST_INTERVAL))
-    account, make_client = join_account(config, watch.terms.api)
+    account, make_client = acquire_account(config, watch.terms.api)
     subscription = follow_list(account, watch.terms.api, make_client, uuid.uuid4().hex)
     try:
         while True:
@@ -248,8 +248,8 @@ async def _follow_with(config: ClientConfig, read_config: ReadConfig, watch: Com
             # Those who follow the list are given sights of it where others are given looks.
             look = cast("ListSnapshot | SentinelHubError", await subscription.next(wanted))
             await watch.see(look, clock.now())
-            if isinstance(look, InvalidCredentials) and await was_changed(read_config, config):
+            if isinstance(look, InvalidCredentials) and await credentials_changed(read_config, config):
                 return
     finally:
         subscription.leave()
-        leave_account(config)
+        release_account(config)

@@ -11,12 +11,12 @@ from airflow_sentinelhub import clock
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi, Deadlines, WaitPolicy
 from airflow_sentinelhub.jobs.untrusted_json import DOCUMENT, clean
-from airflow_sentinelhub.triggers.poller_client import one_of_each
+from airflow_sentinelhub.triggers.poller_client import intern
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.config import ClientConfig
 
-SETTLING_TIME = 10.0
+MIN_DEFERRAL = 10.0
 """
 Seconds that a task should stay deferred at least.
 
@@ -25,7 +25,7 @@ has fired, and fails the task (apache/airflow #71580, #72716). The report takes 
 ``[workers] min_heartbeat_interval`` (5 seconds), and then some.
 """
 
-LAST_LOOK = 30.0
+FINAL_POLL_TIMEOUT = 30.0
 """Seconds beyond the deadline for which a look may take that is under way then."""
 
 
@@ -41,7 +41,7 @@ def safe_event(payload: dict[str, Any]) -> TriggerEvent:
     return TriggerEvent(clean(payload, redact=None, limits=DOCUMENT))  # type: ignore[no-untyped-call]
 
 
-def stored_terms(policy: WaitPolicy, deadlines: Deadlines) -> dict[str, Any]:
+def wait_kwargs(policy: WaitPolicy, deadlines: Deadlines) -> dict[str, Any]:
     """
     Write the terms of a wait as arguments of :class:`SentinelHubBaseTrigger`.
 
@@ -112,7 +112,7 @@ class SentinelHubBaseTrigger(BaseTrigger):
         super().__init__()  # type: ignore[no-untyped-call]
         self.api = BatchApi(api)
         self.sentinelhub_conn_id = sentinelhub_conn_id
-        self.policy = one_of_each(
+        self.policy = intern(
             WaitPolicy(
                 poll_interval=poke_interval,
                 analysis_poll_interval=analysis_poke_interval,
@@ -134,13 +134,13 @@ class SentinelHubBaseTrigger(BaseTrigger):
         return {
             "api": self.api.value,
             "sentinelhub_conn_id": self.sentinelhub_conn_id,
-            **stored_terms(self.policy, self.deadlines),
+            **wait_kwargs(self.policy, self.deadlines),
             "fire_not_before": self.fire_not_before,
         }
 
     async def settle(self) -> None:
         """Wait until the event may be fired."""
-        await asyncio.sleep(min(max(0.0, self.fire_not_before - clock.now()), SETTLING_TIME))
+        await asyncio.sleep(min(max(0.0, self.fire_not_before - clock.now()), MIN_DEFERRAL))
 
     async def read_connection(self) -> ClientConfig:
         """Read the connection, by a hook that is made for it: thousands of waits need none most of the time."""

@@ -25,17 +25,17 @@ from airflow_sentinelhub.jobs import (
     WaitGoal,
     WaitPolicy,
     WaitState,
-    end_of,
+    completion_of,
 )
-from airflow_sentinelhub.jobs.completion_cursor import MOST_OPEN, short
-from airflow_sentinelhub.jobs.formatting import in_words
-from airflow_sentinelhub.jobs.wait_rules import may_be_missing_until, rests
+from airflow_sentinelhub.jobs.completion_cursor import MOST_OPEN, fingerprint
+from airflow_sentinelhub.jobs.formatting import format_duration
+from airflow_sentinelhub.jobs.wait_rules import awaits_start, may_be_missing_until
 from airflow_sentinelhub.waits.observation import BOTTOM, TOP, ListRequest, ListSnapshot, UnreadableJob
-from airflow_sentinelhub.waits.progress_log import LogLine, harmless, plain
+from airflow_sentinelhub.waits.progress_log import LogLine, as_sentence, harmless
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 100
+YIELD_EVERY = 100
 """Ends that are noted and told together, and jobs that are read before the event loop may do something else."""
 
 RESTING_INTERVAL = 600.0
@@ -190,7 +190,9 @@ class CompletionWatch:
             self.in_trouble(look, now)
             return
         if self._trouble_since is not None:
-            self._say(logging.INFO, f"{self._service} answers again, after {in_words(now - self._trouble_since)}.")
+            self._say(
+                logging.INFO, f"{self._service} answers again, after {format_duration(now - self._trouble_since)}."
+            )
             self._trouble_since = None
         if self._mark is None:
             raise RuntimeError("see() was called before next_sight()")
@@ -228,8 +230,8 @@ class CompletionWatch:
             self._trouble_since = now
             self._say(
                 logging.WARNING,
-                f"{plain(error)} Ends of {self._service} jobs are told when it is over; until then it is tried "
-                "again and again.",
+                f"{as_sentence(error)} Ends of {self._service} jobs are told when it is over; until then it is "
+                "tried again and again.",
             )
 
     @property
@@ -243,7 +245,7 @@ class CompletionWatch:
         again = 0.0 if first else self.poll_interval
         policy = WaitPolicy(self.poll_interval, self.poll_interval, start_grace=None, confirm_after=again)
         for number, listed in enumerate(sight.jobs, start=1):
-            if number % AT_ONCE == 0:
+            if number % YIELD_EVERY == 0:
                 await asyncio.sleep(0)  # the first sight is of all jobs of the account
             if not self.terms.filter.wants(listed):
                 continue
@@ -251,8 +253,8 @@ class CompletionWatch:
             try:
                 if first:
                     # Nothing is told of it now, so it may well be started again.
-                    _, memory = end_of(listed.job, policy, now, memory)
-                end, memory = end_of(listed.job, policy, now, memory)
+                    _, memory = completion_of(listed.job, policy, now, memory)
+                end, memory = completion_of(listed.job, policy, now, memory)
             except Exception as error:  # an error of the provider about one job hides no other
                 log.error("Job %s could not be assessed.", listed.key, exc_info=error)
                 continue
@@ -277,7 +279,8 @@ class CompletionWatch:
         for key in sorted(concerned.keys() - self._unreadable):
             self._say(
                 logging.WARNING,
-                f"{plain(concerned[key].error)} The end of {self._service} job {key} is told when it can be read.",
+                f"{as_sentence(concerned[key].error)} The end of {self._service} job {key} is told when it can be "
+                "read.",
             )
         self._unreadable = frozenset(concerned)
         return replace(mark, open=dict.fromkeys(concerned, "") | dict(mark.open)) if concerned else mark
@@ -311,7 +314,7 @@ class CompletionWatch:
         moving = {
             each.listed.key
             for each in readings
-            if each.end is None and not rests(each.listed.job, WaitGoal.COMPLETION)
+            if each.end is None and not awaits_start(each.listed.job, WaitGoal.COMPLETION)
         }
         self._moving = frozenset(moving | (self._moving - seen) | self._missing.keys())
         self._created = {key: created for key, created in known.items() if key in mark.open or key in self._moving}
@@ -328,7 +331,7 @@ class CompletionWatch:
         news = [each for each in news if self.terms.filter.matches(each.listed)]
         if now < self._left_alone_until:
             # Somebody is just telling them, or was interrupted: if he lives, he notes it soon.
-            news = [each for each in news if short(each.key) not in mark.telling]
+            news = [each for each in news if fingerprint(each.key) not in mark.telling]
         if not news and mark == self._written:
             self._mark = mark
             return True
@@ -343,7 +346,7 @@ class CompletionWatch:
                 # Two that look at the same moment both find that nobody else has written: the later one may tell.
                 if await self._somebody_else_wrote(now):
                     return False
-                await self._tell([self._event(each, short(each.key) in repeated) for each in batch])
+                await self._tell([self._event(each, fingerprint(each.key) in repeated) for each in batch])
                 self._told_at = asyncio.get_running_loop().time()
                 self._mark = mark = mark.told(batch)
             self._mark = await self._write(mark)
@@ -423,7 +426,7 @@ class CompletionWatch:
 
 def _batches(news: list[NewCompletion]) -> Iterator[list[NewCompletion]]:
     """Divide what is told into what is noted together; the last end comes by itself."""
-    for start in range(0, len(news) - 1, AT_ONCE):
-        yield news[start : min(start + AT_ONCE, len(news) - 1)]
+    for start in range(0, len(news) - 1, YIELD_EVERY):
+        yield news[start : min(start + YIELD_EVERY, len(news) - 1)]
     if news:
         yield news[-1:]

@@ -40,7 +40,7 @@ class ListReader(JobReader, Protocol):
         """Close the connections."""
 
 
-def look_at(reader: JobReader, job_id: str, *, light: bool = False, budget: float | None = 0) -> PollResult:
+def fetch_job(reader: JobReader, job_id: str, *, light: bool = False, budget: float | None = 0) -> PollResult:
     """
     Ask for a job.
 
@@ -51,16 +51,16 @@ def look_at(reader: JobReader, job_id: str, *, light: bool = False, budget: floa
     :param budget: the seconds in which the client may begin to ask again; ``None``: its own default. Only who
         may block has any.
     """
-    look = look_once(reader, job_id, light, budget)
-    return look_once(reader, job_id, False, budget) if wants_the_rest(look) else look
+    look = fetch_once(reader, job_id, light, budget)
+    return fetch_once(reader, job_id, False, budget) if needs_full_payload(look) else look
 
 
-def look_once(reader: JobReader, job_id: str, light: bool, budget: float | None = 0) -> PollResult:
-    """Ask for a job with one request, see :func:`look_at`."""
+def fetch_once(reader: JobReader, job_id: str, light: bool, budget: float | None = 0) -> PollResult:
+    """Ask for a job with one request, see :func:`fetch_job`."""
     try:
         payload = reader.status(job_id, budget=budget) if light else reader.get(job_id, budget=budget)
     except NotFound as error:
-        return MissingJob(reader.api, job_id) if knows_of_no_such_job(error) else error
+        return MissingJob(reader.api, job_id) if is_job_not_found(error) else error
     except SentinelHubError as error:
         return error
     except MemoryError:
@@ -70,18 +70,18 @@ def look_once(reader: JobReader, job_id: str, light: bool, budget: float | None 
     return read_job(reader.api, payload, job_id=job_id, light=light)
 
 
-def knows_of_no_such_job(error: NotFound) -> bool:
+def is_job_not_found(error: NotFound) -> bool:
     """Whether a 404 is the service's: without its error object it is a gateway's page, which knows of no job."""
     return error.code is not None
 
 
-def wants_the_rest(look: PollResult) -> bool:
+def needs_full_payload(look: PollResult) -> bool:
     """Whether a light look may be the last one, which is to be whole, so that XComs are alike in every mode."""
     moving = (JobStatus.ANALYSING, JobStatus.PROCESSING)
     return isinstance(look, BatchJob) and look.light and look.status not in moving
 
 
-def may_be_elsewhere(verdict: Verdict) -> bool:
+def may_be_in_other_api(verdict: Verdict) -> bool:
     """
     Whether it may help to look for a job in V2: V1 is gone, and its sensor has the most obvious name.
 
@@ -92,7 +92,7 @@ def may_be_elsewhere(verdict: Verdict) -> bool:
     return verdict.api is BatchApi.PROCESS_V1 and (verdict.outcome is Outcome.NOT_FOUND or first_404)
 
 
-def found_elsewhere(verdict: Verdict, look: PollResult) -> Verdict:
+def found_in_other_api(verdict: Verdict, look: PollResult) -> Verdict:
     """
     Say in a verdict that the job belongs to V2, if that is so. Then it is final.
 
@@ -105,7 +105,7 @@ def found_elsewhere(verdict: Verdict, look: PollResult) -> Verdict:
     return replace(verdict, outcome=Outcome.NOT_FOUND, message=message, warn=False)
 
 
-def look_elsewhere(
+def check_other_api(
     verdict: Verdict, reader_for: Callable[[BatchApi], AbstractContextManager[JobReader]]
 ) -> Verdict:
     """
@@ -114,10 +114,10 @@ def look_elsewhere(
     :param verdict: how a wait or an action ended; all but a V1 job that was not found is handed back as it is.
     :param reader_for: gives a client of another API of the same account.
     """
-    if not may_be_elsewhere(verdict):
+    if not may_be_in_other_api(verdict):
         return verdict
     try:
         with reader_for(BatchApi.PROCESS) as reader:
-            return found_elsewhere(verdict, look_at(reader, verdict.job_id))
+            return found_in_other_api(verdict, fetch_job(reader, verdict.job_id))
     except SentinelHubError:  # it is only a help
         return verdict

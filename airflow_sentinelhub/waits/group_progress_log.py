@@ -13,10 +13,10 @@ from collections.abc import Iterable
 
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, GroupCounts, GroupVerdict, Members, Outcome, Verdict
-from airflow_sentinelhub.jobs.formatting import format_time, in_units, in_words
-from airflow_sentinelhub.waits.progress_log import QUIET_AT_MOST, LogLine, ProgressLog, harmless, plain
+from airflow_sentinelhub.jobs.formatting import format_cost, format_duration, format_time
+from airflow_sentinelhub.waits.progress_log import PROGRESS_INTERVAL, LogLine, ProgressLog, as_sentence, harmless
 
-ENDS_APART = 30.0
+MIN_SUMMARY_INTERVAL = 30.0
 """Seconds between two lines of numbers, however many jobs end."""
 
 WARNINGS_AT_ONCE = 5
@@ -74,7 +74,7 @@ class GroupProgressLog:
         if len(self._unseen) == open_ones and not self._jobs_ended:
             return  # there is nothing new about what nobody sees
         quiet = now - self._told_at
-        if quiet >= QUIET_AT_MOST or (self._jobs_ended and quiet >= ENDS_APART):
+        if quiet >= PROGRESS_INTERVAL or (self._jobs_ended and quiet >= MIN_SUMMARY_INTERVAL):
             self._say(logging.INFO, f"{self._api.display_name}: {summary(members)}.")
             self._told_at, self._jobs_ended = now, False
 
@@ -129,21 +129,21 @@ class GroupProgressLog:
     def _tell_trouble(self, jobs: int, now: float) -> None:
         if not self._unseen:
             if self._trouble_since:
-                lasted = in_words(now - self._trouble_since)
+                lasted = format_duration(now - self._trouble_since)
                 self._say(logging.INFO, f"{self._api.display_name}: the service answers again, after {lasted}.")
             self._troubles.clear()
             self._trouble_since, self._trouble_is_new = 0.0, False
             return
         since = self._trouble_since or now
-        if self._trouble_is_new or now - self._trouble_told_at >= QUIET_AT_MOST:
-            lasted = f" for {in_words(now - since)} now" if self._trouble_since else ""
+        if self._trouble_is_new or now - self._trouble_told_at >= PROGRESS_INTERVAL:
+            lasted = f" for {format_duration(now - since)} now" if self._trouble_since else ""
             who = f"{len(self._unseen)} of {jobs} jobs not seen{lasted}"
             self._say(logging.WARNING, f"{self._api.display_name}: {who}. {_cut(self._trouble)}")
             self._trouble_told_at, self._trouble_is_new = now, False
         self._trouble_since = since
 
     def _tell_warnings(self, now: float) -> None:
-        if now - self._window_began >= QUIET_AT_MOST:
+        if now - self._window_began >= PROGRESS_INTERVAL:
             self._window_began, self._warned = now, 0
         for job_id in list(self._warnings)[: max(0, WARNINGS_AT_ONCE - self._warned)]:
             self._say(logging.WARNING, _cut(self._warnings.pop(job_id)))
@@ -179,7 +179,7 @@ class _MemberLog(ProgressLog):
     def trouble(self, error: SentinelHubError, verdict: Verdict, until: float, now: float) -> None:
         """Take in that the job cannot be seen."""
         until_when = f"Waiting on, until {format_time(until, now)} at most."
-        message = verdict.message if verdict.warn else f"{plain(error)} {until_when}"
+        message = verdict.message if verdict.warn else f"{as_sentence(error)} {until_when}"
         self._group.trouble(self._job_id, type(error).__name__, message)
 
     def trouble_over(self, now: float) -> None:  # noqa: ARG002 - the group has its own pace
@@ -200,7 +200,7 @@ def group_line(verdict: GroupVerdict, lasted: float) -> str:
     """
     if verdict.outcome is not Outcome.DONE:
         return verdict.message
-    return f"{verdict.api.display_name}: {summary(verdict.members)}. Waited {in_words(lasted)}."
+    return f"{verdict.api.display_name}: {summary(verdict.members)}. Waited {format_duration(lasted)}."
 
 
 def summary(members: Members) -> str:
@@ -212,12 +212,12 @@ def summary(members: Members) -> str:
     :param members: the latest verdict on each job.
     """
     standing = GroupCounts.of(members)
-    text = standing.in_words()
+    text = standing.as_text()
     if pending := _states(members, [*standing.waiting, *standing.late]):
         text += f": {pending}"
     jobs = [verdict.job for verdict in members.values() if verdict and verdict.job]
     cost = sum(job.cost_pu or 0.0 for job in jobs)
-    return f"{text}; {in_units(cost)}" if cost else text
+    return f"{text}; {format_cost(cost)}" if cost else text
 
 
 def table(members: Members) -> str:
@@ -237,7 +237,7 @@ def table(members: Members) -> str:
         if job_id in standing.failed and verdict and verdict.outcome.value.upper() != word:
             word = f"{word}, {verdict.outcome.value.replace('_', ' ')}"
         percentage = "" if not job or job.completion_percentage is None else f"{job.completion_percentage:.0f} %"
-        cost = "" if not job or job.cost_pu is None else in_units(job.cost_pu)
+        cost = "" if not job or job.cost_pu is None else format_cost(job.cost_pu)
         rows.append(f"{job_id}  {word:<13} {percentage:>5} {cost:>12}".rstrip())
     if left := len(ids) - len(rows):
         rows.append(f"and {left:,} more")

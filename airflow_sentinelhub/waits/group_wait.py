@@ -15,7 +15,7 @@ from airflow_sentinelhub.jobs import (
     Verdict,
     WaitGoal,
     WaitPolicy,
-    assess_group,
+    evaluate_group,
 )
 from airflow_sentinelhub.waits.group_progress_log import GroupProgressLog
 from airflow_sentinelhub.waits.progress_log import LogLine
@@ -102,7 +102,7 @@ class GroupWait:
     def verdict(self) -> GroupVerdict:
         """Give the verdict on the group as it stands."""
         terms = self.terms
-        return assess_group(self.members, terms.quorum, terms.api, terms.deadlines)
+        return evaluate_group(self.members, terms.quorum, terms.api, terms.deadlines)
 
     def tell(self, now: float) -> None:
         """

@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, JobStatus, Outcome, UserAction, Verdict
-from airflow_sentinelhub.jobs.formatting import format_time, in_units, in_words
+from airflow_sentinelhub.jobs.formatting import format_cost, format_duration, format_time
 from airflow_sentinelhub.jobs.json_record import JsonRecord
 from airflow_sentinelhub.jobs.plain_text import cut, encodable
 
 PROGRESS_STEP = 5.0
 """Points of percentage between two lines about progress."""
 
-QUIET_AT_MOST = 600.0
+PROGRESS_INTERVAL = 600.0
 """Seconds after which a line is due even if nothing happened."""
 
 LONGEST_LOG_LINE = 4000
@@ -97,7 +97,7 @@ class ProgressLog:
         elif told.progress_from is None or job.completion_percentage < told.progress_from:
             told = replace(told, progress_from=job.completion_percentage, progress_since=now)
         moved = abs((job.completion_percentage or 0.0) - (told.percentage or 0.0)) >= PROGRESS_STEP
-        if state != told.state or moved or now - told.at >= QUIET_AT_MOST:
+        if state != told.state or moved or now - told.at >= PROGRESS_INTERVAL:
             self._say(logging.INFO, f"{self._name}: {_state_line(job, told, now)}")
             told = replace(told, state=state, percentage=job.completion_percentage, at=now)
         self.told = told
@@ -119,13 +119,13 @@ class ProgressLog:
         """
         told = self.told
         since = told.trouble_since or now
-        due = not told.trouble_since or now - told.trouble_at >= QUIET_AT_MOST
+        due = not told.trouble_since or now - told.trouble_at >= PROGRESS_INTERVAL
         if verdict.warn:
             self._say(logging.WARNING, f"{self._name}: {verdict.message.removeprefix(self._label)}")
         elif due:
-            lasted = f"not seen for {in_words(now - since)} now. " if told.trouble_since else ""
+            lasted = f"not seen for {format_duration(now - since)} now. " if told.trouble_since else ""
             until_when = f"Waiting on, until {format_time(until, now)} at most."
-            why = plain(error).removeprefix(self._label)
+            why = as_sentence(error).removeprefix(self._label)
             self._say(logging.WARNING, f"{self._name}: {lasted}{why} {until_when}")
         else:
             return
@@ -134,7 +134,7 @@ class ProgressLog:
     def trouble_over(self, now: float) -> None:
         """Tell that the service answers again, if it did not."""
         if self.told.trouble_since:
-            lasted = in_words(now - self.told.trouble_since)
+            lasted = format_duration(now - self.told.trouble_since)
             self._say(logging.INFO, f"{self._name}: the service answers again, after {lasted}.")
             self.told = replace(self.told, trouble_since=0.0, trouble_at=0.0)
 
@@ -160,12 +160,12 @@ def verdict_line(verdict: Verdict, lasted: float | None = None) -> str:
     """
     if verdict.outcome is not Outcome.DONE:
         return verdict.message
-    waited = "" if lasted is None else f"waited {in_words(lasted)}"
+    waited = "" if lasted is None else f"waited {format_duration(lasted)}"
     if verdict.message:
         return f"{verdict.message} {waited.capitalize()}.".removesuffix(" .")
     said = [verdict.job.word if verdict.job else "done"]
     if verdict.job and verdict.job.cost_pu:
-        said.append(in_units(verdict.job.cost_pu))
+        said.append(format_cost(verdict.job.cost_pu))
     if waited:
         said.append(waited)
     return f"{verdict.api.display_name} job {verdict.job_id}: {', '.join(said)}."
@@ -178,13 +178,13 @@ def _state_line(job: BatchJob, told: LogState, now: float) -> str:
     if job.status is JobStatus.CREATED and job.user_action not in (None, UserAction.NONE):
         parts.append(f"{job.user_action} was asked for")
     if job.cost_pu:
-        parts.append(in_units(job.cost_pu))
+        parts.append(format_cost(job.cost_pu))
     rate, left = _pace(job, told, now)
     if rate is not None:
         a_minute = rate * 60
         parts.append(f"{a_minute:.0f} %/min" if a_minute >= 10 else f"{a_minute:.2g} %/min")
     if left is not None:
-        parts.append(f"about {in_words(left)} left")
+        parts.append(f"about {format_duration(left)} left")
     return ", ".join(parts)
 
 
@@ -199,7 +199,7 @@ def _pace(job: BatchJob, told: LogState, now: float) -> tuple[float | None, floa
     return rate, max(0.0, 100.0 - job.completion_percentage) / rate
 
 
-def plain(error: SentinelHubError) -> str:
+def as_sentence(error: SentinelHubError) -> str:
     """Give an error's text as a sentence."""
     text = str(error).strip()
     return text if text.endswith((".", "!", "?")) else text + "."

@@ -13,9 +13,9 @@ from airflow_sentinelhub.exceptions import (
     SentinelHubError,
     ServiceUnavailable,
 )
-from airflow_sentinelhub.jobs import Action, BatchJob, MissingJob, NothingToDo, plan
+from airflow_sentinelhub.jobs import Action, BatchJob, MissingJob, NothingToDo, next_step
 from airflow_sentinelhub.jobs import action_messages as words
-from airflow_sentinelhub.waits.fetch import JobReader, look_at
+from airflow_sentinelhub.waits.fetch import JobReader, fetch_job
 
 
 class StopClient(JobReader, Protocol):
@@ -45,7 +45,7 @@ class StopResult:
     accepted: bool = False
 
 
-def end_job(client: StopClient, job_id: str, budget: float, now: float) -> StopResult:
+def stop_now(client: StopClient, job_id: str, budget: float, now: float) -> StopResult:
     """
     Ask the service to stop a job, and look at it only if it refuses: there may be no time for more.
 
@@ -59,12 +59,12 @@ def end_job(client: StopClient, job_id: str, budget: float, now: float) -> StopR
     try:
         client.stop(job_id, budget=budget)
     except (BadRequest, Conflict, NotFound) as refusal:
-        look = look_at(client, job_id, budget=budget)
+        look = fetch_job(client, job_id, budget=budget)
         if isinstance(look, MissingJob):
             return StopResult(logging.INFO, f"{label} is gone, so there is nothing to stop.", missing=True)
         if not isinstance(look, BatchJob):
             return StopResult(logging.ERROR, _not_stopped(label, f"{refusal} {look}"))
-        step = plan(Action.STOP, look, now)
+        step = next_step(Action.STOP, look, now)
         if isinstance(step, NothingToDo):
             return StopResult(logging.INFO, step.message, accepted=not look.is_over)
         return StopResult(logging.ERROR, _not_stopped(label, f"{refusal} {words.now_is(look)}"), again=True)

@@ -20,9 +20,9 @@ from airflow_sentinelhub.jobs import (
     WaitGoal,
     WaitPolicy,
     WaitState,
-    assess,
-    assess_trouble,
-    pause_after,
+    error_delay,
+    evaluate,
+    evaluate_error,
 )
 from airflow_sentinelhub.jobs.redaction import REDACT
 from airflow_sentinelhub.waits.observation import PollRequest, PollResult
@@ -187,7 +187,7 @@ class Wait:
     def _answer(self, look: BatchJob | MissingJob, now: float) -> Verdict:
         terms = self.terms
         self._story.trouble_over(now)
-        verdict, self._memory = assess(look, terms.goal, terms.policy, now, self._memory)
+        verdict, self._memory = evaluate(look, terms.goal, terms.policy, now, self._memory)
         if isinstance(look, BatchJob):
             self._job = look
         if not verdict.is_final:  # else the verdict says the rest
@@ -205,9 +205,9 @@ class Wait:
 
     def _trouble(self, error: SentinelHubError, now: float) -> Verdict:
         terms = self.terms
-        verdict, self._memory = assess_trouble(error, terms.api, terms.job_id, terms.policy, now, self._memory)
+        verdict, self._memory = evaluate_error(error, terms.api, terms.job_id, terms.policy, now, self._memory)
         if not verdict.is_final:
             left = terms.policy.outage_tolerance - self._memory.outage_seconds
             self._story.trouble(error, verdict, min(now + left, terms.deadlines.first), now)
-        self._pause = pause_after(error, terms.policy, self._memory, self._jitter())
+        self._pause = error_delay(error, terms.policy, self._memory, self._jitter())
         return verdict

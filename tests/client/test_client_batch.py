@@ -280,8 +280,8 @@ def test_context_manager_closes(make_client: MakeClient, service: Service) -> No
 
 
 def test_defaults_are_those_of_the_process(config: ClientConfig, service: Service) -> None:
-    from airflow_sentinelhub.client.rate_limiter import PROCESS_GATE
-    from airflow_sentinelhub.client.token_cache import PROCESS_TOKENS
+    from airflow_sentinelhub.client.rate_limiter import SHARED_RATE_LIMITER
+    from airflow_sentinelhub.client.token_cache import SHARED_TOKEN_CACHE
 
     try:
         service.script = [reply({}), reply({}), reply(status=429, Retry_After="30")]
@@ -293,8 +293,8 @@ def test_defaults_are_those_of_the_process(config: ClientConfig, service: Servic
             with BatchClient(config, api, budget=0) as client, pytest.raises(RateLimited, match=message):
                 client.get("7")
     finally:
-        PROCESS_TOKENS.reset()
-        PROCESS_GATE.reset()
+        SHARED_TOKEN_CACHE.reset()
+        SHARED_RATE_LIMITER.reset()
 
 
 def test_a_page_that_was_taken_is_not_kept_until_the_next_one(client: BatchClient, service: Service) -> None:

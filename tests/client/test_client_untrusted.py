@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_sentinelhub.client import api_request
-from airflow_sentinelhub.client.api_request import InvalidBody, ResponseKind, decode
+from airflow_sentinelhub.client.api_request import InvalidBody, ResponseKind, parse_body
 from airflow_sentinelhub.client.batch import BatchClient
 from airflow_sentinelhub.client.config import ClientConfig
 from airflow_sentinelhub.client.http_response import HttpResponse
@@ -21,7 +21,7 @@ from tests.jobs.anything import all_encoders_take
 
 
 def decoded(body: bytes, expects: ResponseKind = ResponseKind.OBJECT) -> Any:
-    return decode(HttpResponse(200, {}, body, "https://sh.example"), expects)
+    return parse_body(HttpResponse(200, {}, body, "https://sh.example"), expects)
 
 
 @given(st.binary(), st.sampled_from(ResponseKind))

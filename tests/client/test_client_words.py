@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_sentinelhub.client.error_body import ErrorBody, read_words
+from airflow_sentinelhub.client.error_body import ErrorBody, parse_error_body
 from airflow_sentinelhub.client.http_response import HttpResponse
 from airflow_sentinelhub.jobs.redaction import Redactor
 from tests.harness.cost import growth
@@ -17,7 +17,7 @@ SECRET = 'p&ss/w"ö rd$'
 
 def words(body: Any, scrub: Redactor | None = None) -> ErrorBody:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return read_words(HttpResponse(400, {}, raw, "https://sh.example"), scrub or Redactor(SECRET))
+    return parse_error_body(HttpResponse(400, {}, raw, "https://sh.example"), scrub or Redactor(SECRET))
 
 
 @pytest.mark.parametrize(

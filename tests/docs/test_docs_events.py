@@ -14,7 +14,7 @@ from airflow_sentinelhub.jobs.completion import ENDS, LINGERS
 from airflow_sentinelhub.jobs.completion_cursor import LATE, MOST_OPEN
 from airflow_sentinelhub.jobs.creation_tag import CreationTag
 from airflow_sentinelhub.jobs.intervals import SHORTEST_INTERVAL
-from airflow_sentinelhub.triggers.event import APART, SentinelHubBatchEventTrigger
+from airflow_sentinelhub.triggers.event import MIN_EVENT_SPACING, SentinelHubBatchEventTrigger
 from airflow_sentinelhub.waits.completion_watch import RESTING_INTERVAL
 from tests.docs.test_docs_examples import load
 
@@ -75,7 +75,7 @@ def test_its_numbers():
     assert f"never less than {SHORTEST_INTERVAL:.0f} s" in TEXT
     assert RESTING_INTERVAL == LATE == LINGERS == 600
     assert TEXT.count("ten minutes") == 3
-    assert APART == 10
+    assert MIN_EVENT_SPACING == 10
     assert "ten seconds after the others" in TEXT
     assert f"Up to {MOST_OPEN:,} jobs" in TEXT
 

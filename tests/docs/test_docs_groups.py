@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from airflow_sentinelhub import exceptions
-from airflow_sentinelhub.jobs import BatchApi, Deadlines, Outcome, Quorum, Verdict, assess_group
+from airflow_sentinelhub.jobs import BatchApi, Deadlines, Outcome, Quorum, Verdict, evaluate_group
 from airflow_sentinelhub.sensors.group import SentinelHubBatchGroupSensor
 from airflow_sentinelhub.waits import group_progress_log
 
@@ -50,7 +50,7 @@ def test_the_table(row):
 
     def outcome(outcomes, quorum):
         members = {str(n): Verdict(each, BatchApi.PROCESS, str(n)) for n, each in enumerate(outcomes)}
-        return assess_group(members, Quorum(*quorum), BatchApi.PROCESS, Deadlines(0, 1)).outcome
+        return evaluate_group(members, Quorum(*quorum), BatchApi.PROCESS, Deadlines(0, 1)).outcome
 
     for fail_fast in {quorum[1]} if row[1] != "either" else (True, False):
         assert outcome(success, (quorum[0], fail_fast)) is Outcome.DONE
@@ -60,7 +60,7 @@ def test_the_table(row):
 
 
 def test_its_numbers():
-    assert f"({group_progress_log.ENDS_APART:.0f} seconds apart)" in PAGE
+    assert f"({group_progress_log.MIN_SUMMARY_INTERVAL:.0f} seconds apart)" in PAGE
     assert group_progress_log.WARNINGS_AT_ONCE == 5
     assert "at most five warnings" in PAGE
     assert f"up to {group_progress_log.TABLE_ROWS} jobs" in PAGE

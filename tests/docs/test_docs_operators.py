@@ -18,7 +18,7 @@ from airflow_sentinelhub.jobs import (
     NothingToDo,
     WaitUntil,
     creation_record,
-    plan,
+    next_step,
 )
 from airflow_sentinelhub.jobs.creation_tag import tag_of
 from airflow_sentinelhub.operators import batch, job_action_client, job_creation
@@ -87,7 +87,7 @@ def test_the_table_of_states(row, api):
         job = BatchJob.from_payload(api, payload)
         for action, cell in zip(Action, row[1:], strict=True):
             says = in_v1(cell) if api is V1 else in_v2(cell)
-            expected = shown(plan(action, job, NOW)).replace("restart_partial", "restartpartial")
+            expected = shown(next_step(action, job, NOW)).replace("restart_partial", "restartpartial")
             if expected == "**cancel**" and "cancel" not in says:
                 expected = "**stop**"
             assert says.startswith(expected), (action, status, user_action)

@@ -19,11 +19,11 @@ from tests.harness.virtual_time import VirtualTime
 @pytest.fixture(autouse=True)
 def _nothing_of_the_test_before() -> None:
     """Forget what the process keeps for all: tokens (those of another emulator) and limits (on another clock)."""
-    from airflow_sentinelhub.client.rate_limiter import PROCESS_GATE
-    from airflow_sentinelhub.client.token_cache import PROCESS_TOKENS
+    from airflow_sentinelhub.client.rate_limiter import SHARED_RATE_LIMITER
+    from airflow_sentinelhub.client.token_cache import SHARED_TOKEN_CACHE
 
-    PROCESS_TOKENS.reset()
-    PROCESS_GATE.reset()
+    SHARED_TOKEN_CACHE.reset()
+    SHARED_RATE_LIMITER.reset()
 
 
 @pytest.fixture(scope="module")

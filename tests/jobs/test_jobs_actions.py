@@ -18,12 +18,12 @@ from airflow_sentinelhub.jobs import (
     NotAllowed,
     NothingToDo,
     WaitUntil,
-    decide,
-    plan,
-    taken,
+    acceptance,
+    next_step,
+    next_step_with_retry,
 )
 from airflow_sentinelhub.jobs.action_retry_rules import NOT_YET_AT_MOST, REFUSED_AT_MOST, REFUSED_PAUSE
-from airflow_sentinelhub.jobs.restart_lock import LOCK_MARGIN, lock_ends, was_restarted
+from airflow_sentinelhub.jobs.restart_lock import LOCK_MARGIN, is_restart_pending, lock_ends
 
 JOB_ID = "6aa8765a-0000-4000-8000-000000000000"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -150,7 +150,7 @@ TABLE = [
     [(action, api, state, expected) for action, apis, state, expected in TABLE for api in apis],
 )
 def test_plan(action, api, state, expected):
-    step = plan(Action(action), job(*state, api=api), NOW.timestamp())
+    step = next_step(Action(action), job(*state, api=api), NOW.timestamp())
     assert outcome(step) == expected
     assert JOB_ID in step.message
     assert state[0] in step.message
@@ -197,7 +197,7 @@ STOPPED = [
 
 @pytest.mark.parametrize(("stop", "restart", "start", "again"), STOPPED)
 def test_a_stopped_job(stop, restart, start, again):
-    steps = [plan(action, stop, NOW.timestamp()) for action in (Action.RESTART, Action.START, Action.STOP)]
+    steps = [next_step(action, stop, NOW.timestamp()) for action in (Action.RESTART, Action.START, Action.STOP)]
     assert [outcome(step) for step in steps] == [
         pytest.approx(restart, abs=0.06) if isinstance(restart, float) else restart,
         start,
@@ -207,15 +207,15 @@ def test_a_stopped_job(stop, restart, start, again):
 
 def test_the_error_of_a_stopped_job_carries_the_reason():
     job = stopped(10, "OUT_OF_PU")
-    error = plan(Action.START, job, NOW.timestamp()).exception(job)
+    error = next_step(Action.START, job, NOW.timestamp()).exception(job)
     assert error.reason == "OUT_OF_PU"
     assert "SentinelHubBatchRestartOperator" in str(error)
 
 
 def test_the_start_under_which_a_job_ran_out_of_units_is_no_restart():
-    assert not was_restarted(stopped(10, "OUT_OF_PU", asked=300))
-    assert not was_restarted(stopped(10, "UNHEALTHY", asked=11))
-    assert not was_restarted(job("STOPPED", "START", stoppedStatusReason="OUT_OF_PU", userActionUpdated=None))
+    assert not is_restart_pending(stopped(10, "OUT_OF_PU", asked=300))
+    assert not is_restart_pending(stopped(10, "UNHEALTHY", asked=11))
+    assert not is_restart_pending(job("STOPPED", "START", stoppedStatusReason="OUT_OF_PU", userActionUpdated=None))
 
 
 def test_a_lock_without_a_beginning_has_no_end():
@@ -253,7 +253,7 @@ TAKEN = [
 
 @pytest.mark.parametrize(("action", "before", "after", "expected"), TAKEN)
 def test_taken(action, before, after, expected):
-    assert outcome(taken(Action(action), before, after, NOW.timestamp())) == expected
+    assert outcome(acceptance(Action(action), before, after, NOW.timestamp())) == expected
 
 
 def at(minutes):
@@ -264,27 +264,27 @@ REFUSED = exceptions.BadRequest("The service says no.")
 
 
 def test_a_lock_is_waited_out_once_even_if_its_time_stamp_moves_on():
-    step, memory = decide(Action.RESTART, stopped(10), at(0), ActionState())
+    step, memory = next_step_with_retry(Action.RESTART, stopped(10), at(0), ActionState())
     assert outcome(step) == pytest.approx(20 + M, abs=0.06)
     billed = stopped(-15, asked=10)
-    early, memory = decide(Action.RESTART, billed, at(15), memory)
+    early, memory = next_step_with_retry(Action.RESTART, billed, at(15), memory)
     assert early.until == step.until
-    late, _ = decide(Action.RESTART, billed, at(21), memory)
+    late, _ = next_step_with_retry(Action.RESTART, billed, at(21), memory)
     assert outcome(late) == "start"
 
 
 @pytest.mark.parametrize("later", [stopped(-15), stopped(-15, "OUT_OF_PU", asked=-14)])
 def test_a_job_that_is_stopped_again_during_the_wait_is_left(later):
-    _, memory = decide(Action.RESTART, stopped(10), at(0), ActionState())
+    _, memory = next_step_with_retry(Action.RESTART, stopped(10), at(0), ActionState())
     for minutes in (21, 120):  # within its new lock, and after that
-        step, _ = decide(Action.RESTART, later, at(minutes), memory)
+        step, _ = next_step_with_retry(Action.RESTART, later, at(minutes), memory)
         assert outcome(step) == "BatchNotRestartable"
         assert "stopped again" in step.message
 
 
 def test_a_lock_that_was_started_out_of_by_somebody_is_over():
-    _, memory = decide(Action.RESTART, stopped(10), at(0), ActionState())
-    step, _ = decide(Action.RESTART, job("PROCESSING", "START"), at(21), memory)
+    _, memory = next_step_with_retry(Action.RESTART, stopped(10), at(0), ActionState())
+    step, _ = next_step_with_retry(Action.RESTART, job("PROCESSING", "START"), at(21), memory)
     assert outcome(step) == "already"
 
 
@@ -299,15 +299,15 @@ def test_a_lock_that_was_started_out_of_by_somebody_is_over():
     ],
 )
 def test_a_refusal_is_waited_for_up_to_a_bound(action, before):
-    step, memory = decide(action, before, at(0), ActionState(), REFUSED)
+    step, memory = next_step_with_retry(action, before, at(0), ActionState(), REFUSED)
     assert step.until == at(0) + REFUSED_PAUSE[action]
     assert step.warn
-    again, memory = decide(action, before, at(0.5), memory)
+    again, memory = next_step_with_retry(action, before, at(0.5), memory)
     assert isinstance(again, CallService), "after the pause it is asked again"
     last = at(0) + REFUSED_AT_MOST[action]
-    step, memory = decide(action, before, last - 1, memory, REFUSED)
+    step, memory = next_step_with_retry(action, before, last - 1, memory, REFUSED)
     assert isinstance(step, WaitUntil)
-    step, memory = decide(action, before, last, memory, REFUSED)
+    step, memory = next_step_with_retry(action, before, last, memory, REFUSED)
     expected = exceptions.BatchNotRestartable if action is Action.RESTART else exceptions.BatchActionImpossible
     assert step.kind is expected
     assert "The service says no." in step.message
@@ -315,32 +315,32 @@ def test_a_refusal_is_waited_for_up_to_a_bound(action, before):
 
 def test_a_refusal_after_which_the_job_shows_the_action_is_none():
     """The answer of the first attempt was lost."""
-    step, _ = decide(Action.START, job("CREATED", "START"), at(0), ActionState(), REFUSED)
+    step, _ = next_step_with_retry(Action.START, job("CREATED", "START"), at(0), ActionState(), REFUSED)
     assert outcome(step) == "already"
 
 
 def test_a_state_that_is_too_early_is_waited_for_an_hour_and_does_not_count_as_refused():
-    step, memory = decide(Action.START, job("ANALYSING", "ANALYSE"), at(0), ActionState())
+    step, memory = next_step_with_retry(Action.START, job("ANALYSING", "ANALYSE"), at(0), ActionState())
     assert outcome(step) == 1
-    refused, _ = decide(Action.START, job("ANALYSIS_DONE", "ANALYSE"), at(50), memory, REFUSED)
+    refused, _ = next_step_with_retry(Action.START, job("ANALYSIS_DONE", "ANALYSE"), at(50), memory, REFUSED)
     assert isinstance(refused, WaitUntil)
-    late, _ = decide(Action.START, job("ANALYSING", "ANALYSE"), at(0) + NOT_YET_AT_MOST, memory)
+    late, _ = next_step_with_retry(Action.START, job("ANALYSING", "ANALYSE"), at(0) + NOT_YET_AT_MOST, memory)
     assert outcome(late) == "BatchActionImpossible"
 
 
 def test_the_memory_is_plain_json_and_survives_other_versions():
-    _, memory = decide(Action.RESTART, stopped(10), at(0), ActionState())
+    _, memory = next_step_with_retry(Action.RESTART, stopped(10), at(0), ActionState())
     stored = json.loads(json.dumps(memory.to_json()))
     assert ActionState.from_json(stored) == memory
     assert ActionState.from_json({"seen": True, "of_the_future": 1}) == ActionState(seen=True)
 
 
 def test_messages_say_what_happens_next():
-    step = plan(Action.RESTART, stopped(10, "OUT_OF_PU"), NOW.timestamp())
+    step = next_step(Action.RESTART, stopped(10, "OUT_OF_PU"), NOW.timestamp())
     assert "refuses a restart for 60 min after running out of processing units" in step.message
     assert "waits for 50 min" in step.message
-    done = plan(Action.STOP, job("DONE", costPU=1234.5), NOW.timestamp())
+    done = next_step(Action.STOP, job("DONE", costPU=1234.5), NOW.timestamp())
     assert "1,234 PU so far" in done.message
     assert "done before it could be stopped" in done.message
-    unhealthy = plan(Action.STOP, stopped(10, "UNHEALTHY"), NOW.timestamp())
+    unhealthy = next_step(Action.STOP, stopped(10, "UNHEALTHY"), NOW.timestamp())
     assert "staff may start" in unhealthy.message

@@ -12,7 +12,7 @@ from airflow_sentinelhub.jobs import (
     WaitGoal,
     WaitPolicy,
     WaitState,
-    assess,
+    evaluate,
 )
 
 JOB_ID = "6aa8765a-0000-4000-8000-000000000000"
@@ -43,7 +43,7 @@ def judge(api, goal, looks, **policy):
     for at, payload in looks:
         seen = MissingJob(api, JOB_ID) if payload is GONE else BatchJob.from_payload(api, payload)
         # Through JSON and back: whatever is remembered has to survive a restart.
-        verdict, memory = assess(seen, goal, policy, 1_000_000.0 + at, WaitState.from_json(memory.to_json()))
+        verdict, memory = evaluate(seen, goal, policy, 1_000_000.0 + at, WaitState.from_json(memory.to_json()))
         verdicts.append(verdict)
     return verdicts
 
@@ -456,7 +456,7 @@ def test_a_light_answer_never_proves_that_nobody_started_the_job():
     memory = WaitState()
     for at in (0, 100, 7200):
         seen = BatchJob.from_payload(STAT, {"id": JOB_ID, "status": "ANALYSIS_DONE"}, light=True)
-        verdict, memory = assess(seen, COMPLETION, policy, at, memory)
+        verdict, memory = evaluate(seen, COMPLETION, policy, at, memory)
         assert verdict.outcome is WAITING
 
 
@@ -465,14 +465,14 @@ def test_where_nothing_is_remembered_what_is_seen_lasts_since_the_first_look():
     first = 1_000.0
     memory = WaitState(began=first, assumed_since=first)
     seen = BatchJob.from_payload(V2, job("CREATED", "NONE"))
-    _, later = assess(seen, COMPLETION, policy, first + 3600, memory)
-    verdict, _ = assess(seen, COMPLETION, policy, first + 3610, later)
+    _, later = evaluate(seen, COMPLETION, policy, first + 3600, memory)
+    verdict, _ = evaluate(seen, COMPLETION, policy, first + 3610, later)
     assert verdict.outcome is Outcome.NOT_STARTED
-    verdict, _ = assess(MissingJob(V2, JOB_ID), COMPLETION, policy, first + 299, memory)
+    verdict, _ = evaluate(MissingJob(V2, JOB_ID), COMPLETION, policy, first + 299, memory)
     assert verdict.outcome is WAITING
     seen = BatchJob.from_payload(V2, job("PAUSED"))
     for after, expected in ((3599, WAITING), (3600, Outcome.UNKNOWN_STATUS)):
-        assert assess(seen, COMPLETION, policy, first + after, memory)[0].outcome is expected
+        assert evaluate(seen, COMPLETION, policy, first + after, memory)[0].outcome is expected
 
 
 # Messages name the job, give the service's own words, and say what to do.

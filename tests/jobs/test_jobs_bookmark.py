@@ -10,7 +10,7 @@ import pytest
 
 from airflow_sentinelhub.jobs import BatchApi, Completion, CompletionCursor, JobReading, ListedJob
 from airflow_sentinelhub.jobs.completion import LINGERS
-from airflow_sentinelhub.jobs.completion_cursor import LATE, MOST_CLOSED, MOST_OPEN, short
+from airflow_sentinelhub.jobs.completion_cursor import LATE, MOST_CLOSED, MOST_OPEN, fingerprint
 
 NOW = 1_700_000_000.0
 DONE, FAILED = Completion("DONE", final=True), Completion("FAILED", final=True)
@@ -128,7 +128,7 @@ def test_what_is_about_to_be_told_is_remembered_until_it_is_told():
     mark, news = CompletionCursor().review([reading(1)], NOW)
     mark, news = mark.review([reading(1, DONE)], NOW)
     begun = mark.about_to_tell(news)
-    assert begun.telling == {short(news[0].key)}
+    assert begun.telling == {fingerprint(news[0].key)}
     assert not begun.told(news).telling
     assert begun.review([reading(1, DONE)], NOW)[1] == news, "it may not have been told"
 
@@ -171,7 +171,9 @@ def test_of_a_burst_the_newest_are_remembered():
 
 
 def test_ids_that_are_no_uuids_are_kept_too():
-    mark = CompletionCursor(since=1.0, open={"my-job": "", job_id(1): "", job_id(2).replace("-", ""): short("x")})
+    mark = CompletionCursor(
+        since=1.0, open={"my-job": "", job_id(1): "", job_id(2).replace("-", ""): fingerprint("x")}
+    )
     assert CompletionCursor.from_json(json.loads(json.dumps(mark.to_json()))) == mark
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from airflow_sentinelhub.exceptions import BatchCostExceeded
-from airflow_sentinelhub.jobs import BatchApi, BatchJob, Outcome, WaitGoal, WaitPolicy, WaitState, assess
-from airflow_sentinelhub.jobs.wait_rules import is_too_dear
+from airflow_sentinelhub.jobs import BatchApi, BatchJob, Outcome, WaitGoal, WaitPolicy, WaitState, evaluate
+from airflow_sentinelhub.jobs.wait_rules import exceeds_max_cost
 from tests.jobs.test_jobs_assess import COMPLETION, EVERY, GONE, STAT, V2, WAITING, job, judge, outcomes
 
 DEAR = Outcome.COST_EXCEEDED
@@ -61,7 +61,7 @@ def test_a_light_answer_tells_it_too(name):
     light = {"id": job("x")["id"], "status": "PROCESSING", name: 301}
     seen = BatchJob.from_payload(STAT, light, light=True)
     policy = WaitPolicy(30, 10, max_cost_pu=300)
-    assert assess(seen, COMPLETION, policy, 1_000_000.0, WaitState())[0].outcome is DEAR
+    assert evaluate(seen, COMPLETION, policy, 1_000_000.0, WaitState())[0].outcome is DEAR
 
 
 def test_it_is_read_once():
@@ -111,4 +111,4 @@ def test_the_message(api, status, cost, said):
 )
 def test_too_dear(cost, limit, dear):
     seen = BatchJob.from_payload(BatchApi.PROCESS, job("PROCESSING", costPU=cost))
-    assert is_too_dear(seen, limit) is dear
+    assert exceeds_max_cost(seen, limit) is dear

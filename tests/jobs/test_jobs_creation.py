@@ -7,7 +7,7 @@ import json
 import pytest
 
 from airflow_sentinelhub.jobs import BatchApi, BatchJob
-from airflow_sentinelhub.jobs.creation_record import CreationRecord, adoptable, choose, costs_nothing
+from airflow_sentinelhub.jobs.creation_record import CreationRecord, adoptable, is_unstarted, select_job
 from airflow_sentinelhub.jobs.creation_tag import CreationTag
 
 TAG = CreationTag("d", "r", "t", -1, "-", "a" * 12)
@@ -57,7 +57,7 @@ def test_which_jobs_are_gone_on_with(status, user_action, remembered, forgotten)
     ],
 )
 def test_what_costs_nothing(status, user_action, nothing):
-    assert costs_nothing(job(status, user_action)) is nothing
+    assert is_unstarted(job(status, user_action)) is nothing
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_what_costs_nothing(status, user_action, nothing):
     ],
 )  # fmt: skip
 def test_the_choice(listed, adopt, others, left):
-    found = choose(V2, listed, TAG, remembered=True, spent={"spent"})
+    found = select_job(V2, listed, TAG, remembered=True, spent={"spent"})
     assert (found.adopt.id if found.adopt else None) == adopt
     assert [job.id for job in found.others] == others
     assert [job.id for job in found.left] == left

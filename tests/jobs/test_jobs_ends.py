@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, JobStatus, WaitPolicy, WaitState
-from airflow_sentinelhub.jobs.completion import ENDS, LINGERS, Completion, end_of, is_lingering
+from airflow_sentinelhub.jobs.completion import ENDS, LINGERS, Completion, completion_of, is_stale_status
 
 NOW = 1_700_000_000.0
 POLICY = WaitPolicy(poll_interval=60, analysis_poll_interval=60, start_grace=None)
@@ -25,7 +25,7 @@ def read(*jobs, apart=60.0):
     """What the last of some looks comes to."""
     memory = WaitState()
     for number, each in enumerate(jobs):
-        end, memory = end_of(each, POLICY, NOW + number * apart, memory)
+        end, memory = completion_of(each, POLICY, NOW + number * apart, memory)
     return end
 
 
@@ -79,11 +79,11 @@ def test_a_stop_that_somebody_has_undone_is_no_end():
 )
 def test_an_old_end_lingers_after_a_restart(ago, action, lingers):
     partial = job("PARTIAL", BatchApi.PROCESS_V1, userAction=action, userActionUpdated=at(-ago))
-    assert is_lingering(partial, NOW) is lingers
+    assert is_stale_status(partial, NOW) is lingers
 
 
 def test_without_a_time_nothing_lingers():
-    assert not is_lingering(job("PARTIAL", BatchApi.PROCESS_V1), NOW)
+    assert not is_stale_status(job("PARTIAL", BatchApi.PROCESS_V1), NOW)
 
 
 def test_each_api_has_its_ends():

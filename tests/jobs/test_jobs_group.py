@@ -19,9 +19,9 @@ from airflow_sentinelhub.jobs import (
     Outcome,
     Quorum,
     Verdict,
-    assess_group,
+    evaluate_group,
+    extract_ids,
     parse_request_ids,
-    reduce_to_ids,
 )
 
 API = BatchApi.PROCESS
@@ -113,7 +113,7 @@ ALL, SLOW, ANY, TWO = ("all", True), ("all", False), ("any", True), (2, True)
     ],
 )
 def test_the_rule(quorum, jobs, outcome):
-    found = assess_group(members(jobs), Quorum(*quorum), API, DEADLINES)
+    found = evaluate_group(members(jobs), Quorum(*quorum), API, DEADLINES)
     assert found.outcome is outcome
     assert found.is_final == (outcome is not WAITING)
     assert found.is_timeout == (outcome in (Outcome.TIMEOUT, Outcome.EXECUTION_TIMEOUT))
@@ -127,9 +127,9 @@ def test_a_quorum_that_makes_no_sense(until):
 
 def test_the_standing():
     standing = GroupCounts.of(members("DDFNUTW."))
-    assert standing.in_words() == "2 of 8 done, 2 failed, 1 out of sight, 3 pending"
+    assert standing.as_text() == "2 of 8 done, 2 failed, 1 out of sight, 3 pending"
     assert standing.pending == ["4U", "5T", "6W", "7."]
-    assert GroupCounts.of({}).in_words() == "0 of 0 done"
+    assert GroupCounts.of({}).as_text() == "0 of 0 done"
 
 
 @pytest.mark.parametrize(
@@ -169,14 +169,14 @@ def test_the_standing():
     ],
 )
 def test_the_exception(quorum, jobs, kind, job_id, says):
-    error = assess_group(members(jobs), Quorum(*quorum), API, DEADLINES).exception()
+    error = evaluate_group(members(jobs), Quorum(*quorum), API, DEADLINES).exception()
     assert type(error) is kind
     assert (error.job_id, error.api) == (job_id, "process")
     assert says in str(error)
 
 
 def test_of_many_failures_the_message_names_ten():
-    message = assess_group(members("F" * 50), Quorum("all", False), API, DEADLINES).message
+    message = evaluate_group(members("F" * 50), Quorum("all", False), API, DEADLINES).message
     assert "10F (failed)" in message
     assert "11F" not in message
     assert "39 more, which the log names" in message
@@ -184,7 +184,7 @@ def test_of_many_failures_the_message_names_ten():
 
 def test_an_exception_says_why_the_job_was_stopped_after_the_event_too():
     stopped = {"a": verdict("a", Outcome.STOPPED, stoppedStatusReason="OUT_OF_PU"), "b": None}
-    found = assess_group(stopped, Quorum(), API, DEADLINES)
+    found = evaluate_group(stopped, Quorum(), API, DEADLINES)
     error = GroupVerdict.from_json(json.loads(json.dumps(found.to_json()))).exception()
     assert (type(error), error.reason, error.status) == (exceptions.BatchStopped, "OUT_OF_PU", "STOPPED")
 
@@ -192,7 +192,7 @@ def test_an_exception_says_why_the_job_was_stopped_after_the_event_too():
 def test_the_event_has_ids_and_statuses_alone():
     ids = [str(uuid.UUID(int=number)) for number in range(200)]
     large = {"completionPercentage": 100, "costPU": 1234.5, "tiles": ["x" * 100] * 100, "error": "y" * 500}
-    found = assess_group({id_: verdict(id_, DONE, **large) for id_ in ids}, Quorum(), API, DEADLINES)
+    found = evaluate_group({id_: verdict(id_, DONE, **large) for id_ in ids}, Quorum(), API, DEADLINES)
     event = json.dumps(found.to_json())
     assert len(event) < 200 * 70
     again = GroupVerdict.from_json(json.loads(event))
@@ -202,7 +202,7 @@ def test_the_event_has_ids_and_statuses_alone():
 
 @pytest.mark.parametrize("jobs", ["DFW.", "DUT", "", "S"])
 def test_the_event_tells_what_is_known(jobs):
-    found = assess_group(members(jobs), Quorum(), API, DEADLINES)
+    found = evaluate_group(members(jobs), Quorum(), API, DEADLINES)
     again = GroupVerdict.from_json(json.loads(json.dumps(found.to_json())))
     assert (again.outcome, again.message) == (found.outcome, found.message)
     assert again.standing == found.standing
@@ -249,7 +249,7 @@ def test_ids_in_every_form(given):
     ids, repeated = parse_request_ids(given)
     assert ids == [A, B]
     assert repeated == (2 if isinstance(given, list) and len(given) == 4 else 0)
-    assert "AKIA" not in str(reduce_to_ids(given))
+    assert "AKIA" not in str(extract_ids(given))
 
 
 @pytest.mark.parametrize(("given", "ids"), [([], []), ("[]", []), (A, [A]), ({"id": A, "request": {}}, [A])])
@@ -290,4 +290,4 @@ def test_the_output_of_a_mapped_task_is_read_at_once():
 
 def test_a_template_is_left_alone():
     for template in ("{{ params.ids }}", "[{{ params.ids }}]"):
-        assert reduce_to_ids(template) == template
+        assert extract_ids(template) == template

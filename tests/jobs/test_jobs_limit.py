@@ -6,14 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from airflow_sentinelhub.jobs.intervals import seconds
+from airflow_sentinelhub.jobs.intervals import to_seconds
 from airflow_sentinelhub.jobs.limit import Limit, is_template
 
 TEMPLATE = "{{ params.x }}"
 
 
 class Task:
-    grace = Limit(lambda _, name, value: seconds(name, value))
+    grace = Limit(lambda _, name, value: to_seconds(name, value))
 
 
 class Output:

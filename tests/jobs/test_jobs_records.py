@@ -21,10 +21,10 @@ from airflow_sentinelhub.jobs import (
     WaitGoal,
     WaitPolicy,
     WaitState,
+    extract_id,
     parse_request_id,
-    reduce_to_id,
 )
-from airflow_sentinelhub.jobs.formatting import in_words
+from airflow_sentinelhub.jobs.formatting import format_duration
 
 JOB_ID = "6aa8765a-0000-4000-8000-000000000000"
 JOB = BatchJob.from_payload(BatchApi.PROCESS, {"id": JOB_ID, "status": "PROCESSING", "completionPercentage": 42})
@@ -71,7 +71,7 @@ def test_a_bad_request_id_is_not_shown_if_it_may_hold_a_secret():
 
 @pytest.mark.parametrize("template", ["{{ ti.xcom_pull('create') }}", "{% if a %}x{% endif %}", "plain", 7])
 def test_templates_are_left_alone(template):
-    assert reduce_to_id(template) == template
+    assert extract_id(template) == template
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_templates_are_left_alone(template):
     ],
 )
 def test_durations(seconds, words):
-    assert in_words(seconds) == words
+    assert format_duration(seconds) == words
 
 
 def test_memory_survives_json_and_forgets_what_makes_no_sense():

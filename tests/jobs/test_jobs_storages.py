@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from airflow_sentinelhub.jobs import BatchApi
-from airflow_sentinelhub.jobs.request_buckets import BucketCredentials, open_storages
+from airflow_sentinelhub.jobs.request_buckets import BucketCredentials, add_bucket_credentials
 
 KEYS = {"accessKey": "the-key", "secretAccessKey": "the-secret"}
 S3 = BucketCredentials("s3", KEYS, "eu-central-1")
@@ -43,7 +43,7 @@ def at(path, storage):
 def test_keys_are_put_where_there_are_none(api, path, keys, before, after):
     request = at(path, before)
     given = copy.deepcopy(request)
-    filled, put, missing = open_storages(api, request, keys)
+    filled, put, missing = add_bucket_credentials(api, request, keys)
     assert filled == at(path, before if after is None else after)
     assert (put, missing) == ([] if after is None else [path], [])
     assert request == given, "the user's own is not touched"
@@ -51,7 +51,7 @@ def test_keys_are_put_where_there_are_none(api, path, keys, before, after):
 
 def test_a_bucket_of_another_kind_is_reported():
     request = {"input": at("features.s3", {"url": "u"}), "output": at("delivery.gs", {"url": "u"})}
-    filled, put, missing = open_storages(V2, request, GS)
+    filled, put, missing = add_bucket_credentials(V2, request, GS)
     assert (put, missing) == (["output.delivery.gs"], ["input.features.s3"])
     assert filled["input"] == request["input"]
 

@@ -10,8 +10,8 @@ from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.jobs.creation_tag import (
     LONGEST_EVALSCRIPT,
     CreationTag,
-    digest_of,
-    site_of,
+    deployment_id,
+    request_digest,
     tag_of,
     with_tag,
 )
@@ -131,13 +131,13 @@ REQUEST = {"output": {"delivery": {"s3": {"url": "s3://b", "accessKey": "A", "se
     ],
 )
 def test_the_digest_covers_what_the_job_does(request_, same):
-    assert (digest_of(request_) == digest_of(REQUEST)) is same
+    assert (request_digest(request_) == request_digest(REQUEST)) is same
 
 
 @pytest.mark.parametrize("value", [object(), float("nan"), {1}])
 def test_what_is_no_json_has_no_digest(value):
     with pytest.raises(InvalidRequest, match="cannot be written as JSON"):
-        digest_of({"when": value})
+        request_digest({"when": value})
 
 
 def test_tasks():
@@ -145,4 +145,8 @@ def test_tasks():
     for field, value in (("dag_id", "x"), ("run_id", "x"), ("task_id", "x"), ("map_index", 4), ("site", "-")):
         parts = {name: getattr(TAG, name) for name in CreationTag.__slots__}
         assert not TAG.of_same_task(CreationTag(**{**parts, field: value})), field
-    assert site_of("https://airflow.example.org") != site_of("https://staging.example.org") != site_of("")
+    assert (
+        deployment_id("https://airflow.example.org")
+        != deployment_id("https://staging.example.org")
+        != deployment_id("")
+    )

@@ -53,8 +53,8 @@ def test_a_new_status_becomes_a_key():
     made = tally("DONE", "NEW")
     assert made.tiles["NEW"] == [{"id": 1}]
     assert made.counts()["NEW"] == 1
-    assert made.in_words() == "1 DONE, 1 NEW"
-    assert FeatureCounts(BatchApi.PROCESS).in_words() == "none"
+    assert made.as_text() == "1 DONE, 1 NEW"
+    assert FeatureCounts(BatchApi.PROCESS).as_text() == "none"
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,9 @@ from airflow_sentinelhub.jobs import (
     WaitGoal,
     WaitPolicy,
     WaitState,
-    assess,
-    assess_trouble,
-    pause_after,
+    error_delay,
+    evaluate,
+    evaluate_error,
 )
 
 JOB_ID = "6aa8765a-0000-4000-8000-000000000000"
@@ -40,9 +40,9 @@ def judge(*looks, policy=POLICY):
         if look is SEEN or isinstance(look, MissingJob):
             job = BatchJob.from_payload(BatchApi.PROCESS, {"id": JOB_ID, "status": "PROCESSING"})
             job = job if look is SEEN else look
-            verdict, memory = assess(job, WaitGoal.COMPLETION, policy, at, memory)
+            verdict, memory = evaluate(job, WaitGoal.COMPLETION, policy, at, memory)
         else:
-            verdict, memory = assess_trouble(look, BatchApi.PROCESS, JOB_ID, policy, at, memory)
+            verdict, memory = evaluate_error(look, BatchApi.PROCESS, JOB_ID, policy, at, memory)
         result.append(verdict)
     return result
 
@@ -153,12 +153,12 @@ def test_an_answer_that_cannot_be_read_counts_with_the_third_reading():
     for words in (JOB_ID, "It has no id.", "left alone", "support", "clear this task"):
         assert words in str(error)
     assert not verdicts[-1].is_about_the_job
-    assert pause_after(broken, POLICY, WaitState(), 0.5) == 120
+    assert error_delay(broken, POLICY, WaitState(), 0.5) == 120
 
 
 def test_credentials_that_are_known_to_have_worked_get_a_second_chance():
     """A restarted triggerer remembers nothing; a wait that is old would be over if they had not."""
-    _, memory = assess_trouble(
+    _, memory = evaluate_error(
         InvalidCredentials("no"), BatchApi.PROCESS, JOB_ID, POLICY, 0, WaitState(worked=True)
     )
     assert memory.candidate == "invalid_credentials"
@@ -187,9 +187,9 @@ def test_messages_say_that_the_job_was_left_alone():
     ],
 )
 def test_pause(error, failures, jitter, pause):
-    assert pause_after(error, POLICY, WaitState(outage_failures=failures), jitter) == pytest.approx(pause)
+    assert error_delay(error, POLICY, WaitState(outage_failures=failures), jitter) == pytest.approx(pause)
 
 
 def test_the_longest_pause_is_a_minute_even_if_looks_are_more_frequent():
     often = WaitPolicy(poll_interval=5, analysis_poll_interval=5)
-    assert pause_after(ServiceUnavailable("503"), often, WaitState(outage_failures=100), 1.0) == 60.0
+    assert error_delay(ServiceUnavailable("503"), often, WaitState(outage_failures=100), 1.0) == 60.0

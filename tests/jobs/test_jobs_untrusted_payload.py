@@ -20,7 +20,7 @@ from airflow_sentinelhub.jobs import (
     WaitGoal,
     WaitPolicy,
     WaitState,
-    assess,
+    evaluate,
     tiles_by_status,
     wait_messages,
 )
@@ -89,7 +89,7 @@ def test_a_job_is_read_or_refused(api, payload):
         now_is(job),
     ):
         is_one_line(text, 5000)
-    verdict, _ = assess(job, WaitGoal.COMPLETION, POLICY, 0.0, WaitState())
+    verdict, _ = evaluate(job, WaitGoal.COMPLETION, POLICY, 0.0, WaitState())
     event = Verdict(Outcome.FAILED, api, job.id, wait_messages.failed(job), job, job.error).to_json()
     all_encoders_take([event, verdict.to_json()])
     again = Verdict.from_json(json.loads(json.dumps(event)))
@@ -106,7 +106,7 @@ def test_a_tile_is_read(tile, include_geometry):
     all_encoders_take(tiles_by_status([tile], include_geometry=include_geometry))
     tally = FeatureCounts(BatchApi.PROCESS_V1)
     tally.add(status, kept)
-    for line in (tally.in_words(), *tally.errors(10)):
+    for line in (tally.as_text(), *tally.errors(10)):
         is_one_line(line, 1000)
 
 
@@ -257,8 +257,8 @@ def test_statuses_without_end_are_counted_as_one():
     for number in range(1000):
         tally.add(f"STATUS {number}", {})
     assert tally.total == 1000
-    assert len(tally.in_words()) < 1000
-    assert re.search(r"\d+ UNKNOWN", tally.in_words())
+    assert len(tally.as_text()) < 1000
+    assert re.search(r"\d+ UNKNOWN", tally.as_text())
 
 
 @pytest.mark.parametrize("piece", ["eyJ-", "<h1>", "<", "=", "[airflow dag=", "[airflow dag=x run=", "<a"])

@@ -9,7 +9,7 @@ from airflow_sentinelhub.emulator.sample_requests import sample_request
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.triggers.run import SentinelHubBatchRunTrigger
-from airflow_sentinelhub.waits.fetch import look_at
+from airflow_sentinelhub.waits.fetch import fetch_job
 from airflow_sentinelhub.waits.wait import Wait, WaitSpec
 from tests.harness.task_runner import Ended, ExecutionApi, deferred_to, run
 from tests.operators.conftest import operator
@@ -107,7 +107,7 @@ class RunTask:
         wait = Wait(terms, lambda level, text: self.lines.append({"event": text}))
         with SentinelHubHook("sh").get_conn(trigger.api) as client:
             while True:
-                look = look_at(client, terms.job_id, light=wait.light_will_do)
+                look = fetch_job(client, terms.job_id, light=wait.light_will_do)
                 verdict = wait.see(look, self.clock.now())
                 if verdict.is_final:
                     return verdict.to_json()

@@ -16,7 +16,7 @@ from airflow_sentinelhub import exceptions
 from airflow_sentinelhub.client.batch import BatchClient
 from airflow_sentinelhub.emulator.sample_requests import sample_request
 from airflow_sentinelhub.jobs import BatchApi
-from airflow_sentinelhub.jobs.creation_tag import digest_of
+from airflow_sentinelhub.jobs.creation_tag import request_digest
 from airflow_sentinelhub.operators.request_secrets import SecretPlaceholders
 from tests.harness.task_runner import ExecutionApi, run
 from tests.harness.versions import through_the_database
@@ -371,8 +371,8 @@ def test_the_same_request_has_the_same_digest_in_every_form():
     made = request(**INLINE) | {"points": [[1, 2], [3.5, 4]], "mixed": [1, [2], {"accessKey": "x"}], "none": []}
     plain = json.loads(json.dumps(made))
     tupled = {**made, "points": ((1, 2), (3.5, 4))}
-    assert len({digest_of(each) for each in (made, plain, tupled)}) == 1
-    assert digest_of({"a": [1, {"accessKey": "x"}]}) == digest_of({"a": [1, {}]})
+    assert len({request_digest(each) for each in (made, plain, tupled)}) == 1
+    assert request_digest({"a": [1, {"accessKey": "x"}]}) == request_digest({"a": [1, {}]})
 
 
 TEXT = '{"accessKey": "A\\"1", "x": {{ y }}, \'secretAccessKey\': \'B\', "credentials": "{{ z }}"}'

@@ -9,8 +9,8 @@ import warnings
 from collections import Counter
 from dataclasses import dataclass
 
-from airflow_sentinelhub.client.rate_limiter import PROCESS_GATE
-from airflow_sentinelhub.client.token_cache import PROCESS_TOKENS
+from airflow_sentinelhub.client.rate_limiter import SHARED_RATE_LIMITER
+from airflow_sentinelhub.client.token_cache import SHARED_TOKEN_CACHE
 from airflow_sentinelhub.clock import replaced_by
 from airflow_sentinelhub.emulator import Emulator
 from airflow_sentinelhub.jobs import BatchApi, WaitGoal
@@ -87,8 +87,8 @@ def sensor_ending(
     time.begin_anew()
     emulator.begin_anew()
     job_id = _prepare(emulator, api, situation)
-    PROCESS_TOKENS.reset()
-    PROCESS_GATE.reset()
+    SHARED_TOKEN_CACHE.reset()
+    SHARED_RATE_LIMITER.reset()
     arguments = {"request_id": job_id, "sentinelhub_conn_id": "sh", "poke_interval": _INTERVAL}
     if goal is WaitGoal.COMPLETION:
         arguments["analysis_poke_interval"] = _INTERVAL

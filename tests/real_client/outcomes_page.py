@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from airflow_sentinelhub.jobs import BatchApi, WaitGoal, wait_rules
-from airflow_sentinelhub.jobs.formatting import in_words
+from airflow_sentinelhub.jobs.formatting import format_duration
 from airflow_sentinelhub.tasks.wait_options import SentinelHubBaseSensor
 from tests.real_client.endings import SENSORS, Ending
 from tests.real_client.library import MONITORS, VERSION
@@ -71,10 +71,10 @@ def page(monitor: Run, sensor: Run) -> str:
         _INTRODUCTION.format(
             version=VERSION,
             regenerate=REGENERATE,
-            not_found=in_words(wait_rules.NOT_FOUND_GRACE),
-            unknown=in_words(wait_rules.UNKNOWN_STATUS_GRACE),
-            start_grace=in_words(arguments["start_grace"].default),
-            outage=in_words(arguments["outage_tolerance"].default),
+            not_found=format_duration(wait_rules.NOT_FOUND_GRACE),
+            unknown=format_duration(wait_rules.UNKNOWN_STATUS_GRACE),
+            start_grace=format_duration(arguments["start_grace"].default),
+            outage=format_duration(arguments["outage_tolerance"].default),
         )
     ]
     for title, goal, situations in (

@@ -225,12 +225,12 @@ def test_a_job_that_is_gone_meanwhile_is_known_by_id_and_status(emulator):
 
 def test_jobs_that_cannot_be_read_now_are_waited_for_without_asking_for_a_new_verdict(emulator, monkeypatch):
     job = emulator.add_job("process", steps=[DONE])
-    read, failures = module.look_at_many, [exceptions.ServiceUnavailable("The service answers 503.")]
+    read, failures = module.fetch_jobs, [exceptions.ServiceUnavailable("The service answers 503.")]
 
     def sometimes(client, job_ids, **given):
         return dict.fromkeys(job_ids, failures.pop()) if failures else read(client, job_ids, **given)
 
-    monkeypatch.setattr(module, "look_at_many", sometimes)
+    monkeypatch.setattr(module, "fetch_jobs", sometimes)
     ended = wait("deferred", [job])
     assert ended.state == "success", ended.error
     assert "its result cannot be read now" in ended.log
@@ -241,7 +241,7 @@ def test_jobs_that_cannot_be_read_now_are_waited_for_without_asking_for_a_new_ve
 
 def test_they_are_waited_for_until_the_deadline_at_most(emulator, monkeypatch):
     away = exceptions.ServiceUnavailable("The service answers 503.")
-    monkeypatch.setattr(module, "look_at_many", lambda client, job_ids, **given: dict.fromkeys(job_ids, away))
+    monkeypatch.setattr(module, "fetch_jobs", lambda client, job_ids, **given: dict.fromkeys(job_ids, away))
     ended = wait("deferred", [emulator.add_job("process", steps=[DONE])], timeout=150)
     assert isinstance(ended.error, exceptions.ServiceUnavailable)
     assert ended.log.count("its result cannot be read now") >= 1
@@ -249,7 +249,7 @@ def test_they_are_waited_for_until_the_deadline_at_most(emulator, monkeypatch):
 
 def test_jobs_that_cannot_be_read_do_not_hide_why_the_wait_failed(emulator, monkeypatch):
     away = exceptions.ServiceUnavailable("The service answers 503.")
-    monkeypatch.setattr(module, "look_at_many", lambda client, job_ids, **given: dict.fromkeys(job_ids, away))
+    monkeypatch.setattr(module, "fetch_jobs", lambda client, job_ids, **given: dict.fromkeys(job_ids, away))
     bad = emulator.add_job("process", steps=[FAILED])
     ended = wait("deferred", [bad])
     assert type(ended.error) is exceptions.BatchFailed
@@ -259,7 +259,7 @@ def test_jobs_that_cannot_be_read_do_not_hide_why_the_wait_failed(emulator, monk
 
 def test_jobs_that_are_refused_fail_the_task(emulator, monkeypatch):
     refused = exceptions.Forbidden("The service says 403.")
-    monkeypatch.setattr(module, "look_at_many", lambda client, job_ids, **given: dict.fromkeys(job_ids, refused))
+    monkeypatch.setattr(module, "fetch_jobs", lambda client, job_ids, **given: dict.fromkeys(job_ids, refused))
     ended = wait("deferred", [emulator.add_job("process", steps=[DONE])])
     assert type(ended.error) is exceptions.Forbidden
 

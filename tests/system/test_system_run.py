@@ -140,7 +140,7 @@ class Run:
     def clear(self):
         self.airflow.clear(self.dag_id, self.run_id, [TASK])
 
-    def end_job(self, index=-1, **fate):
+    def stop_now(self, index=-1, **fate):
         self.service.set_fate(self.jobs(index)[-1], {"processing_seconds": 0, **fate})
         return self
 
@@ -218,7 +218,7 @@ def runs(world, killed):
 
 @pytest.mark.parametrize("name", ["creating", "created", "starting"])
 def test_the_worker_is_killed_before_the_task_is_deferred(runs, name):
-    run = runs[name].runs("deferred").end_job()
+    run = runs[name].runs("deferred").stop_now()
     run.ends_as("success")
     assert len(run.processes(1)) == 1
     assert len(run.processes(2)) == 2
@@ -230,7 +230,7 @@ def test_the_worker_is_killed_before_the_task_is_deferred(runs, name):
 def test_the_worker_is_killed_while_it_verifies(world, runs):
     run = runs["verified"].runs("deferred")
     world.service.fault("hang", method="GET", api="process_v1", path="/tiles")
-    run.end_job().runs_into_the_fault("process_v1").kill_worker()
+    run.stop_now().runs_into_the_fault("process_v1").kill_worker()
     run.ends_as("success")
     assert run.returned()["id"] == run.job()["id"]
     assert run.asked() == {"start": 1}
@@ -238,7 +238,7 @@ def test_the_worker_is_killed_while_it_verifies(world, runs):
 
 
 def test_the_worker_is_killed_before_airflow_knows_of_the_end(runs):
-    run = runs["lingering"].runs("deferred").end_job()
+    run = runs["lingering"].runs("deferred").stop_now()
     run.until((run.folder / "lingers").exists, "it did not come to its end", index=-1)
     run.kill_worker()
     run.ends_as("success")
@@ -254,7 +254,7 @@ def test_a_worker_that_waits_is_evicted_and_then_killed(runs):
     assert f"{run.job()['id']} is left as it is" in run.log()
     run.goes_on()
     run.kill_worker()
-    run.until(lambda: run.processes(2), "it is not retried", index=-1).end_job()
+    run.until(lambda: run.processes(2), "it is not retried", index=-1).stop_now()
     run.ends_as("success")
     assert run.asked() == {"start": 1}
 
@@ -297,7 +297,7 @@ def test_it_is_cleared_while_it_is_deferred(runs):
     run.until(lambda: len(run.processes(2)) == 1, "it does not begin again", index=-1).runs("deferred")
     run.tells("was left alone")
     run.goes_on()
-    run.end_job()
+    run.stop_now()
     run.ends_as("success")
     assert run.returned()["id"] == run.job()["id"]
 
@@ -306,7 +306,7 @@ def test_it_is_cleared_and_asks_for_another_job(world, runs):
     run = runs["changing"].runs("deferred")
     [first] = run.jobs()
     run.clear()
-    run.until(lambda: len(run.jobs()) == 2, "it does not begin again", index=-1).runs("deferred").end_job()
+    run.until(lambda: len(run.jobs()) == 2, "it does not begin again", index=-1).runs("deferred").stop_now()
     run.ends_as("success")
     second = run.jobs()[1]
     assert run.returned()["id"] == second
@@ -334,7 +334,7 @@ def test_one_of_three_mapped_tasks_is_marked_failed_and_another_a_success(runs):
     run.goes_on(0)
     run.goes_on(2)
     assert run.state(2) == "deferred"
-    run.end_job(2).until(lambda: run.state(2) == "success", "it does not end")
+    run.stop_now(2).until(lambda: run.state(2) == "success", "it does not end")
     assert run.returned(2)["id"] == run.job(2)["id"]
 
 
@@ -344,20 +344,20 @@ def test_a_killed_task_that_is_cleared_goes_on_with_its_job(world, runs):
     # Without these fields the lock is not known, and the service's answer decides.
     world.service.configure(hidden_fields=["lastUpdated", "userActionUpdated"], restart_seconds=0)
     run.until(lambda: run.job()["status"] == "STOPPED", "its job does not end").clear()
-    run.runs("deferred").end_job()
+    run.runs("deferred").stop_now()
     run.ends_as("success")
     assert run.returned()["id"] == job_id == run.job()["id"]
     assert run.asked() == {"start": 2, "stop": 1}
 
 
 def test_a_job_that_failed_is_bought_again_by_a_clear_and_by_no_retry(runs):
-    run = runs["bought"].runs("deferred").end_job(end="FAILED")
+    run = runs["bought"].runs("deferred").stop_now(end="FAILED")
     run.ends_as("failed")
     assert len(run.jobs()) == 1
     assert not run.processes(2), "it is not retried"
     run.clear()
     run.until(lambda: len(run.jobs()) == 2, "the clear creates no other job", index=-1)
-    run.runs("deferred").end_job()
+    run.runs("deferred").stop_now()
     run.ends_as("success")
 
 
@@ -366,7 +366,7 @@ def test_a_finished_task_that_is_cleared_runs_anew(world, runs):
     [first] = run.jobs()
     attempt = 3
     run.clear()
-    run.until(lambda: len(run.jobs()) == 2, "it does not begin again", index=-1).runs("deferred").end_job()
+    run.until(lambda: len(run.jobs()) == 2, "it does not begin again", index=-1).runs("deferred").stop_now()
     run.ends_as("success")
     second = run.jobs()[1]
     assert run.returned()["id"] == second
@@ -393,7 +393,7 @@ def test_the_triggerer_is_stopped_killed_and_frozen(world, runs):
         airflow.thaw("triggerer")
     run.tells("The task is deferred, so Batch Process job")
     run.goes_on()
-    run.end_job().ends_as("success")
+    run.stop_now().ends_as("success")
     airflow.stop("triggerer-2")
 
 

@@ -20,7 +20,7 @@ from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import InvalidConnection
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, Outcome, Verdict
-from airflow_sentinelhub.triggers.batch import LAST_LOOK, SentinelHubBatchTrigger
+from airflow_sentinelhub.triggers.batch import FINAL_POLL_TIMEOUT, SentinelHubBatchTrigger
 from tests.harness.emulator_fixtures import hanging
 from tests.harness.versions import deserialize, needs_airflow, serialize
 from tests.harness.virtual_time import run_on_the_clock
@@ -281,7 +281,7 @@ def test_a_service_that_hangs_does_not_postpone_the_deadline(emulator, time):
     began = time.now()
     event, lines = fire(SentinelHubBatchTrigger(**arguments(request_id=request_id, timeout_at=began + 300)))
     assert event["outcome"] == "timeout"
-    assert time.now() - began == pytest.approx(300 + LAST_LOOK, abs=0.01)
+    assert time.now() - began == pytest.approx(300 + FINAL_POLL_TIMEOUT, abs=0.01)
     assert request_id in lines[-1]
 
 

@@ -15,7 +15,7 @@ from airflow_sentinelhub import clock
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.polling import registry
 from airflow_sentinelhub.triggers import group as module
-from airflow_sentinelhub.triggers.group import LAST_LOOK, SentinelHubBatchGroupTrigger
+from airflow_sentinelhub.triggers.group import FINAL_POLL_TIMEOUT, SentinelHubBatchGroupTrigger
 from tests.harness.versions import deserialize, needs_airflow, serialize
 from tests.harness.virtual_time import run_on_the_clock
 
@@ -156,7 +156,7 @@ def test_time_is_up_for_all_at_once_after_a_last_look(emulator, time):
     event, _ = fire(request_ids=[slow, late], poke_interval=3000.0, timeout_at=began + 150)
     assert event["outcome"] == "timeout"
     assert outcomes(event) == ["timeout", "done"]
-    assert time.now() - began == pytest.approx(150 + module.TOGETHER, abs=0.01)
+    assert time.now() - began == pytest.approx(150 + module.COALESCE_WINDOW, abs=0.01)
 
 
 def test_a_service_that_hangs_does_not_postpone_the_deadline(emulator, time):
@@ -165,7 +165,7 @@ def test_a_service_that_hangs_does_not_postpone_the_deadline(emulator, time):
     began = time.now()
     event, _ = fire(request_ids=jobs, timeout_at=began + 300)
     assert event["outcome"] == "timeout"
-    assert time.now() - began == pytest.approx(300 + LAST_LOOK, abs=0.1)
+    assert time.now() - began == pytest.approx(300 + FINAL_POLL_TIMEOUT, abs=0.1)
 
 
 def test_it_does_not_fire_before_airflow_has_settled_the_deferral(emulator, time):

@@ -259,13 +259,13 @@ def test_a_job_that_is_to_be_left_is_no_warning_when_nobody_has_killed_the_task(
 def test_to_be_cancelled_again_and_again_asks_once_and_to_the_end(emulator, airflow, time, monkeypatch):
     airflow("failed")
     request_id = emulator.add_job("process", steps=PROCESSING)
-    end_job, under_way, answers, cancelled = kill.end_job, threading.Event(), threading.Event(), []
+    stop_now, under_way, answers, cancelled = kill.stop_now, threading.Event(), threading.Event(), []
 
     def end_slowly(*given):
         under_way.set()  # from here on, time passes meanwhile
         assert answers.wait(60)
         under_way.clear()
-        return end_job(*given)
+        return stop_now(*given)
 
     def again():
         cancelled.append(under_way.is_set())
@@ -273,7 +273,7 @@ def test_to_be_cancelled_again_and_again_asks_once_and_to_the_end(emulator, airf
             answers.set()
         return True
 
-    monkeypatch.setattr(kill, "end_job", end_slowly)
+    monkeypatch.setattr(kill, "stop_now", end_slowly)
     monkeypatch.setattr(time, "hanging", lambda: int(under_way.is_set() and not answers.is_set()))
     lines = killed(waiting(request_id), again=again)
     assert sum(cancelled) >= 5

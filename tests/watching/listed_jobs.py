@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from airflow_sentinelhub.jobs import BatchApi, read_filter
 from airflow_sentinelhub.polling.list_cycle import ListCycles
-from airflow_sentinelhub.polling.poller import GATHERING, Poller
+from airflow_sentinelhub.polling.poller import BATCH_WINDOW, Poller
 from airflow_sentinelhub.polling.requester import AdmissionQueue
 from airflow_sentinelhub.waits.completion_watch import CompletionWatch, CompletionWatchSpec, InMemoryCursorStore
 from tests.watching.scripted_account import NEVER, Job, VirtualAsker
@@ -102,7 +102,7 @@ def ends_watch(ears, notebook=None, *, interval=60.0, since=None, apart=0.0, api
 async def follow(poller, watch):
     """Have a watch see the list, for ever."""
     now = asyncio.get_running_loop().time
-    subscription = poller.join(uuid.uuid4().hex, GATHERING)
+    subscription = poller.join(uuid.uuid4().hex, BATCH_WINDOW)
     try:
         while True:
             wanted = await watch.next_sight(now())

@@ -79,7 +79,7 @@ def test_two_hundred_jobs_that_end_within_an_hour_are_a_page_of_lines():
     for job_id in group.ids:
         group.see([job_id], job("DONE"))
         group.tell(after=18)
-    assert len(group.lines) + len(group.told()) <= 200 * 18 / group_progress_log.ENDS_APART + 1
+    assert len(group.lines) + len(group.told()) <= 200 * 18 / group_progress_log.MIN_SUMMARY_INTERVAL + 1
 
 
 def test_a_job_that_ends_badly_has_a_line_of_its_own():

@@ -165,12 +165,12 @@ def test_three_jobs_whose_requests_fail_are_not_everybodys_trouble():
 def test_a_job_that_cannot_be_judged_ends_its_own_wait_alone(monkeypatch):
     account = with_odd(account_with(20))
 
-    def assess(look, *given):
+    def evaluate(look, *given):
         if look.id == "odd":
             raise TypeError("odd")
-        return rules.assess(look, *given)
+        return rules.evaluate(look, *given)
 
-    monkeypatch.setattr(wait_module, "assess", assess)
+    monkeypatch.setattr(wait_module, "evaluate", evaluate)
     logs = watched(account, 900)
     healthy(logs)
     assert logs["odd"].verdict.outcome is Outcome.UNREADABLE

@@ -6,7 +6,7 @@ import pytest
 
 from airflow_sentinelhub.exceptions import InvalidPayload, NotFound, ServiceUnavailable
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, MissingJob, Outcome, Verdict
-from airflow_sentinelhub.waits.fetch import found_elsewhere, look_at, may_be_elsewhere
+from airflow_sentinelhub.waits.fetch import fetch_job, found_in_other_api, may_be_in_other_api
 
 JOB_ID = "6aa8765a-0000-4000-8000-000000000000"
 
@@ -32,36 +32,36 @@ class ScriptedReader:
 
 def test_a_look_asks_once_and_never_sleeps():
     reader = ScriptedReader({"id": JOB_ID.upper(), "status": "PROCESSING"})
-    assert look_at(reader, JOB_ID).word == "PROCESSING"
-    assert look_at(reader, JOB_ID, light=True).user_action is None
+    assert fetch_job(reader, JOB_ID).word == "PROCESSING"
+    assert fetch_job(reader, JOB_ID, light=True).user_action is None
     assert reader.asked == [("get", JOB_ID, 0), ("status", JOB_ID, 0)]
 
 
 @pytest.mark.parametrize("budget", [None, 30.0])
 def test_who_may_block_lets_the_client_ask_again(budget):
     reader = ScriptedReader({"id": JOB_ID, "status": "DONE"})
-    look_at(reader, JOB_ID, light=True, budget=budget)
+    fetch_job(reader, JOB_ID, light=True, budget=budget)
     assert reader.asked == [("status", JOB_ID, budget), ("get", JOB_ID, budget)]
 
 
 @pytest.mark.parametrize("error", [ServiceUnavailable("503"), InvalidPayload("no id")])
 def test_trouble_is_a_value(error):
-    assert look_at(ScriptedReader(error), JOB_ID) is error
+    assert fetch_job(ScriptedReader(error), JOB_ID) is error
 
 
 def test_404_is_an_answer():
     said_by_the_service = NotFound("404", code="COMMON_NOT_FOUND")
-    assert look_at(ScriptedReader(said_by_the_service), JOB_ID) == MissingJob(BatchApi.STATISTICAL, JOB_ID)
+    assert fetch_job(ScriptedReader(said_by_the_service), JOB_ID) == MissingJob(BatchApi.STATISTICAL, JOB_ID)
 
 
 def test_404_of_a_gateway_says_nothing_of_the_job():
     page = NotFound("404")
-    assert look_at(ScriptedReader(page), JOB_ID) is page
+    assert fetch_job(ScriptedReader(page), JOB_ID) is page
 
 
 @pytest.mark.parametrize("answer", [[], {"id": "another"}, {"status": "DONE"}])
 def test_an_answer_about_something_else_is_trouble(answer):
-    assert isinstance(look_at(ScriptedReader(answer), JOB_ID), InvalidPayload)
+    assert isinstance(fetch_job(ScriptedReader(answer), JOB_ID), InvalidPayload)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_an_answer_about_something_else_is_trouble(answer):
     ],
 )
 def test_only_a_v1_job_that_is_not_there_may_be_elsewhere(api, outcome, looked_for):
-    assert may_be_elsewhere(Verdict(outcome, api, JOB_ID)) is looked_for
+    assert may_be_in_other_api(Verdict(outcome, api, JOB_ID)) is looked_for
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,6 @@ def test_only_a_v1_job_that_is_not_there_may_be_elsewhere(api, outcome, looked_f
     ],
 )
 def test_a_v1_job_that_is_a_v2_job(elsewhere, says):
-    verdict = found_elsewhere(Verdict(Outcome.NOT_FOUND, BatchApi.PROCESS_V1, JOB_ID, "as it was"), elsewhere)
+    verdict = found_in_other_api(Verdict(Outcome.NOT_FOUND, BatchApi.PROCESS_V1, JOB_ID, "as it was"), elsewhere)
     assert verdict.outcome is Outcome.NOT_FOUND
     assert says in verdict.message

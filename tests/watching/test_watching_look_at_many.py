@@ -13,7 +13,7 @@ from airflow_sentinelhub.exceptions import (
     ServiceUnavailable,
 )
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, MissingJob
-from airflow_sentinelhub.polling.fetch_many import look_at_many, whose
+from airflow_sentinelhub.polling.fetch_many import fetch_jobs, whose
 from airflow_sentinelhub.polling.list_index import ListIndex
 
 AWAY = ServiceUnavailable("503")
@@ -54,7 +54,7 @@ def ids(count, prefix="a"):
 
 def test_two_hundred_jobs_are_two_pages():
     reader = Reader(ids(200))
-    looks = look_at_many(reader, ids(200))
+    looks = fetch_jobs(reader, ids(200))
     assert reader.asked == ["list", "list"]
     assert set(looks) == set(ids(200))
     assert all(isinstance(look, BatchJob) for look in looks.values())
@@ -62,37 +62,37 @@ def test_two_hundred_jobs_are_two_pages():
 
 def test_one_job_is_asked_for():
     reader = Reader(ids(3))
-    assert look_at_many(reader, ["a1"])["a1"].status == "DONE"
+    assert fetch_jobs(reader, ["a1"])["a1"].status == "DONE"
     assert reader.asked == ["a1"]
 
 
 def test_the_list_of_other_people_is_not_read_far():
     reader = Reader(ids(5000, "other") + ids(30))
-    looks = look_at_many(reader, ids(30))
+    looks = fetch_jobs(reader, ids(30))
     assert reader.asked == ["list"] * 3 + ids(30)
     assert len(looks) == 30
 
 
 def test_what_the_list_does_not_tell_is_asked_for():
     reader = Reader(ids(10))
-    looks = look_at_many(reader, [*ids(10), "b"], certain=["a3"])
+    looks = fetch_jobs(reader, [*ids(10), "b"], certain=["a3"])
     assert reader.asked == ["list", "a3", "b"]
     assert looks["b"] == MissingJob(BatchApi.PROCESS, "b")
     assert looks["a3"].word == "DONE"
 
 
 def test_ids_are_compared_without_case():
-    assert set(look_at_many(Reader(["a0", "a1"]), ["A0", "A1"])) == {"A0", "A1"}
+    assert set(fetch_jobs(Reader(["a0", "a1"]), ["A0", "A1"])) == {"A0", "A1"}
 
 
 def test_an_account_that_may_not_list_asks_for_each():
     reader = Reader(ids(3), list_fails=Forbidden("403"))
-    assert all(isinstance(look, BatchJob) for look in look_at_many(reader, ids(3)).values())
+    assert all(isinstance(look, BatchJob) for look in fetch_jobs(reader, ids(3)).values())
 
 
 def test_when_the_service_is_away_one_job_that_is_asked_for_tells_it():
     reader = Reader(ids(200), list_fails=AWAY, fails=dict.fromkeys(ids(200), AWAY))
-    assert set(look_at_many(reader, ids(200)).values()) == {AWAY}
+    assert set(fetch_jobs(reader, ids(200)).values()) == {AWAY}
     assert reader.asked[0] == "list"
     assert len(reader.asked) == 2
 
@@ -100,14 +100,14 @@ def test_when_the_service_is_away_one_job_that_is_asked_for_tells_it():
 @pytest.mark.parametrize("error", [AWAY, UNREADABLE, InvalidPayload("no page"), ValueError("a bug")])
 def test_a_list_that_fails_is_not_the_service_that_fails(error):
     reader, places = Reader(ids(20), list_fails=error), ListIndex(())
-    assert all(isinstance(look, BatchJob) for look in look_at_many(reader, ids(20)).values())
+    assert all(isinstance(look, BatchJob) for look in fetch_jobs(reader, ids(20)).values())
     reader.asked.clear()
-    looks = [look_at_many(reader, ids(20), places=places, now=now) for now in (0.0, 59.0, 61.0, 121.0, 182.0)]
+    looks = [fetch_jobs(reader, ids(20), places=places, now=now) for now in (0.0, 59.0, 61.0, 121.0, 182.0)]
     assert all(isinstance(look, BatchJob) for each in looks for look in each.values())
     assert reader.asked.count("list") == 3, "at 0, 61 and 182 s: less and less often"
     reader.list_fails = None
     reader.asked.clear()
-    look_at_many(reader, ids(20), places=places, now=1000.0)
+    fetch_jobs(reader, ids(20), places=places, now=1000.0)
     assert reader.asked == ["list"]
 
 
@@ -115,7 +115,7 @@ def test_one_job_with_its_own_trouble_does_not_hide_that_only_the_list_fails():
     reader = Reader(ids(10), list_fails=AWAY, fails={"a3": AWAY})
     seen = set()
     for _ in range(40):
-        seen |= {job for job, look in look_at_many(reader, ids(10)).items() if isinstance(look, BatchJob)}
+        seen |= {job for job, look in fetch_jobs(reader, ids(10)).items() if isinstance(look, BatchJob)}
     assert seen == set(ids(10)) - {"a3"}
 
 
@@ -124,17 +124,17 @@ def test_what_concerns_the_account_leads_to_no_request_for_each_job():
     no_token.of_account = True
     for error in (no_token, RateLimited("429"), InvalidCredentials("no")):
         reader = Reader(ids(20), list_fails=error)
-        assert set(look_at_many(reader, ids(20)).values()) == {error}
+        assert set(fetch_jobs(reader, ids(20)).values()) == {error}
         assert reader.asked == ["list"]
 
 
 def test_a_job_that_cannot_be_read_harms_no_other():
     reader = Reader(ids(20), fails={"b": UNREADABLE})
-    looks = look_at_many(reader, [*ids(20), "b"])
+    looks = fetch_jobs(reader, [*ids(20), "b"])
     assert isinstance(looks.pop("b"), InvalidPayload)
     assert all(isinstance(look, BatchJob) for look in looks.values())
     reader = Reader(ids(3), list_fails=UNREADABLE, fails=dict.fromkeys(ids(3), UNREADABLE))
-    assert not any(isinstance(look, InvalidPayload) for look in look_at_many(reader, ids(3)).values())
+    assert not any(isinstance(look, InvalidPayload) for look in fetch_jobs(reader, ids(3)).values())
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_the_list_tells_whose_trouble_an_answer_is_that_cannot_be_read(fails, ki
 
 def test_when_it_goes_away_meanwhile_three_requests_tell_it():
     reader = Reader(ids(50), list_fails=Forbidden("403"), fails=dict.fromkeys(ids(50)[10:], AWAY))
-    looks = look_at_many(reader, ids(50))
+    looks = fetch_jobs(reader, ids(50))
     assert len(reader.asked) == 1 + 10 + 3
     assert set(map(id, list(looks.values())[10:])) == {id(AWAY)}
     assert len(looks) == 50
@@ -163,6 +163,6 @@ def test_when_it_goes_away_meanwhile_three_requests_tell_it():
 @pytest.mark.parametrize("budget", [0, None])
 def test_a_job_of_which_nothing_can_be_heard_has_its_own_trouble(budget):
     reader = Reader(ids(4), list_fails=Forbidden("403"), fails={"a1": AWAY})
-    looks = look_at_many(reader, ids(4), budget=budget)
+    looks = fetch_jobs(reader, ids(4), budget=budget)
     assert [isinstance(look, BatchJob) for look in looks.values()] == [True, False, True, True]
     assert reader.budgets == {budget}

@@ -17,7 +17,7 @@ from airflow_sentinelhub.exceptions import (
     Unauthorized,
 )
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, MissingJob, Outcome
-from airflow_sentinelhub.polling.poller import GATHERING
+from airflow_sentinelhub.polling.poller import BATCH_WINDOW
 from airflow_sentinelhub.polling.requester import AdmissionQueue
 from airflow_sentinelhub.waits.observation import PollRequest
 from tests.harness.virtual_time import run
@@ -127,7 +127,7 @@ def test_a_restart_with_the_oldest_jobs_first_costs_a_few_sweeps_of_the_list():
 
 def test_a_newcomer_that_is_in_a_hurry_does_not_wait_for_others():
     account = account_with(1)
-    assert watched(account, 10, interval=0.5)["job-0"].looks[0][0] < 0.5 + 0.3 < GATHERING
+    assert watched(account, 10, interval=0.5)["job-0"].looks[0][0] < 0.5 + 0.3 < BATCH_WINDOW
 
 
 def test_a_search_for_jobs_that_are_deep_in_the_list_costs_no_cycle_more_than_a_page():

@@ -16,7 +16,7 @@ from airflow_sentinelhub.polling.requester import THREADS
 from airflow_sentinelhub.waits.observation import PollRequest
 
 ACCOUNT = PollerAccount("https://sh.example", "client")
-AT_ONCE = PollRequest(0.0)
+YIELD_EVERY = PollRequest(0.0)
 
 
 class Reader:
@@ -67,7 +67,7 @@ def threads_of_ours():
 async def look(reader, job_id="a", *, account=ACCOUNT, api=BatchApi.PROCESS, patience=0.05):
     subscription = subscribe(account, api, reader, job_id, patience=patience)
     try:
-        return await subscription.next(AT_ONCE)
+        return await subscription.next(YIELD_EVERY)
     finally:
         subscription.leave()
 
@@ -111,7 +111,7 @@ def test_a_client_that_cannot_be_made_is_trouble_and_is_tried_again():
 
     async def scene():
         subscription = subscribe(ACCOUNT, BatchApi.PROCESS, make, "a", patience=0.05)
-        trouble = await subscription.next(AT_ONCE)
+        trouble = await subscription.next(YIELD_EVERY)
         assert "no such module" in str(trouble)
         job = await subscription.next(PollRequest(0.01))
         subscription.leave()

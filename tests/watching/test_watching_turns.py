@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_sentinelhub.polling.schedule import LEEWAY, next_turn
+from airflow_sentinelhub.polling.schedule import SCHEDULE_TOLERANCE, next_turn
 from airflow_sentinelhub.waits.observation import PollRequest
 
 
@@ -33,6 +33,10 @@ def test_whoever_comes_alone_at_first_is_with_the_others_after_three_turns(inter
         at = start * interval
         for _ in range(3):
             due = next_turn(PollRequest(interval), at, at, alone=False).due
-            assert (1 - LEEWAY) * interval - 1e-9 <= due - at <= (1 + LEEWAY) * interval + 1e-9
+            assert (
+                (1 - SCHEDULE_TOLERANCE) * interval - 1e-9
+                <= due - at
+                <= (1 + SCHEDULE_TOLERANCE) * interval + 1e-9
+            )
             at = due
         assert at / interval == pytest.approx(round(at / interval))

@@ -16,7 +16,7 @@ from airflow_sentinelhub.exceptions import (
     ServiceUnavailable,
     Unauthorized,
 )
-from airflow_sentinelhub.polling.circuit_breaker import CircuitBreaker, is_weather
+from airflow_sentinelhub.polling.circuit_breaker import CircuitBreaker, is_service_wide
 
 AWAY = ServiceUnavailable("503")
 
@@ -37,7 +37,7 @@ AWAY = ServiceUnavailable("503")
     ],
 )
 def test_what_has_nothing_to_do_with_the_job(kind, weather):
-    assert is_weather(kind("no")) is weather
+    assert is_service_wide(kind("no")) is weather
 
 
 def test_one_job_that_fails_again_and_again_has_its_own_trouble():

@@ -112,8 +112,8 @@ def too_dear(job: BatchJob, max_cost_pu: float, others: float = 0.0) -> str:
     progress = "" if job.completion_percentage is None else f" {job.completion_percentage:.0f} %"
     return (
         f"{job.label} has cost {format_cost(job.cost_pu or 0.0)}, more than the "
-        f"{format_cost(max_cost_pu + others)} of max_cost_pu{less}, and is {job.word or 'without a status'}{progress}. It may not spend more. Look "
-        "whether it is worth it; then raise max_cost_pu and clear this task to go on with the same job, when the "
+        f"{format_cost(max_cost_pu + others)} of max_cost_pu{less}, and is {job.word or 'without a status'}{progress}. It "
+        "may not spend more. Look whether it is worth it; then raise max_cost_pu and clear this task to go on with the same job, when the "
         "service allows it."
     )
 

@@ -32,7 +32,7 @@ class ApiRequest:
     :param scrub: knows the secrets that are sent.
     :param params: query.
     :param body: JSON to send; not part of the ``repr``, as it may hold the keys of a bucket.
-    :param repeatable: whether asking twice is as good as once. If not, it is asked again only when the service
+    :param idempotent: whether asking twice is as good as once. If not, it is asked again only when the service
         surely did not get it or refused it.
     """
 
@@ -43,7 +43,7 @@ class ApiRequest:
     scrub: Redactor
     params: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = field(default=None, repr=False)
-    repeatable: bool = True
+    idempotent: bool = True
 
     def asking(self, params: Mapping[str, str]) -> ApiRequest:
         """Return the same call with another query."""

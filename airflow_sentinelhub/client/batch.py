@@ -54,8 +54,8 @@ class BatchClient:
     :param clock: seconds, monotonic; has to be the one of all that share ``tokens`` and ``gate``.
     :param sleep: waits between two attempts.
     :param random: a number from 0 to 1, which spreads attempts.
-    :param admitted: the caller asks :meth:`admit` before every request, as asynchronous code does that must not
-        wait in a thread. Otherwise the client does so itself, within the budget.
+    :param rate_limited_by_caller: the caller asks :meth:`try_acquire` before every request, as asynchronous
+        code does that must not wait in a thread. Otherwise the client does so itself, within the budget.
     :param timeout: seconds until a connection stands, and until the next byte of an answer; ``None``: 10 and 30.
         A request and its answer together take 60 s at most, whatever is sent.
     """
@@ -71,7 +71,7 @@ class BatchClient:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         random: Callable[[], float] = _random.random,
-        admitted: bool = False,
+        rate_limited_by_caller: bool = False,
         timeout: tuple[float, float] | None = None,
     ) -> None:
         self.config = config
@@ -88,7 +88,7 @@ class BatchClient:
             clock=clock,
             sleep=sleep,
             random=random,
-            admitted=admitted,
+            rate_limited_by_caller=rate_limited_by_caller,
             timeout=timeout,
         )
 
@@ -101,13 +101,13 @@ class BatchClient:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def admit(self) -> float:
+    def try_acquire(self) -> float:
         """
         Ask whether the account's limit allows one request now, which counts as sent if so.
 
         :return: 0 to go ahead, otherwise the seconds after which to ask again.
         """
-        return self._transport.admit()
+        return self._transport.try_acquire()
 
     def token_lifetime(self) -> float:
         """
@@ -133,7 +133,7 @@ class BatchClient:
 
         :raises UnsupportedOperation: only Batch Statistical has it.
         """
-        self._require(self.api.facts.light_status, "status", "get() returns a job's status, with all the rest")
+        self._require(self.api.spec.light_status, "status", "get() returns a job's status, with all the rest")
         return self._send(self._read(job_id, "tell its status", "status"), budget)
 
     def list(
@@ -170,7 +170,7 @@ class BatchClient:
         :raises InvalidPayload: the list is longer than that of any real job.
         """
         self._require(
-            self.api.facts.has_tiles, "tiles", "what became of each feature is written to the job's output bucket"
+            self.api.spec.has_tiles, "tiles", "what became of each feature is written to the job's output bucket"
         )
         call = self._read(job_id, "list its tiles", "tiles", expects=ResponseKind.PAGE)
         query = {} if status is None else {"status": str(status)}
@@ -197,7 +197,7 @@ class BatchClient:
             method="POST",
             body=_as_json(request, self.api),
             scrub=self._scrub.knowing(*secrets_in(request.reveal())),
-            repeatable=False,
+            idempotent=False,
         )
         return self._send(call, budget)
 
@@ -216,7 +216,7 @@ class BatchClient:
 
     def stop(self, job_id: str, *, budget: float | None = None) -> None:
         """Stop a job: CANCELED for good with Batch Process v1, else STOPPED and locked for half an hour."""
-        self._act(job_id, "stop it", self.api.facts.stop_action, budget)
+        self._act(job_id, "stop it", self.api.spec.stop_action, budget)
 
     cancel = stop
 
@@ -227,7 +227,7 @@ class BatchClient:
         :raises UnsupportedOperation: only Batch Process v1 has it.
         """
         self._require(
-            self.api.facts.has_tiles,
+            self.api.spec.has_tiles,
             "restart_partial",
             "start() continues a STOPPED job; a FAILED one needs a new job",
         )
@@ -260,7 +260,7 @@ class BatchClient:
         expects: ResponseKind = ResponseKind.OBJECT,
         body: bytes | None = None,
         scrub: Redactor | None = None,
-        repeatable: bool = True,
+        idempotent: bool = True,
     ) -> ApiRequest:
         url = self._collection
         for segment in (job_id, part):
@@ -273,7 +273,7 @@ class BatchClient:
             expects,
             scrub or self._scrub,
             body=body,
-            repeatable=repeatable,
+            idempotent=idempotent,
         )
 
     def _pages(

@@ -202,7 +202,7 @@ def _kind(subject: ErrorContext, status: int, auth_host: str) -> tuple[type[Requ
         case HTTPStatus.NOT_FOUND if no_job:
             return NotFound, "There is no such API: check the connection's base URL and url_layout."
         case HTTPStatus.NOT_FOUND:
-            retention = subject.api.facts.retention if subject.api else None
+            retention = subject.api.spec.retention if subject.api else None
             kept = f" (jobs are kept {retention})" if retention else ""
             return NotFound, (
                 f"The account has no such job there: it was deleted{kept}, belongs to another account, API or "

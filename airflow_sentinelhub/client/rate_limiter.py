@@ -67,7 +67,7 @@ class RateLimiter:
     def __len__(self) -> int:
         return len(self._accounts)
 
-    def admit(self, key: Hashable, now: float) -> float:
+    def try_acquire(self, key: Hashable, now: float) -> float:
         """
         Ask to send one request.
 
@@ -98,7 +98,7 @@ class RateLimiter:
             account = self._accounts.setdefault(key, _AccountLimits())
             account.closed_until = max(now + seconds, account.closed_until)
 
-    def declare(self, key: Hashable, requests_per_minute: int | None) -> None:
+    def add_limit(self, key: Hashable, requests_per_minute: int | None) -> None:
         """
         Let no more pass than so many in any minute, until the same is withdrawn; the lowest declaration counts.
 
@@ -108,7 +108,7 @@ class RateLimiter:
             with self._lock:
                 self._accounts.setdefault(key, _AccountLimits()).limits[requests_per_minute] += 1
 
-    def withdraw(self, key: Hashable, requests_per_minute: int | None) -> None:
+    def remove_limit(self, key: Hashable, requests_per_minute: int | None) -> None:
         """Take back a declaration."""
         with self._lock:
             account = self._accounts.get(key)

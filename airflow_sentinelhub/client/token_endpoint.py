@@ -74,7 +74,7 @@ class TokenEndpoint:
         :raises ServiceUnavailable: no usable answer.
         :raises RequestRefused: anything else; never one of its kinds, which speak of jobs.
         """
-        wait = self._gate.admit(self._gate_key, self._clock())
+        wait = self._gate.try_acquire(self._gate_key, self._clock())
         if wait:
             raise locally_rate_limited(self._subject, wait)
         asked_at = self._clock()

@@ -72,7 +72,7 @@ class Transport:
     :param clock: seconds, monotonic.
     :param sleep: waits between two attempts.
     :param random: a number from 0 to 1, which spreads attempts.
-    :param admitted: the caller has called :meth:`admit` for every call that it makes.
+    :param rate_limited_by_caller: the caller has called :meth:`try_acquire` for every call that it makes.
     :param timeout: see :class:`~airflow_sentinelhub.client.batch.BatchClient`.
     """
 
@@ -85,7 +85,7 @@ class Transport:
         clock: Callable[[], float],
         sleep: Callable[[float], None],
         random: Callable[[], float],
-        admitted: bool,
+        rate_limited_by_caller: bool,
         timeout: tuple[float, float] | None,
     ) -> None:
         self._account = config.account
@@ -98,17 +98,17 @@ class Transport:
         self._clock = clock
         self._sleep = sleep
         self._random = random
-        self._admitted = admitted
+        self._rate_limited_by_caller = rate_limited_by_caller
         self._limit = config.requests_per_minute
-        gate.declare(self._gate_key, self._limit)
+        gate.add_limit(self._gate_key, self._limit)
 
-    def admit(self) -> float:
+    def try_acquire(self) -> float:
         """
         Ask the gate to send one request.
 
         :return: 0 to go ahead, otherwise the seconds after which to ask again.
         """
-        return self._gate.admit(self._gate_key, self._clock())
+        return self._gate.try_acquire(self._gate_key, self._clock())
 
     def token_lifetime(self) -> float:
         """
@@ -140,7 +140,7 @@ class Transport:
             if isinstance(outcome, dict):
                 return FetchedPage(outcome, course.size)
             course.lost = course.lost or outcome.sent
-            if outcome.sent and not call.repeatable:
+            if outcome.sent and not call.idempotent:
                 raise job_may_exist(call.subject, outcome.error)
             pause = None if outcome.error.lasting else patience.pause(outcome.error)
             if pause is None:
@@ -151,12 +151,12 @@ class Transport:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
-        self._gate.withdraw(self._gate_key, self._limit)
+        self._gate.remove_limit(self._gate_key, self._limit)
         self._limit = None
 
     def _attempt(self, call: ApiRequest, course: _CallState) -> dict[str, Any] | _Failure:
         # The caller knows nothing of a token that has to be renewed.
-        wait = 0.0 if self._admitted and not course.renewed else self.admit()
+        wait = 0.0 if self._rate_limited_by_caller and not course.renewed else self.try_acquire()
         if wait:
             return _Failure(locally_rate_limited(call.subject, wait))
         try:

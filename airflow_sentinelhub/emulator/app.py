@@ -91,21 +91,21 @@ class JobEndpoints:
 
     def routes(self, prefix: str) -> list[Route]:
         """All endpoints, below the path of the jobs."""
-        job, facts = prefix + "/{job_id}", self.api.facts
+        job, spec = prefix + "/{job_id}", self.api.spec
         routes = [
             self._route(prefix, "POST", self.create),
             self._route(prefix, "GET", self.in_order),
             self._route(job, "GET", self.get),
         ]
-        actions = ["analyse", "start", facts.stop_action]
+        actions = ["analyse", "start", spec.stop_action]
         if self.api is not BatchApi.STATISTICAL:
             routes.append(self._route(job, "PUT", self.update))
         if self.api is BatchApi.PROCESS_V1:
             actions.append("restartpartial")
             routes.append(self._route(job, "DELETE", self.delete))
-        if facts.light_status:
+        if spec.light_status:
             routes.append(self._route(job + "/status", "GET", self.status))
-        if facts.has_tiles:
+        if spec.has_tiles:
             routes.append(self._route(job + "/tiles", "GET", self.tiles))
             routes.append(self._route(job + "/tiles/{tile_id}", "GET", self.tile))
         return [*routes, *(self._route(f"{job}/{action}", "POST", self._action(action)) for action in actions)]

@@ -29,7 +29,7 @@ class Endpoint:
 
 def layouts(api: BatchApi) -> list[tuple[UrlLayout, str]]:
     """The paths of an API's jobs, in the layouts that it has."""
-    if api.facts.new_path is None:
+    if api.spec.new_path is None:
         return [(UrlLayout.LEGACY, api.path())]
     return [(layout, api.path(layout)) for layout in UrlLayout]
 

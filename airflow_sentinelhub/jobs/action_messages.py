@@ -13,7 +13,7 @@ from airflow_sentinelhub.jobs.statuses import JobStatus, StopReason, UserAction
 
 def now_is(job: BatchJob) -> str:
     """Say where a job is."""
-    said = [job.word or "without a status"]
+    said = [job.raw_status or "without a status"]
     if job.status is JobStatus.PROCESSING and job.completion_percentage is not None:
         said[0] += f" {job.completion_percentage:.0f} %"
     if job.status is JobStatus.STOPPED:

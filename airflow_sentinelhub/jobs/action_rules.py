@@ -95,7 +95,7 @@ class NotAllowed:
             self.message,
             job_id=job.id,
             api=job.api.value,
-            status=job.word or None,
+            status=job.raw_status or None,
             service_message=job.error,
             **reason,
         )
@@ -133,7 +133,7 @@ def acceptance(action: Action, before: BatchJob, after: BatchJob, now: float) ->
     :param after: the job as it is read now. An old state may be read for a while.
     :return: that it does; that it has come to a bad end since; ``None``: it does not show it (yet).
     """
-    if after.status is None and after.word != before.word:
+    if after.status is None and after.raw_status != before.raw_status:
         return NothingToDo(words.now_is(after))
     step = next_step(action, after, now)
     if isinstance(step, NothingToDo | NotAllowed):

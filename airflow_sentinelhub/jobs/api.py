@@ -32,14 +32,14 @@ class BatchApi(StrEnum):
     PROCESS_V1 = "process_v1"
 
     @property
-    def facts(self) -> ApiSpec:
+    def spec(self) -> ApiSpec:
         """What is known of this API, as data."""
         return _FACTS[self]
 
     @property
     def display_name(self) -> str:
         """The API's name as people say it, for messages."""
-        return self.facts.display_name
+        return self.spec.display_name
 
     def path(self, layout: UrlLayout = UrlLayout.LEGACY) -> str:
         """
@@ -47,9 +47,9 @@ class BatchApi(StrEnum):
 
         :param layout: how the service spells its paths. V1 exists in the legacy layout only and ignores it.
         """
-        if layout is UrlLayout.NEW and self.facts.new_path is not None:
-            return self.facts.new_path
-        return self.facts.legacy_path
+        if layout is UrlLayout.NEW and self.spec.new_path is not None:
+            return self.spec.new_path
+        return self.spec.legacy_path
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,8 +61,8 @@ def completion_of(
     if not verdict.is_final or verdict.outcome not in _OUTCOMES:
         return None, memory
     if verdict.outcome in (Outcome.DONE, Outcome.FAILED, Outcome.CANCELED):
-        return Completion(job.word, final=True), memory
-    return Completion(f"{job.word} {stop_key(job)}", final=False), memory
+        return Completion(job.raw_status, final=True), memory
+    return Completion(f"{job.raw_status} {stop_key(job)}", final=False), memory
 
 
 def is_stale_status(job: BatchJob, now: float) -> bool:

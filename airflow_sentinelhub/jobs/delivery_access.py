@@ -91,7 +91,7 @@ def _refused(job: BatchJob, why: str) -> ResultsUnavailable:
         f"{_shown(job.label)}: its results are not read, as {why}. The job itself is not touched by this.",
         job_id=job.id[:_SHOWN],
         api=job.api.value,
-        status=job.word or None,
+        status=job.raw_status or None,
     )
 
 

@@ -56,7 +56,7 @@ def evaluate_error(
     """
     label = f"{api.display_name} job {job_id}"
 
-    worked = memory.began is not None or memory.worked
+    worked = memory.first_answer_at is not None or memory.credentials_verified
 
     def verdict(outcome: Outcome, message: str) -> Verdict:
         return Verdict(outcome, api, job_id, message, service_message=error.service_message)

@@ -129,14 +129,14 @@ class FailureCheck:
             self._message(),
             job_id=self._job.id,
             api=self._job.api.value,
-            status=self._job.word or None,
+            status=self._job.raw_status or None,
             failed=self.failed,
             total=self.total,
         )
 
     def _message(self) -> str:
         what = self.what
-        head = f"{self._job.label} is {self._job.word}, but"
+        head = f"{self._job.label} is {self._job.raw_status}, but"
         then = (
             "Raise max_failed_tiles and clear this task, which (from Airflow 3.3 on) only counts again, or run "
             "what is missing with a request of its own."

@@ -277,7 +277,7 @@ def _failed(members: Members, standing: GroupCounts, quorum: Quorum, api: BatchA
 def _state(verdict: Verdict | None) -> list[str]:
     if verdict is None:
         return [Outcome.WAITING.value, ""]
-    return [verdict.outcome.value, verdict.job.word if verdict.job else ""]
+    return [verdict.outcome.value, verdict.job.raw_status if verdict.job else ""]
 
 
 def _member(api: BatchApi, job_id: str, outcome: str, status: str) -> Verdict:

@@ -44,7 +44,7 @@ class BatchJob:
 
     :param api: the API that the job belongs to.
     :param id: its id.
-    :param word: the status as the service spelled it, in upper case; empty where there was none.
+    :param raw_status: the status as the service spelled it, in upper case; empty where there was none.
     :param user_action: what its user asked for last; NONE where the service leaves it out, ``None`` where
         this answer cannot tell (see ``light``) or uses a word that this version does not know.
     :param user_action_updated: when that was, as the service wrote it.
@@ -61,7 +61,7 @@ class BatchJob:
 
     api: BatchApi
     id: str
-    word: str
+    raw_status: str
     user_action: UserAction | None
     user_action_updated: str | None
     completion_percentage: float | None
@@ -113,7 +113,7 @@ class BatchJob:
         return cls(
             api=api,
             id=job_id,
-            word=_status_word(kept.get("status")),
+            raw_status=_status_word(kept.get("status")),
             user_action=_user_action(kept, light),
             user_action_updated=_text(kept.get("userActionUpdated"), LONGEST_WORD),
             completion_percentage=_number(kept.get("completionPercentage")),
@@ -130,7 +130,7 @@ class BatchJob:
     def status(self) -> JobStatus | None:
         """The status, or ``None`` for a word that this version does not know."""
         try:
-            return JobStatus(self.word)
+            return JobStatus(self.raw_status)
         except ValueError:
             return None
 

@@ -114,7 +114,7 @@ class Verdict:
         attributes: dict[str, Any] = {
             "job_id": self.job_id,
             "api": self.api.value,
-            "status": self.job.word if self.job else None,
+            "status": self.job.raw_status if self.job else None,
             "service_message": self.service_message,
         }
         if kind is exceptions.BatchStopped:

@@ -79,7 +79,7 @@ def resting(job: BatchJob, goal: WaitGoal) -> str:
         needed = "started"
         state = "is analysed, but nobody has started it"
     action = (job.user_action or UserAction.NONE).value
-    return f"{job.label} {state} (status {job.word}, user action {action}). It has to be {needed} to go on."
+    return f"{job.label} {state} (status {job.raw_status}, user action {action}). It has to be {needed} to go on."
 
 
 def not_started(job: BatchJob, goal: WaitGoal, rested: float) -> str:
@@ -94,7 +94,7 @@ def not_started(job: BatchJob, goal: WaitGoal, rested: float) -> str:
 def stalled(job: BatchJob, unchanged: float) -> str:
     """Say that a job shows no sign of life."""
     return (
-        f"{job.label} is {job.word}, but its progress, cost and time stamp have not changed for "
+        f"{job.label} is {job.raw_status}, but its progress, cost and time stamp have not changed for "
         f"{format_duration(unchanged)} (stall_timeout). It was left as it is: look at it in the service's "
         "dashboard, then stop it or wait for it again."
     )
@@ -112,9 +112,9 @@ def too_dear(job: BatchJob, max_cost_pu: float, others: float = 0.0) -> str:
     progress = "" if job.completion_percentage is None else f" {job.completion_percentage:.0f} %"
     return (
         f"{job.label} has cost {format_cost(job.cost_pu or 0.0)}, more than the "
-        f"{format_cost(max_cost_pu + others)} of max_cost_pu{less}, and is {job.word or 'without a status'}{progress}. It "
-        "may not spend more. Look whether it is worth it; then raise max_cost_pu and clear this task to go on with the same job, when the "
-        "service allows it."
+        f"{format_cost(max_cost_pu + others)} of max_cost_pu{less}, and is "
+        f"{job.raw_status or 'without a status'}{progress}. It may not spend more. Look whether it is worth it; "
+        "then raise max_cost_pu and clear this task to go on with the same job, when the service allows it."
     )
 
 
@@ -134,7 +134,7 @@ def nothing_left(label: str, max_cost_pu: float, others: float) -> str:
 
 def unknown_status(job: BatchJob) -> str:
     """Say that the service uses a word that this version does not know."""
-    word = f"status {job.word!r}" if job.word else "no status"
+    word = f"status {job.raw_status!r}" if job.raw_status else "no status"
     return f"{job.label} has {word}, which this version of the provider does not know."
 
 
@@ -199,7 +199,7 @@ def belongs_to_v2(job: MissingJob) -> str:
 
 
 def _retention(api: BatchApi) -> str:
-    period = api.facts.retention
+    period = api.spec.retention
     return f" ({period})" if period else ""
 
 

@@ -148,4 +148,4 @@ def last_state(job: BatchJob | None) -> str:
     if job is None:
         return "its state is not known"
     progress = "" if job.completion_percentage is None else f" {job.completion_percentage:g} %"
-    return f"it was last seen {job.word or 'without a status'}{progress}"
+    return f"it was last seen {job.raw_status or 'without a status'}{progress}"

@@ -48,9 +48,9 @@ def evaluate(
     :param memory: what the previous call returned; ``WaitState()`` for the first.
     :return: the verdict, and what to hand in next time.
     """
-    began = now if memory.began is None else memory.began
+    began = now if memory.first_answer_at is None else memory.first_answer_at
     # The service answered: an outage, if there was one, is over.
-    memory = _with(memory, began=began, outage_failures=0, outage_last=0.0, outage_seconds=0.0)
+    memory = _with(memory, first_answer_at=began, outage_failures=0, outage_last=0.0, outage_seconds=0.0)
     if isinstance(job, MissingJob):
         return _evaluate_missing(job, policy, now, memory)
     memory = _seen(job, now, memory)
@@ -155,9 +155,9 @@ def _evaluate_resting(
     job: BatchJob, goal: WaitGoal, policy: WaitPolicy, now: float, memory: WaitState
 ) -> tuple[Verdict, WaitState]:
     action = f"{job.user_action}@{job.user_action_updated}"
-    if memory.resting != action:
-        memory = replace(_clear_pending(memory), resting=action, resting_since=_since(now, memory))
-    rested = now - memory.resting_since
+    if memory.idle_action != action:
+        memory = replace(_clear_pending(memory), idle_action=action, idle_since=_since(now, memory))
+    rested = now - memory.idle_since
     if policy.start_grace is not None and rested >= policy.start_grace:
         message = wait_messages.not_started(job, goal, rested)
         return _confirm(Outcome.NOT_STARTED, job, message, policy, now, memory)
@@ -174,7 +174,7 @@ def _evaluate_unknown_status(job: BatchJob, now: float, memory: WaitState) -> tu
             Outcome.UNKNOWN_STATUS, job, wait_messages.unknown_status_for_too_long(job, unchanged)
         ), memory
     message = wait_messages.unknown_status(job) + " It is waited for, for an hour at most if nothing changes."
-    return _warning(job, f"status {job.word}", message, now, memory)
+    return _warning(job, f"status {job.raw_status}", message, now, memory)
 
 
 def _evaluate_moving(
@@ -205,7 +205,7 @@ def may_be_missing_until(created: float | None, first_look: float) -> float:
 
 
 def _evaluate_404(job: MissingJob, policy: WaitPolicy, now: float, memory: WaitState) -> tuple[Verdict, WaitState]:
-    began = now if memory.began is None else memory.began
+    began = now if memory.first_answer_at is None else memory.first_answer_at
     if now < may_be_missing_until(memory.created, began):
         message = (
             wait_messages.vanished_in_its_first_minutes(job) if memory.seen else wait_messages.not_yet_found(job)
@@ -215,7 +215,7 @@ def _evaluate_404(job: MissingJob, policy: WaitPolicy, now: float, memory: WaitS
         return _confirm(
             Outcome.NOT_FOUND, job, wait_messages.gone(job), policy, now, memory, wait_messages.vanished(job)
         )
-    if memory.assumed_since is not None:
+    if memory.state_since_fallback is not None:
         # Nothing is remembered: it may have been there a moment ago.
         return _confirm(Outcome.NOT_FOUND, job, wait_messages.never_found(job), policy, now, memory)
     return _verdict(Outcome.NOT_FOUND, job, wait_messages.never_found(job)), memory
@@ -255,14 +255,14 @@ def require_second_reading(
     :param readings: how often it has to be reached.
     """
     waiting = replace(verdict, outcome=Outcome.WAITING, message=meanwhile)
-    if memory.candidate != verdict.outcome.value:
-        memory = replace(memory, candidate=verdict.outcome.value, candidate_since=now, candidate_readings=1)
+    if memory.pending_outcome != verdict.outcome.value:
+        memory = replace(memory, pending_outcome=verdict.outcome.value, pending_since=now, pending_readings=1)
         return replace(waiting, warn=True), memory
-    if now - memory.candidate_since < pause:
+    if now - memory.pending_since < pause:
         return waiting, memory
-    reached = max(1, memory.candidate_readings) + 1
+    reached = max(1, memory.pending_readings) + 1
     if reached < readings:
-        return waiting, replace(memory, candidate_since=now, candidate_readings=reached)
+        return waiting, replace(memory, pending_since=now, pending_readings=reached)
     return verdict, memory
 
 
@@ -276,15 +276,15 @@ def _warning(
 ) -> tuple[Verdict, WaitState]:
     """Keep waiting; say why once, and repeatedly if ``again`` seconds are given."""
     memory = _clear_pending(memory)
-    due = memory.warned_of != topic or (again is not None and now - memory.warned_at >= again)
+    due = memory.last_warning != topic or (again is not None and now - memory.warned_at >= again)
     if due:
-        memory = replace(memory, warned_of=topic, warned_at=now)
+        memory = replace(memory, last_warning=topic, warned_at=now)
     return replace(_verdict(Outcome.WAITING, job, message), warn=due), memory
 
 
 def _seen(job: BatchJob, now: float, memory: WaitState) -> WaitState:
     # The user action is left out of a light answer, which must not look like a change.
-    state = f"{job.word} {job.completion_percentage} {job.cost_pu} {job.last_updated}"
+    state = f"{job.raw_status} {job.completion_percentage} {job.cost_pu} {job.last_updated}"
     created = parse_timestamp(job.payload.get("created"))
     memory = _with(memory, seen=True, created=memory.created if created is None else created)
     if memory.state == state:
@@ -293,15 +293,15 @@ def _seen(job: BatchJob, now: float, memory: WaitState) -> WaitState:
 
 
 def _since(now: float, memory: WaitState) -> float:
-    return now if memory.assumed_since is None else memory.assumed_since
+    return now if memory.state_since_fallback is None else memory.state_since_fallback
 
 
 def _clear_pending(memory: WaitState) -> WaitState:
-    return _with(memory, candidate="", candidate_since=0.0, candidate_readings=0)
+    return _with(memory, pending_outcome="", pending_since=0.0, pending_readings=0)
 
 
 def _clear_idle(memory: WaitState) -> WaitState:
-    return _with(memory, resting="", resting_since=0.0)
+    return _with(memory, idle_action="", idle_since=0.0)
 
 
 def _with(memory: WaitState, **values: object) -> WaitState:

@@ -141,5 +141,5 @@ class ActionRunner:
             words.ignored(job, self._action.value, sum(CONFIRMATION_PAUSES)),
             job_id=job.id,
             api=job.api.value,
-            status=job.word or None,
+            status=job.raw_status or None,
         )

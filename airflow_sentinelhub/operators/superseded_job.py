@@ -52,5 +52,5 @@ def _still_there(job: BatchJob, refusal: SentinelHubError | None) -> BatchAction
         "stop the job yourself.",
         job_id=job.id,
         api=job.api.value,
-        status=job.word or None,
+        status=job.raw_status or None,
     )

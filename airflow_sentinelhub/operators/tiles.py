@@ -124,7 +124,7 @@ class SentinelHubBatchTilesOperator(SentinelHubBatchOperator):
         from airflow_sentinelhub.results.reader import read_tiles
         from airflow_sentinelhub.results.storage import Storage
 
-        storage = Storage(self.storage_conn_id, job.label, job_id=job.id, api=job.api.value, status=job.word)
+        storage = Storage(self.storage_conn_id, job.label, job_id=job.id, api=job.api.value, status=job.raw_status)
         tally = FeatureCounts(job.api, statuses=self.statuses, limit=self.limit, keep=not self.output_path)
         tiles = read_tiles(
             client,
@@ -158,7 +158,7 @@ def _too_much(job: BatchJob) -> ResultsUnavailable:
         "ask for some with statuses= or limit=.",
         job_id=job.id,
         api=job.api.value,
-        status=job.word or None,
+        status=job.raw_status or None,
     )
 
 

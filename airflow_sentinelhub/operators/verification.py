@@ -46,7 +46,7 @@ def verify(
     from airflow_sentinelhub.results.report import report
     from airflow_sentinelhub.results.storage import Storage
 
-    storage = Storage(storage_conn_id, job.label, job_id=job.id, api=job.api.value, status=job.word)
+    storage = Storage(storage_conn_id, job.label, job_id=job.id, api=job.api.value, status=job.raw_status)
     tally = FeatureCounts(job.api, keep=False)
     completeness = FailureCheck(job, allowance, count_no_data=count_no_data)
     with closing(read_tiles(client, job, payload, storage, warn=log.warning, sleep=sleep)) as tiles:

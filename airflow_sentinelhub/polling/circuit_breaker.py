@@ -53,16 +53,16 @@ class CircuitBreaker:
         self._random = random
         self._failed: set[str] = set()
         self._attempts = 0
-        self.quiet_until = 0.0
+        self.retry_at = 0.0
 
-    def answered(self) -> None:
+    def record_success(self) -> None:
         """Note that the service answered."""
         if self._failed:
             self._failed.clear()
             self._attempts = 0
-            self.quiet_until = 0.0
+            self.retry_at = 0.0
 
-    def failed(self, asked: str, error: SentinelHubError, watched: int) -> bool:
+    def record_failure(self, asked: str, error: SentinelHubError, watched: int) -> bool:
         """
         Note that a request failed.
 
@@ -76,19 +76,19 @@ class CircuitBreaker:
         return refused or len(self._failed) >= min(ENOUGH, watched)
 
     @property
-    def is_bad(self) -> bool:
+    def is_open(self) -> bool:
         """Whether everybody was told of trouble and nothing was heard since: one request is enough for a try."""
         return self._attempts > 0
 
-    def pause(self, error: RateLimited, now: float) -> None:
+    def hold(self, error: RateLimited, now: float) -> None:
         """
         Wait out a 429.
 
         :param now: on the clock of the event loop.
         """
-        self.quiet_until = max(self.quiet_until, now + (error.retry_after or _SHORTEST_PAUSE))
+        self.retry_at = max(self.retry_at, now + (error.retry_after or _SHORTEST_PAUSE))
 
-    def keep_still(self, error: SentinelHubError, now: float) -> None:
+    def trip(self, error: SentinelHubError, now: float) -> None:
         """
         Let nobody ask for a while, which grows with each attempt.
 
@@ -98,4 +98,4 @@ class CircuitBreaker:
         pause = min(LONGEST_PAUSE, 2.0 ** min(self._attempts, 30)) * (0.5 + self._random() / 2)
         if isinstance(error, ServiceError) and error.retry_after is not None:
             pause = max(pause, error.retry_after)
-        self.quiet_until = now + pause
+        self.retry_at = now + pause

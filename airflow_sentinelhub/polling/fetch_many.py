@@ -50,14 +50,14 @@ def fetch_jobs(
     """
     looks: dict[str, PollResult] = {}
     wanted = {job_id.lower(): job_id for job_id in job_ids if job_id not in set(certain)}
-    weather = CircuitBreaker(lambda: 1.0)
+    breaker = CircuitBreaker(lambda: 1.0)
     heard, list_trouble = False, None
     unreadable: dict[str, SentinelHubError] = {}
 
     def rest(error: SentinelHubError) -> dict[str, PollResult]:
         return looks | dict.fromkeys((job_id for job_id in job_ids if job_id not in looks), of_everybody(error))
 
-    if len(wanted) > 1 and not (places and places.is_barred(now)):
+    if len(wanted) > 1 and not (places and places.is_suspended(now)):
         try:
             for key, found in _from_the_list(reader, wanted, budget):
                 looks[wanted.pop(key)] = found
@@ -79,14 +79,14 @@ def fetch_jobs(
         looks[job_id] = look
         if not isinstance(look, SentinelHubError) or not is_service_wide(look):
             heard = True
-            weather.answered()
-        elif weather.failed(job_id, look, len(job_ids)) or (list_trouble and not heard):
+            breaker.record_success()
+        elif breaker.record_failure(job_id, look, len(job_ids)) or (list_trouble and not heard):
             return rest(look)
     if places and list_trouble and heard:
-        bar = places.bar(now)
+        bar = places.suspend(now)
         log.warning("For %.0f s, each job is asked for by itself, as they cannot be listed: %s", bar, list_trouble)
-    elif places and not places.is_barred(now):
-        places.lift_bar()
+    elif places and not places.is_suspended(now):
+        places.resume()
     for job_id, trouble in unreadable.items():
         heard = heard or (list_trouble is None and answers(reader))
         looks[job_id] = of_the_job(trouble) if heard else of_everybody(trouble)

@@ -38,12 +38,12 @@ class PollContext:
     What the cycles of a poller share.
 
     :param asker: sends requests.
-    :param weather: how it goes with the service.
+    :param breaker: how it goes with the service.
     :param watched: all jobs that are watched, whether it is their turn or not, with the waits for each.
     """
 
     asker: Requester
-    weather: CircuitBreaker
+    breaker: CircuitBreaker
     watched: dict[str, set[Subscription]] = field(default_factory=dict)
     places: ListIndex = field(init=False)
 
@@ -60,14 +60,14 @@ class JobCycle:
 
     :param common: what all cycles share.
     :param taken: the waits whose turn it is.
-    :param put_back: takes a wait that could not be served in this cycle.
+    :param requeue: takes a wait that could not be served in this cycle.
     """
 
     def __init__(
-        self, common: PollContext, taken: list[Subscription], put_back: Callable[[Subscription], None]
+        self, common: PollContext, taken: list[Subscription], requeue: Callable[[Subscription], None]
     ) -> None:
         self._common = common
-        self._put_back = put_back
+        self._requeue = requeue
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         self._admitted = True
@@ -86,16 +86,16 @@ class JobCycle:
         try:
             await self._look()
         except Exception as error:  # an error of ours must not leave anybody waiting for ever
-            self._give_up(unexpected(error))
+            self._fail_rest(unexpected(error))
 
     async def _look(self) -> None:
-        if self._common.weather.is_bad:
+        if self._common.breaker.is_open:
             # Any job will do to see whether the service is back, but not always the same one.
             await self._get_one(self._any())
             if self._unreadable and not self._heard and not await self._list_answers():
-                self._give_up(self._unreadable[0][1])
+                self._fail_rest(self._unreadable[0][1])
                 return
-        certain = {job for job, waits in self._open.items() if any(wait.wanted.certain for wait in waits)}
+        certain = {job for job, waits in self._open.items() if any(wait.request.certain for wait in waits)}
         uncertain = self._open.keys() - certain
         wanted = len(uncertain)
         pages = await self._read_list(uncertain)
@@ -103,7 +103,7 @@ class JobCycle:
         longest_unheard = sorted(self._open, key=lambda job: (job not in certain, self._heard_of(job)))
         await self._get(longest_unheard[: len(certain) + wanted + 1 - pages])
         await self._settle_unreadable()
-        self._leave()
+        self._requeue_rest()
 
     async def _read_list(self, jobs: set[str]) -> int:
         """
@@ -146,21 +146,23 @@ class JobCycle:
         """
         common = self._common
         self._list_is_away = True
-        everybodys = is_service_wide(error) and common.weather.failed("the list", error, len(common.watched))
+        everybodys = is_service_wide(error) and common.breaker.record_failure(
+            "the list", error, len(common.watched)
+        )
         if isinstance(error, RateLimited) and not everybodys:
             self._wait_for_the_limit(error)
             return 1
         if is_of_account(error):
-            self._give_up(error)
+            self._fail_rest(error)
             return 1
         if (is_service_wide(error) or is_unreadable(error)) and not self._heard and self._open:
             # A list that fails is not the service that fails: one job tells.
             await self._get_one(self._any())
             if not self._heard:
                 if self._open:
-                    self._give_up(error)
+                    self._fail_rest(error)
                 return 1
-        bar = common.places.bar(self._loop.time())
+        bar = common.places.suspend(self._loop.time())
         log.warning("For %.0f s, each job is asked for by itself, as they cannot be listed: %s", bar, error)
         return 1
 
@@ -168,7 +170,7 @@ class JobCycle:
         """Whether the list can be read in this cycle, which shows that the service is there."""
         async with self._probing:
             if self._list_answered is None:
-                away = self._list_is_away or self._common.places.is_barred(self._loop.time())
+                away = self._list_is_away or self._common.places.is_suspended(self._loop.time())
                 self._list_answered = not away and await self._first_page_answers()
         return self._list_answered
 
@@ -189,7 +191,7 @@ class JobCycle:
         if not self._unreadable:
             return
         if not self._heard and not await self._list_answers():
-            self._give_up(of_everybody(self._unreadable[0][1]))
+            self._fail_rest(of_everybody(self._unreadable[0][1]))
             return
         unreadable, self._unreadable = self._unreadable, []
         for waits, error in unreadable:
@@ -197,12 +199,12 @@ class JobCycle:
 
     async def _is_everybodys(self, job: str, error: SentinelHubError) -> bool:
         """Take note of trouble with a job, and tell whether it is everybody's."""
-        weather, watched = self._common.weather, len(self._common.watched)
-        was_bad = weather.is_bad
-        if not weather.failed(job, error, watched):
-            return was_bad
+        breaker, watched = self._common.breaker, len(self._common.watched)
+        was_open = breaker.is_open
+        if not breaker.record_failure(job, error, watched):
+            return was_open
         # Some jobs may have trouble of their own while the list is read.
-        return was_bad or is_of_account(error) or watched <= ENOUGH or not await self._list_answers()
+        return was_open or is_of_account(error) or watched <= ENOUGH or not await self._list_answers()
 
     async def _get(self, jobs: list[str]) -> None:
         """Ask for each job, a few at a time."""
@@ -219,9 +221,9 @@ class JobCycle:
         if not waits:
             return
         if not self._may_ask():
-            self._leave(waits)
+            self._requeue_rest(waits)
             return
-        light = all(wait.wanted.light for wait in waits)
+        light = all(wait.request.light for wait in waits)
         look = await self._ask_for(waits[0].job_id, light)
         if light and needs_full_payload(look):
             await self._admission()
@@ -233,7 +235,7 @@ class JobCycle:
         if not isinstance(look, SentinelHubError) or not is_service_wide(look):
             self._hear()
         elif await self._is_everybodys(job, look):
-            self._give_up(look, waits)
+            self._fail_rest(look, waits)
             return
         elif isinstance(look, RateLimited):
             self._wait_for_the_limit(look, waits)
@@ -256,35 +258,35 @@ class JobCycle:
         if self._admitted:
             self._admitted = False
             return True
-        return self._common.asker.admits()
+        return self._common.asker.try_acquire_now()
 
     async def _admission(self) -> None:
         """Wait until a request may be sent; pages already read are worth it."""
         if not self._may_ask():
-            await self._common.asker.admitted()
+            await self._common.asker.acquire()
 
-    def _deliver(self, waits: Iterable[Subscription], look: PollResult, *, in_trouble: bool = False) -> None:
+    def _deliver(self, waits: Iterable[Subscription], look: PollResult, *, is_failing: bool = False) -> None:
         for wait in waits:
-            wait.in_trouble = in_trouble
+            wait.is_failing = is_failing
             if not isinstance(look, SentinelHubError):
-                wait.answered_at = self._loop.time()
+                wait.last_success_at = self._loop.time()
             wait.deliver(look)
 
-    def _leave(self, waits: Iterable[Subscription] = ()) -> None:
+    def _requeue_rest(self, waits: Iterable[Subscription] = ()) -> None:
         """Put back these waits and all that are left."""
         for wait in [*waits, *self._take_all()]:
-            self._put_back(wait)
+            self._requeue(wait)
 
-    def _give_up(self, error: SentinelHubError, waits: Iterable[Subscription] = ()) -> None:
+    def _fail_rest(self, error: SentinelHubError, waits: Iterable[Subscription] = ()) -> None:
         """Tell these waits and all that are left that the service cannot be asked."""
-        self._common.weather.keep_still(error, self._loop.time())
-        self._common.places.lift_bar()  # if the list failed, it was for the same reason
-        self._deliver([*waits, *self._take_all()], of_everybody(error), in_trouble=True)
+        self._common.breaker.trip(error, self._loop.time())
+        self._common.places.resume()  # if the list failed, it was for the same reason
+        self._deliver([*waits, *self._take_all()], of_everybody(error), is_failing=True)
 
     def _wait_for_the_limit(self, error: RateLimited, waits: Iterable[Subscription] = ()) -> None:
         """Leave all for later: a 429 makes everybody slower, and is nobody's trouble yet."""
-        self._common.weather.pause(error, self._loop.time())
-        self._leave(waits)
+        self._common.breaker.hold(error, self._loop.time())
+        self._requeue_rest(waits)
 
     def _take_all(self) -> list[Subscription]:
         taken = [wait for waits in self._open.values() for wait in waits]
@@ -300,10 +302,10 @@ class JobCycle:
     def _hear(self) -> None:
         """Note that the service gave an answer that can be read."""
         self._heard = True
-        self._common.weather.answered()
+        self._common.breaker.record_success()
 
     def _heard_of(self, job: str) -> float:
-        return min(wait.answered_at for wait in self._open[job])
+        return min(wait.last_success_at for wait in self._open[job])
 
 
 def _as_ours(error: Exception) -> SentinelHubError:

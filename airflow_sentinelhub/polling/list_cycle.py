@@ -46,10 +46,10 @@ class ListCycles:
     failures: dict[str, int] = field(default_factory=dict)
 
     def __call__(
-        self, common: PollContext, taken: list[Subscription], put_back: Callable[[Subscription], None], /
+        self, common: PollContext, taken: list[Subscription], requeue: Callable[[Subscription], None], /
     ) -> ListCycle:
         """Begin to read for those whose turn it is."""
-        return ListCycle(common, taken, put_back, self.page, self.failures)
+        return ListCycle(common, taken, requeue, self.page, self.failures)
 
 
 class ListCycle:
@@ -58,7 +58,7 @@ class ListCycle:
 
     :param common: what all cycles share.
     :param taken: those whose turn it is.
-    :param put_back: takes one that could not be served in this cycle.
+    :param requeue: takes one that could not be served in this cycle.
     :param page: see :class:`ListCycles`.
     :param failures: see :class:`ListCycles`.
     """
@@ -67,13 +67,13 @@ class ListCycle:
         self,
         common: PollContext,
         taken: list[Subscription],
-        put_back: Callable[[Subscription], None],
+        requeue: Callable[[Subscription], None],
         page: dict[str, int],
         failures: dict[str, int],
     ) -> None:
         self._common = common
         self._taken = taken
-        self._put_back = put_back
+        self._requeue = requeue
         self._page = page
         self._failures = failures
         self._heard = False
@@ -83,9 +83,9 @@ class ListCycle:
         self._wanted: set[str] = set()
         for each in taken:
             each.asked_at = self._loop.time()
-            if isinstance(each.wanted, ListRequest):
-                self._created_from = min(self._created_from, each.wanted.created_from)
-                self._wanted |= each.wanted.jobs
+            if isinstance(each.request, ListRequest):
+                self._created_from = min(self._created_from, each.request.created_from)
+                self._wanted |= each.request.jobs
         self._seen: dict[str, ListedJob] = {}
         self._missing: set[str] = set()
         self._cut = False
@@ -98,14 +98,14 @@ class ListCycle:
             await self._read_list_if_it_pays()
             await self._get_the_rest()
         except RateLimited as error:
-            common.weather.pause(error, self._loop.time())
+            common.breaker.hold(error, self._loop.time())
             for each in self._taken:
-                self._put_back(each)
+                self._requeue(each)
             return
         except Exception as error:
             trouble = of_everybody(error if isinstance(error, SentinelHubError) else unexpected(error))
-            common.weather.failed("the list", trouble, 1)
-            common.weather.keep_still(trouble, self._loop.time())
+            common.breaker.record_failure("the list", trouble, 1)
+            common.breaker.trip(trouble, self._loop.time())
             self._deliver(trouble)
             return
         unreadable = tuple(each for each in self._unreadable.values() if each.key not in self._seen)
@@ -116,7 +116,7 @@ class ListCycle:
             await self._read_list()
             return
         places = self._common.places
-        if places.is_barred(self._loop.time()) or not self._pays(self._wanted, 0):
+        if places.is_suspended(self._loop.time()) or not self._pays(self._wanted, 0):
             return
         try:
             await self._read_list()
@@ -124,7 +124,7 @@ class ListCycle:
             if isinstance(error, SentinelHubError) and is_of_account(error):
                 raise
             # The jobs that are wanted are known by their ids: a list that fails is not the service that fails.
-            bar = places.bar(self._loop.time())
+            bar = places.suspend(self._loop.time())
             log.warning("For %.0f s, each job is asked for by itself, as they cannot be listed: %s", bar, error)
 
     async def _read_list(self) -> None:
@@ -145,7 +145,7 @@ class ListCycle:
             if page is None:
                 self._learn(number, at_end=True)
                 return
-            self._common.weather.answered()
+            self._common.breaker.record_success()
             self._heard = True
             number += 1
             self._unreadable |= {each.key: each for each in page.unreadable if each.key not in self._unreadable}
@@ -209,14 +209,14 @@ class ListCycle:
                 if not heard:
                     raise trouble from None
                 if isinstance(trouble, RateLimited):
-                    self._common.weather.pause(trouble, self._loop.time())
+                    self._common.breaker.hold(trouble, self._loop.time())
                 return  # what was seen is worth having, and the rest is asked for next time
             if isinstance(listed, UnreadableJob):
                 self._failures[job] = self._failures.get(job, 0) + 1
                 self._unreadable[job] = listed
                 continue
             self._failures.pop(job, None)
-            self._common.weather.answered()
+            self._common.breaker.record_success()
             if listed is None:
                 self._missing.add(job)
                 self._page.pop(job, None)
@@ -227,13 +227,13 @@ class ListCycle:
         if self._admitted:  # the cycle was begun for it
             self._admitted = False
         else:
-            await self._common.asker.admitted()
+            await self._common.asker.acquire()
 
     def _deliver(self, look: Any) -> None:
         for each in self._taken:
-            each.in_trouble = isinstance(look, SentinelHubError)
-            if not each.in_trouble:
-                each.answered_at = self._loop.time()
+            each.is_failing = isinstance(look, SentinelHubError)
+            if not each.is_failing:
+                each.last_success_at = self._loop.time()
             each.deliver(look)
 
 

@@ -47,7 +47,7 @@ class ListIndex:
     def __init__(self, watched: Collection[str]) -> None:
         self._watched = watched
         self._page: dict[str, int] = {}
-        self._in_vain: dict[str, float] = {}
+        self._searched_to: dict[str, float] = {}
         self._paused: ListScan | None = None
         self._look_again_at = math.inf
         self._look_again_after = LOOK_AGAIN_AFTER
@@ -63,15 +63,15 @@ class ListIndex:
         """
         if now >= self._look_again_at:
             self._look_again_at = math.inf
-            self._in_vain.clear()
-        return ListSearch(self, set() if self.is_barred(now) else set(jobs), now)
+            self._searched_to.clear()
+        return ListSearch(self, set() if self.is_suspended(now) else set(jobs), now)
 
     def forget(self, job: str) -> None:
         """Forget a job that is not watched any more."""
         self._page.pop(job, None)
-        self._in_vain.pop(job, None)
+        self._searched_to.pop(job, None)
 
-    def bar(self, now: float) -> float:
+    def suspend(self, now: float) -> float:
         """
         Do without the list for a while, because it could not be read.
 
@@ -81,11 +81,11 @@ class ListIndex:
         self._barred_until = now + bar
         return bar
 
-    def is_barred(self, now: float) -> bool:
+    def is_suspended(self, now: float) -> bool:
         """Whether the list is done without."""
         return now < self._barred_until
 
-    def lift_bar(self) -> None:
+    def resume(self) -> None:
         """Read the list again: nothing could be read, so it is not the list's fault."""
         self._barred_until, self._bar = -math.inf, FIRST_BAR
 
@@ -101,14 +101,14 @@ class ListSearch:
         self._places = places
         self._now = now
         self._deepest = max(1, len(places._watched) // 2)
-        self._in_vain = max(1, len(jobs) // 10)
+        self._searched_to = max(1, len(jobs) // 10)
         self.pages = 0
         self._found = 0
         self._over = False
         pages = {job: page for job in jobs if (page := places._page.get(job)) is not None}
         self._depth = cheapest_depth(pages.values())
         self._expected = {job for job, page in pages.items() if page <= self._depth}
-        self._guesses = {job for job in jobs - pages.keys() if places._in_vain.get(job, 0) < math.inf}
+        self._guesses = {job for job in jobs - pages.keys() if places._searched_to.get(job, 0) < math.inf}
         self._sweep: ListScan | None = None
         self._trial: ListScan | None = None
 
@@ -120,7 +120,7 @@ class ListSearch:
         if read < self._depth and len(self._expected) > self._depth - read:
             self._sweep = self._sweep or ListScan()
             return self._sweep
-        if self.pages >= self._found + self._in_vain:
+        if self.pages >= self._found + self._searched_to:
             return None
         if self._sweep and read >= self._depth and len(self._expected) + self._not_yet_passed(read) > 1:
             return self._sweep  # jobs have moved on by a page, or are new to us
@@ -141,15 +141,15 @@ class ListSearch:
             if job not in places._watched:  # since the page was read
                 continue
             places._page[job] = walk.read
-            places._in_vain.pop(job, None)
+            places._searched_to.pop(job, None)
             places._look_again_after = LOOK_AGAIN_AFTER
             if job in self._expected or job in self._guesses:
                 self._found += 1
                 self._expected.discard(job)
                 self._guesses.discard(job)
         for job in self._guesses:
-            if places._in_vain.get(job, 0) == walk.read - 1:
-                places._in_vain[job] = walk.read
+            if places._searched_to.get(job, 0) == walk.read - 1:
+                places._searched_to[job] = walk.read
         if walk is self._trial and walk.read >= self._deepest:
             self._give_up()
 
@@ -176,13 +176,13 @@ class ListSearch:
                 places.forget(job)
 
     def _not_yet_passed(self, read: int) -> int:
-        return sum(self._places._in_vain.get(job, 0) <= read for job in self._guesses)
+        return sum(self._places._searched_to.get(job, 0) <= read for job in self._guesses)
 
     def _try(self) -> ListScan:
         """Give a walk to where jobs may be: on from where an earlier cycle paused, or from the beginning."""
         if self._trial is None:
             places = self._places
-            fresh = sum(not places._in_vain.get(job) for job in self._guesses)
+            fresh = sum(not places._searched_to.get(job) for job in self._guesses)
             # Taken, so that no other cycle goes on with it at the same time.
             paused, places._paused = places._paused, None
             if 2 * fresh > len(self._guesses) or paused is None:
@@ -197,7 +197,7 @@ class ListSearch:
             places._look_again_at = self._now + places._look_again_after
             places._look_again_after = min(LONGEST_UNTIL_LOOK_AGAIN, places._look_again_after * 2)
         for job in self._guesses:
-            places._in_vain[job] = math.inf
+            places._searched_to[job] = math.inf
         self._guesses.clear()
 
 

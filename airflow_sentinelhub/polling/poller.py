@@ -37,7 +37,7 @@ class CycleFactory(Protocol):
     """Makes what looks once, see :class:`~airflow_sentinelhub.polling.job_cycle.JobCycle`."""
 
     def __call__(
-        self, common: PollContext, taken: list[Subscription], put_back: Callable[[Subscription], None], /
+        self, common: PollContext, taken: list[Subscription], requeue: Callable[[Subscription], None], /
     ) -> PollCycle:
         """Begin to look for those whose turn it is."""
 
@@ -78,7 +78,7 @@ class Poller:
         self._cycles: set[asyncio.Task[None]] = set()
         self._dispatching = self._start(self._dispatch())
 
-    def join(self, job_id: str, patience: float) -> Subscription:
+    def subscribe(self, job_id: str, patience: float) -> Subscription:
         """
         Begin to watch a job.
 
@@ -114,20 +114,20 @@ class Poller:
         # In a context of its own: its log lines must not land in the task log of whoever came first.
         return self._loop.create_task(work, context=contextvars.Context())
 
-    def expect(self, subscription: Subscription) -> None:
+    def schedule(self, subscription: Subscription) -> None:
         """Take note that a look is wanted."""
         now = self._loop.time()
         if subscription.is_new:
-            after = subscription.wanted.after
-            turn = Slot(now + after, now + after + min(BATCH_WINDOW, subscription.patience))
+            after = subscription.request.after
+            turn = Slot(now + after, now + after + min(BATCH_WINDOW, subscription.batching_delay))
         else:
             alone = len(self._common.watched) == 1
-            turn = next_turn(subscription.wanted, subscription.asked_at, now, alone=alone)
+            turn = next_turn(subscription.request, subscription.asked_at, now, alone=alone)
         subscription.earliest, subscription.due = turn
-        subscription.latest = now + subscription.wanted.latest
-        self._put_back(subscription)
+        subscription.latest = now + subscription.request.latest
+        self._requeue(subscription)
 
-    def _put_back(self, subscription: Subscription) -> None:
+    def _requeue(self, subscription: Subscription) -> None:
         if subscription.is_waiting:
             self._waiting[subscription] = None
             if self._begins_at(subscription) < self._wakes_at:
@@ -136,18 +136,18 @@ class Poller:
     async def _dispatch(self) -> None:
         while True:
             await self._somebody_is_due()
-            if self._common.weather.is_bad and self._cycles:
+            if self._common.breaker.is_open and self._cycles:
                 # What one of them finds out is enough for all.
                 await asyncio.wait(self._cycles)
                 continue
             try:
-                await self._asker.admitted()
+                await self._asker.acquire()
             except Exception as error:
                 self._refuse(error)
                 continue
             taken = self._take()
             if taken:
-                cycle = self._start(self._make_cycle(self._common, taken, self._put_back).run())
+                cycle = self._start(self._make_cycle(self._common, taken, self._requeue).run())
                 self._cycles.add(cycle)
                 cycle.add_done_callback(self._cycles.discard)
 
@@ -167,11 +167,11 @@ class Poller:
     def _begins_at(self, subscription: Subscription) -> float:
         """When a cycle has to begin for a wait."""
         due = subscription.due
-        if subscription.is_new and subscription.patience >= BATCH_WINDOW:
+        if subscription.is_new and subscription.batching_delay >= BATCH_WINDOW:
             due = min(max(due, self._newest + BATCH_WINDOW), due + MAX_BATCH_WINDOW - BATCH_WINDOW)
-        if subscription.wanted.last:
+        if subscription.request.last:
             return due
-        return max(due, min(self._common.weather.quiet_until, subscription.latest))
+        return max(due, min(self._common.breaker.retry_at, subscription.latest))
 
     def _take(self) -> list[Subscription]:
         """Take those whose turn it is, and those that may come along."""
@@ -179,7 +179,7 @@ class Poller:
         taken = [
             subscription
             for subscription in self._waiting
-            if subscription.earliest <= now or (subscription.in_trouble and not subscription.wanted.last)
+            if subscription.earliest <= now or (subscription.is_failing and not subscription.request.last)
         ]
         for subscription in taken:
             del self._waiting[subscription]
@@ -190,8 +190,8 @@ class Poller:
         if not isinstance(error, SentinelHubError):
             log.error("There is no client to ask with.", exc_info=error)
             error = SentinelHubError(f"There is no client to ask with ({type(error).__name__}: {error}).")
-        self._common.weather.keep_still(error, self._loop.time())
+        self._common.breaker.trip(error, self._loop.time())
         for subscription in self._take():
-            subscription.in_trouble = True
+            subscription.is_failing = True
             subscription.asked_at = self._loop.time()
             subscription.deliver(error)

@@ -54,7 +54,7 @@ def subscribe(
     :param patience: seconds for which the first look may wait for other newcomers, at most.
     """
     key = _Key(asyncio.get_running_loop(), account.service, api)
-    return _poller(key, account, make_reader).join(job_id, patience)
+    return _poller(key, account, make_reader).subscribe(job_id, patience)
 
 
 def follow_list(
@@ -71,7 +71,7 @@ def follow_list(
         :class:`~airflow_sentinelhub.waits.observation.ListRequest`.
     """
     key = _Key(asyncio.get_running_loop(), account.service, api, follows_list=True)
-    return _poller(key, account, make_reader).join(name, BATCH_WINDOW)
+    return _poller(key, account, make_reader).subscribe(name, BATCH_WINDOW)
 
 
 def _poller(key: _Key, account: PollerAccount, make_reader: Callable[[], ListReader]) -> Poller:

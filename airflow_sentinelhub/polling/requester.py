@@ -27,11 +27,12 @@ class AdmissionQueue:
     def __init__(self) -> None:
         self._first = asyncio.Lock()
 
-    async def admitted(self, admit: Callable[[], float]) -> None:
+    async def acquire(self, admit: Callable[[], float]) -> None:
         """
         Wait until one request may be sent.
 
-        :param admit: gives 0 when it may be, which counts it, otherwise the seconds after which to ask again.
+        :param try_acquire: gives 0 when it may be, which counts it, otherwise the seconds after which to ask
+            again.
         """
         async with self._first:
             while (pause := admit()) > 0:  # noqa: ASYNC110 - it is time that is waited for, and no event
@@ -55,7 +56,7 @@ class Requester:
         self._free = asyncio.Semaphore(THREADS)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sentinelhub-poll")
 
-    async def admitted(self) -> None:
+    async def acquire(self) -> None:
         """
         Wait until one request may be sent, which :meth:`ask` can be told then.
 
@@ -63,11 +64,11 @@ class Requester:
         """
         if self._reader is None:
             await self._in_thread(self._open)
-        await self._lane.admitted(self._opened.admit)
+        await self._lane.acquire(self._opened.try_acquire)
 
-    def admits(self) -> bool:
+    def try_acquire_now(self) -> bool:
         """Whether one request may be sent at once, which counts it."""
-        return not self._opened.admit()
+        return not self._opened.try_acquire()
 
     async def ask(
         self,
@@ -95,7 +96,7 @@ class Requester:
     @property
     def _opened(self) -> ListReader:
         if self._reader is None:
-            raise RuntimeError("ask() was called before admitted()")
+            raise RuntimeError("ask() was called before acquire()")
         return self._reader
 
     def _open(self) -> None:

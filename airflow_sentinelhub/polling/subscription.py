@@ -14,7 +14,7 @@ _AT_ONCE = PollRequest(0.0)
 class Scheduler(Protocol):
     """What serves subscriptions."""
 
-    def expect(self, subscription: Subscription) -> None:
+    def schedule(self, subscription: Subscription) -> None:
         """Take note that a look is wanted."""
 
     def leave(self, subscription: Subscription) -> None:
@@ -33,32 +33,32 @@ class Subscription:
     __slots__ = (
         "_look",
         "_poller",
-        "answered_at",
         "asked_at",
+        "batching_delay",
         "due",
         "earliest",
-        "in_trouble",
+        "is_failing",
         "job",
         "job_id",
+        "last_success_at",
         "latest",
-        "patience",
-        "wanted",
+        "request",
     )
 
     def __init__(self, job_id: str, poller: Scheduler, patience: float) -> None:
         self.job_id = job_id
         self.job = job_id.lower()
-        self.patience = patience
-        self.wanted = _AT_ONCE
+        self.batching_delay = patience
+        self.request = _AT_ONCE
         self.earliest = self.due = -math.inf
         """Its turn, see :class:`~airflow_sentinelhub.polling.schedule.Slot`."""
         self.latest = math.inf
         """When it is wanted even while nobody is to ask."""
         self.asked_at = -math.inf
         """When the request for its latest look was begun."""
-        self.answered_at = -math.inf
+        self.last_success_at = -math.inf
         """When the service last said something about the job."""
-        self.in_trouble = False
+        self.is_failing = False
         """Its latest look was everybody's trouble: it comes along with whoever asks next."""
         self._poller = poller
         self._look: asyncio.Future[PollResult] | None = None
@@ -76,9 +76,9 @@ class Subscription:
 
         :param wanted: when, and which.
         """
-        self.wanted = wanted
+        self.request = wanted
         self._look = asyncio.get_running_loop().create_future()
-        self._poller.expect(self)
+        self._poller.schedule(self)
         try:
             return await self._look
         finally:

@@ -152,14 +152,14 @@ def _clean(text: str) -> str:
 def _missing(urls: Sequence[str], job: BatchJob) -> ResultsUnavailable:
     if job.status in _NOT_PROCESSED:
         why = (
-            f"The job is {job.word}: the service writes it once features are processed, so there is nothing to "
-            "tell yet. Start the job and wait for it before this task."
+            f"The job is {job.raw_status}: the service writes it once features are processed, so there is nothing "
+            "to tell yet. Start the job and wait for it before this task."
         )
     elif job.status is JobStatus.FAILED:
         why = "The job is FAILED; one that failed in its analysis has none, and no features."
     else:
         why = (
-            f"The job is {job.word or 'in no status'}, so it should be there. It was deleted or moved, or "
+            f"The job is {job.raw_status or 'in no status'}, so it should be there. It was deleted or moved, or "
             "storage_conn_id reaches another account or endpoint than the one that the job delivers to."
         )
     return ResultsUnavailable(f"{job.label}: there is no {' and no '.join(urls)}. {why}", **_attributes(job))
@@ -167,15 +167,15 @@ def _missing(urls: Sequence[str], job: BatchJob) -> ResultsUnavailable:
 
 def _refused(url: str, job: BatchJob, reason: str) -> ResultsUnavailable:
     return ResultsUnavailable(
-        f"{job.label} (status {job.word}): {url} is no execution database that is read: {reason}. The job itself "
-        "is not touched by this; look at the file, which the service should have written.",
+        f"{job.label} (status {job.raw_status}): {url} is no execution database that is read: {reason}. The job "
+        "itself is not touched by this; look at the file, which the service should have written.",
         **_attributes(job),
     )
 
 
 def _broken(url: str, job: BatchJob, reason: str, times: str) -> ResultsUnavailable:
     return ResultsUnavailable(
-        f"{job.label} (status {job.word}): {url} was read {times}, and is no whole execution "
+        f"{job.label} (status {job.raw_status}): {url} was read {times}, and is no whole execution "
         f"database: {reason}. The service rewrites it while the job runs; if it is over, the file is damaged. "
         "Clear this task to read it again.",
         **_attributes(job),
@@ -183,4 +183,4 @@ def _broken(url: str, job: BatchJob, reason: str, times: str) -> ResultsUnavaila
 
 
 def _attributes(job: BatchJob) -> dict[str, Any]:
-    return {"job_id": job.id, "api": job.api.value, "status": job.word}
+    return {"job_id": job.id, "api": job.api.value, "status": job.raw_status}

@@ -35,7 +35,7 @@ def report(
     """
     what = "tiles" if job.api is BatchApi.PROCESS_V1 else "features"
     asked = f" (only {', '.join(statuses)} were asked for)" if statuses else ""
-    yield logging.INFO, f"{what.capitalize()} of {job.label}, {job.word}: {tally.as_text()}{asked}."
+    yield logging.INFO, f"{what.capitalize()} of {job.label}, {job.raw_status}: {tally.as_text()}{asked}."
     for line in tally.errors(_ERROR_LINES):
         yield logging.INFO, f"  {line}"
     if path:
@@ -63,7 +63,7 @@ def _doubts(
             "others."
         )
     if job.status not in _OVER:
-        yield f"The job is {job.word}, so this is how things stand now, and not what will come out."
+        yield f"The job is {job.raw_status}, so this is how things stand now, and not what will come out."
     elif job.status is JobStatus.DONE and (pending := counts.get("PENDING")):
         yield (
             f"The job is DONE, and yet {pending:,} of its {what} are PENDING. They were never processed, or the "

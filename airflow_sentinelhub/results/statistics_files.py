@@ -138,13 +138,14 @@ def _known_by(name: re.Match[str]) -> dict[str, Any]:
 
 def _missing(files: ResultFiles, job: BatchJob) -> ResultsUnavailable:
     if job.status in (JobStatus.CREATED, JobStatus.ANALYSING, JobStatus.ANALYSIS_DONE):
-        why = f"The job is {job.word}: nothing is processed yet. Start it and wait for it before this task."
+        why = f"The job is {job.raw_status}: nothing is processed yet. Start it and wait for it before this task."
     elif job.status is JobStatus.FAILED:
         why = "The job is FAILED; one that failed in its analysis has none."
     else:
         why = (
-            f"The job is {job.word or 'in no status'}. Nothing is delivered yet, the files were moved or deleted, "
-            "or storage_conn_id reaches another account or endpoint than the one that the job delivers to."
+            f"The job is {job.raw_status or 'in no status'}. Nothing is delivered yet, the files were moved or "
+            "deleted, or storage_conn_id reaches another account or endpoint than the one that the job delivers "
+            "to."
         )
     return ResultsUnavailable(
         f"{job.label}: there is no result file below {files.folder}. {why}", **_attributes(job)
@@ -152,4 +153,4 @@ def _missing(files: ResultFiles, job: BatchJob) -> ResultsUnavailable:
 
 
 def _attributes(job: BatchJob) -> dict[str, Any]:
-    return {"job_id": job.id, "api": job.api.value, "status": job.word}
+    return {"job_id": job.id, "api": job.api.value, "status": job.raw_status}

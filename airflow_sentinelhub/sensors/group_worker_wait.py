@@ -47,7 +47,7 @@ class WorkerGroupWait:
             group.tell(clock.now())
             self._sleep_until_one_is_due()
             self._look(self._due())
-        group.tell_end(verdict, clock.now())
+        group.log_end(verdict, clock.now())
         return verdict
 
     def _sleep_until_one_is_due(self) -> None:

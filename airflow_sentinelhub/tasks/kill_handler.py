@@ -122,7 +122,7 @@ class KillHandler:
 
     def _end(self, job_id: str, budget: float, **options: Any) -> StopResult:
         # A kill does not queue for the account's limit.
-        with make_client(self._config, self._api, admitted=True, **options) as client:
+        with make_client(self._config, self._api, rate_limited_by_caller=True, **options) as client:
             return stop_now(client, job_id, budget, clock.now())
 
     def _at_risk(self) -> str:

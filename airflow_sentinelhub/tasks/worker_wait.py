@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
-from airflow_sentinelhub.jobs import Deadlines, Verdict
+from airflow_sentinelhub.jobs import Deadlines, Verdict, WaitState
 from airflow_sentinelhub.jobs.error_rules import UNREADABLE_READINGS
 from airflow_sentinelhub.polling.fetch_many import whose
 from airflow_sentinelhub.waits.fetch import check_other_api, fetch_job
@@ -84,7 +84,8 @@ class WorkerWait:
         elif self._forgetful:
             first = context["ti"].get_first_reschedule_date(context)
             since = first.timestamp() if first else None
-            saved = {"wait": {"memory": {"began": since, "assumed_since": since}}}
+            state = WaitState(first_answer_at=since, state_since_fallback=since)
+            saved = {"wait": {"state": state.to_json()}}
         self.deadlines = terms.deadlines
         self._wait = Wait(terms, sensor.log.log, stored=saved.get("wait"))
         self._pokes = 1
@@ -141,7 +142,7 @@ class WorkerWait:
         return check_other_api(verdict, self._hook.get_conn)
 
     def _look(self, client: BatchClient) -> PollResult:
-        return whose(client, fetch_job(client, self._wait.terms.job_id, light=self._wait.light_will_do))
+        return whose(client, fetch_job(client, self._wait.terms.job_id, light=self._wait.status_suffices))
 
     def _backed_off(self, pause: float, now: float) -> float:
         """Let the user's ``exponential_backoff`` and ``max_wait`` make a pause longer, but never miss the end."""

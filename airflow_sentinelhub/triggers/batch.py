@@ -95,6 +95,6 @@ class SentinelHubBatchTrigger(SentinelHubBaseTrigger):
             async with asyncio.timeout(max(0.0, self.deadlines.first - clock.now()) + FINAL_POLL_TIMEOUT):
                 verdict = await watch(wait, self.read_connection, self.first_look_after)
         except TimeoutError:
-            verdict = wait.overdue()
-        wait.tell_end(verdict, clock.now())
+            verdict = wait.timeout_verdict()
+        wait.log_end(verdict, clock.now())
         return verdict

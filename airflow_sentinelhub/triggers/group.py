@@ -92,9 +92,9 @@ class SentinelHubBatchGroupTrigger(SentinelHubBaseTrigger):
             async with asyncio.timeout(max(0.0, self.deadlines.first - clock.now()) + FINAL_POLL_TIMEOUT):
                 await self._watch(group)
         except TimeoutError:
-            group.overdue(clock.now())
+            group.timeout_verdict(clock.now())
         verdict = group.verdict()
-        group.tell_end(verdict, clock.now())
+        group.log_end(verdict, clock.now())
         return verdict
 
     async def _watch(self, group: GroupWait) -> None:

@@ -174,7 +174,7 @@ class StopOnKillMixin(BaseTrigger):
 
     def _stop(self, config: ClientConfig) -> StopResult:
         # A kill does not queue for the account's limit.
-        with make_client(config, self.api, admitted=True) as client:
+        with make_client(config, self.api, rate_limited_by_caller=True) as client:
             return stop_now(client, self.request_id, _BUDGET, clock.now())
 
     def _look(self, config: ClientConfig) -> BatchJob | MissingJob | SentinelHubError:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_sentinelhub.client.rate_limiter import SHARED_RATE_LIMITER, RateLimitKey
 from airflow_sentinelhub.hooks.client_factory import make_client
-from airflow_sentinelhub.jobs import BatchApi, Verdict, job_error
+from airflow_sentinelhub.jobs import BatchApi, Verdict, WaitState, job_error
 from airflow_sentinelhub.jobs.plain_text import encodable
 from airflow_sentinelhub.jobs.redaction import REDACT
 from airflow_sentinelhub.polling.registry import PollerAccount, subscribe
@@ -59,7 +59,8 @@ def initial_state(started_at: float) -> dict[str, object]:
 
     :param started_at: when the wait began, in seconds since 1970.
     """
-    return {"memory": {"worked": clock.now() - started_at > _CREDENTIALS_ARE_KNOWN_AFTER}}
+    old = clock.now() - started_at > _CREDENTIALS_ARE_KNOWN_AFTER
+    return {"state": WaitState(credentials_verified=old).to_json()}
 
 
 def internal_error_verdict(api: BatchApi, job_id: str, error: Exception) -> Verdict:
@@ -171,14 +172,14 @@ def acquire_account(config: ClientConfig, api: BatchApi) -> tuple[PollerAccount,
     :return: who asks whom, and what makes the client for it.
     """
     # Connections that differ only in their limit share a poller, whose client knows the limit of one of them.
-    SHARED_RATE_LIMITER.declare(_limit_of(config), config.requests_per_minute)
+    SHARED_RATE_LIMITER.add_limit(_limit_of(config), config.requests_per_minute)
     account = PollerAccount((config.base_url, config.url_layout, *config.account), _limit_of(config))
     return account, functools.partial(_client, config, api)
 
 
 def release_account(config: ClientConfig) -> None:
     """Undo :func:`acquire_account`."""
-    SHARED_RATE_LIMITER.withdraw(_limit_of(config), config.requests_per_minute)
+    SHARED_RATE_LIMITER.remove_limit(_limit_of(config), config.requests_per_minute)
 
 
 def _leave(subscription: Subscription, config: ClientConfig) -> None:
@@ -209,7 +210,7 @@ async def credentials_changed(read_config: ReadConfig, config: ClientConfig) -> 
 
 
 def _client(config: ClientConfig, api: BatchApi) -> BatchClient:
-    return make_client(config, api, admitted=True)
+    return make_client(config, api, rate_limited_by_caller=True)
 
 
 _PAUSE = 60.0

@@ -258,7 +258,7 @@ class CompletionWatch:
             except Exception as error:  # an error of the provider about one job hides no other
                 log.error("Job %s could not be assessed.", listed.key, exc_info=error)
                 continue
-            if memory.candidate:
+            if memory.pending_outcome:
                 memories[listed.key] = memory
             readings.append(JobReading(listed, end))
         self._memories = memories

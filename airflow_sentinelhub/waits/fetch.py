@@ -33,7 +33,7 @@ class ListReader(JobReader, Protocol):
     def list(self, *, budget: float | None = None) -> Iterator[list[dict[str, Any]]]:
         """Give the account's jobs page by page, the newest first; each page is one request."""
 
-    def admit(self) -> float:
+    def try_acquire(self) -> float:
         """Give 0 when one request may be sent now, otherwise the seconds after which to ask again."""
 
     def close(self) -> None:

@@ -78,7 +78,7 @@ class GroupProgressLog:
             self._say(logging.INFO, f"{self._api.display_name}: {summary(members)}.")
             self._told_at, self._jobs_ended = now, False
 
-    def ended(self, verdict: GroupVerdict, lasted: float) -> None:
+    def log_verdict(self, verdict: GroupVerdict, lasted: float) -> None:
         """
         Write the verdict, and a table of the jobs.
 
@@ -104,11 +104,11 @@ class GroupProgressLog:
             if not self._unseen:
                 self._trouble_since = 0.0  # nobody is left to see, which is not that the service answers again
 
-    def warned(self, verdict: Verdict) -> None:
+    def log_warning(self, verdict: Verdict) -> None:
         """Take in that something is odd about a job."""
         self._warnings[verdict.job_id] = verdict.message
 
-    def trouble(self, job_id: str, kind: str, message: str) -> None:
+    def log_outage(self, job_id: str, kind: str, message: str) -> None:
         """
         Take in that a job cannot be seen.
 
@@ -168,25 +168,25 @@ class _MemberLog(ProgressLog):
         self._group = group
         self._job_id = job_id
 
-    def job_seen(self, job: BatchJob, now: float) -> None:
+    def log_job(self, job: BatchJob, now: float) -> None:
         """The numbers tell it."""
 
-    def warned(self, verdict: Verdict, now: float) -> None:  # noqa: ARG002 - the group has its own pace
+    def log_warning(self, verdict: Verdict, now: float) -> None:  # noqa: ARG002 - the group has its own pace
         """Take in what is odd, where the rules say that it is time to."""
         if verdict.warn:
-            self._group.warned(verdict)
+            self._group.log_warning(verdict)
 
-    def trouble(self, error: SentinelHubError, verdict: Verdict, until: float, now: float) -> None:
+    def log_outage(self, error: SentinelHubError, verdict: Verdict, until: float, now: float) -> None:
         """Take in that the job cannot be seen."""
         until_when = f"Waiting on, until {format_time(until, now)} at most."
         message = verdict.message if verdict.warn else f"{as_sentence(error)} {until_when}"
-        self._group.trouble(self._job_id, type(error).__name__, message)
+        self._group.log_outage(self._job_id, type(error).__name__, message)
 
-    def trouble_over(self, now: float) -> None:  # noqa: ARG002 - the group has its own pace
+    def log_recovery(self, now: float) -> None:  # noqa: ARG002 - the group has its own pace
         """Take in that the job is seen."""
         self._group.seen(self._job_id)
 
-    def ended(self, verdict: Verdict, lasted: float) -> None:  # noqa: ARG002 - the end of the group tells it
+    def log_verdict(self, verdict: Verdict, lasted: float) -> None:  # noqa: ARG002 - the end of the group tells it
         """Take in that the wait is over."""
         self._group.job_ended(verdict)
 
@@ -232,7 +232,7 @@ def table(members: Members) -> str:
     for job_id in ids[:TABLE_ROWS]:
         verdict = members[job_id]
         job = verdict.job if verdict else None
-        word = job.word if job else "not seen"
+        word = job.raw_status if job else "not seen"
         # Where the status alone does not say why the job did not end well.
         if job_id in standing.failed and verdict and verdict.outcome.value.upper() != word:
             word = f"{word}, {verdict.outcome.value.replace('_', ' ')}"
@@ -251,7 +251,7 @@ def _states(members: Members, ids: Iterable[str]) -> str:
     for job_id in ids:
         verdict = members[job_id]
         job = verdict.job if verdict else None
-        word = (job.word or "without a status") if job else "not seen yet"
+        word = (job.raw_status or "without a status") if job else "not seen yet"
         counts[word] += 1
         if job and job.completion_percentage is not None and word == "PROCESSING":
             progress.setdefault(word, []).append(job.completion_percentage)

@@ -92,12 +92,12 @@ class GroupWait:
         :param now: seconds since 1970.
         """
         self._ended[verdict.job_id] = verdict
-        self.waits[verdict.job_id].tell_end(verdict, now)
+        self.waits[verdict.job_id].log_end(verdict, now)
 
-    def overdue(self, now: float) -> None:
+    def timeout_verdict(self, now: float) -> None:
         """Take in that time is up, and looks that are under way do not come back."""
         for job_id in self.pending:
-            self.end(self.waits[job_id].overdue(), now)
+            self.end(self.waits[job_id].timeout_verdict(), now)
 
     def verdict(self) -> GroupVerdict:
         """Give the verdict on the group as it stands."""
@@ -112,14 +112,14 @@ class GroupWait:
         """
         self._story.tell(self.members, now)
 
-    def tell_end(self, verdict: GroupVerdict, now: float) -> None:
+    def log_end(self, verdict: GroupVerdict, now: float) -> None:
         """
         Write the verdict into the log.
 
         :param verdict: a final one.
         :param now: seconds since 1970.
         """
-        self._story.ended(verdict, now - self.terms.deadlines.started_at)
+        self._story.log_verdict(verdict, now - self.terms.deadlines.started_at)
 
     def _so_far(self, wait: Wait) -> Verdict | None:
         if wait.job is None:

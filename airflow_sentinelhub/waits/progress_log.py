@@ -83,7 +83,7 @@ class ProgressLog:
         self._say = harmless(say)
         self.told = told or LogState()
 
-    def job_seen(self, job: BatchJob, now: float) -> None:
+    def log_job(self, job: BatchJob, now: float) -> None:
         """
         Tell what is new about a job.
 
@@ -91,7 +91,7 @@ class ProgressLog:
         :param now: seconds since 1970.
         """
         told = self.told
-        state = f"{job.word} {job.user_action}" if job.status is JobStatus.CREATED else job.word
+        state = f"{job.raw_status} {job.user_action}" if job.status is JobStatus.CREATED else job.raw_status
         if job.status is not JobStatus.PROCESSING or job.completion_percentage is None:
             told = replace(told, progress_from=None)
         elif told.progress_from is None or job.completion_percentage < told.progress_from:
@@ -102,13 +102,13 @@ class ProgressLog:
             told = replace(told, state=state, percentage=job.completion_percentage, at=now)
         self.told = told
 
-    def warned(self, verdict: Verdict, now: float) -> None:
+    def log_warning(self, verdict: Verdict, now: float) -> None:
         """Tell what is odd, where the rules say that it is time to."""
         if verdict.warn:
             self._say(logging.WARNING, verdict.message)
             self.told = replace(self.told, at=now)
 
-    def trouble(self, error: SentinelHubError, verdict: Verdict, until: float, now: float) -> None:
+    def log_outage(self, error: SentinelHubError, verdict: Verdict, until: float, now: float) -> None:
         """
         Tell that the job cannot be seen.
 
@@ -131,14 +131,14 @@ class ProgressLog:
             return
         self.told = replace(told, trouble_since=since, trouble_at=now)
 
-    def trouble_over(self, now: float) -> None:
+    def log_recovery(self, now: float) -> None:
         """Tell that the service answers again, if it did not."""
         if self.told.trouble_since:
             lasted = format_duration(now - self.told.trouble_since)
             self._say(logging.INFO, f"{self._name}: the service answers again, after {lasted}.")
             self.told = replace(self.told, trouble_since=0.0, trouble_at=0.0)
 
-    def ended(self, verdict: Verdict, lasted: float) -> None:
+    def log_verdict(self, verdict: Verdict, lasted: float) -> None:
         """
         Tell the verdict.
 
@@ -163,7 +163,7 @@ def verdict_line(verdict: Verdict, lasted: float | None = None) -> str:
     waited = "" if lasted is None else f"waited {format_duration(lasted)}"
     if verdict.message:
         return f"{verdict.message} {waited.capitalize()}.".removesuffix(" .")
-    said = [verdict.job.word if verdict.job else "done"]
+    said = [verdict.job.raw_status if verdict.job else "done"]
     if verdict.job and verdict.job.cost_pu:
         said.append(format_cost(verdict.job.cost_pu))
     if waited:
@@ -172,7 +172,7 @@ def verdict_line(verdict: Verdict, lasted: float | None = None) -> str:
 
 
 def _state_line(job: BatchJob, told: LogState, now: float) -> str:
-    parts = [job.word or "no status"]
+    parts = [job.raw_status or "no status"]
     if job.status is JobStatus.PROCESSING and job.completion_percentage is not None:
         parts[0] += f" {job.completion_percentage:.0f} %"
     if job.status is JobStatus.CREATED and job.user_action not in (None, UserAction.NONE):

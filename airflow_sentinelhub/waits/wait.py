@@ -78,15 +78,15 @@ class Wait:
     ) -> None:
         stored = stored if isinstance(stored, dict) else {}
         self.terms = terms
-        self._memory = WaitState.from_json(stored.get("memory"))
-        self._story = story or ProgressLog(terms.api, terms.job_id, say, LogState.from_json(stored.get("told")))
+        self._memory = WaitState.from_json(stored.get("state"))
+        self._story = story or ProgressLog(terms.api, terms.job_id, say, LogState.from_json(stored.get("log")))
         self._jitter = jitter
         self._job: BatchJob | None = None
         self._pause = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Give what has to be remembered when the wait goes on in another process."""
-        return {"memory": self._memory.to_json(), "told": self._story.told.to_json()}
+        return {"state": self._memory.to_json(), "log": self._story.told.to_json()}
 
     @property
     def job(self) -> BatchJob | None:
@@ -96,10 +96,10 @@ class Wait:
     @property
     def awaits_confirmation(self) -> bool:
         """Whether something was read that counts only when it is read again."""
-        return bool(self._memory.candidate)
+        return bool(self._memory.pending_outcome)
 
     @property
-    def light_will_do(self) -> bool:
+    def status_suffices(self) -> bool:
         """
         Whether the next look can do without the user action.
 
@@ -107,7 +107,7 @@ class Wait:
         evalscript and geometry.
         """
         return (
-            self.terms.api.facts.light_status
+            self.terms.api.spec.light_status
             and self.terms.goal is WaitGoal.COMPLETION
             and self._job is not None
             and self._job.status in (JobStatus.ANALYSING, JobStatus.PROCESSING)
@@ -127,19 +127,19 @@ class Wait:
             verdict = terms.deadlines.verdict(terms.api, terms.job_id, self._job, now) or verdict
         return verdict if verdict.job is not None else replace(verdict, job=self._job)
 
-    def overdue(self) -> Verdict:
+    def timeout_verdict(self) -> Verdict:
         """Give the verdict when time is up and a look that is under way does not come back."""
         terms = self.terms
         return terms.deadlines.passed(terms.api, terms.job_id, self._job)
 
-    def tell_end(self, verdict: Verdict, now: float) -> None:
+    def log_end(self, verdict: Verdict, now: float) -> None:
         """
         Write the verdict into the log.
 
         :param verdict: a final one.
         :param now: seconds since 1970.
         """
-        self._story.ended(verdict, now - self.terms.deadlines.started_at)
+        self._story.log_verdict(verdict, now - self.terms.deadlines.started_at)
 
     def pause(self, now: float) -> float:
         """
@@ -162,8 +162,8 @@ class Wait:
             # A confirmation counts only an interval later, and the deadline has passed only when it has.
             exact=confirms or last,
             last=last,
-            certain=confirms and self._memory.candidate not in _NOT_OF_THE_JOB,
-            light=self.light_will_do,
+            certain=confirms and self._memory.pending_outcome not in _NOT_OF_THE_JOB,
+            light=self.status_suffices,
             latest=max(_SHORTEST_PAUSE, self.terms.deadlines.first - now),
         )
 
@@ -186,16 +186,16 @@ class Wait:
 
     def _answer(self, look: BatchJob | MissingJob, now: float) -> Verdict:
         terms = self.terms
-        self._story.trouble_over(now)
+        self._story.log_recovery(now)
         verdict, self._memory = evaluate(look, terms.goal, terms.policy, now, self._memory)
         if isinstance(look, BatchJob):
             self._job = look
         if not verdict.is_final:  # else the verdict says the rest
-            self._story.warned(verdict, now)
+            self._story.log_warning(verdict, now)
             if isinstance(look, BatchJob):
-                self._story.job_seen(look, now)
+                self._story.log_job(look, now)
         seen = look if isinstance(look, BatchJob) else None
-        if self._memory.candidate:
+        if self._memory.pending_outcome:
             self._pause = terms.policy.confirmation_pause(seen)
         elif seen is None:  # a new job may be readable in a moment, one that was seen is asked for as before
             self._pause = terms.policy.interval(self._job)
@@ -208,6 +208,6 @@ class Wait:
         verdict, self._memory = evaluate_error(error, terms.api, terms.job_id, terms.policy, now, self._memory)
         if not verdict.is_final:
             left = terms.policy.outage_tolerance - self._memory.outage_seconds
-            self._story.trouble(error, verdict, min(now + left, terms.deadlines.first), now)
+            self._story.log_outage(error, verdict, min(now + left, terms.deadlines.first), now)
         self._pause = error_delay(error, terms.policy, self._memory, self._jitter())
         return verdict

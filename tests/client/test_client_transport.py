@@ -362,22 +362,22 @@ def test_a_closed_client_limits_nobody_any_more(
 def test_a_caller_that_asks_for_admission_itself_is_counted_once(
     make_client: MakeClient, config: ClientConfig, service: Service
 ) -> None:
-    client = make_client(config=replace(config, requests_per_minute=2), admitted=True)
+    client = make_client(config=replace(config, requests_per_minute=2), rate_limited_by_caller=True)
     service.script = [reply(JOB)] * 2
     for _ in range(2):
-        assert client.admit() == 0
+        assert client.try_acquire() == 0
         client.get("1", budget=0)
-    assert client.admit() == 61
+    assert client.try_acquire() == 61
 
 
 def test_a_renewal_of_the_token_is_counted_for_such_a_caller_too(
     make_client: MakeClient, config: ClientConfig, service: Service
 ) -> None:
-    client = make_client(config=replace(config, requests_per_minute=3), admitted=True)
+    client = make_client(config=replace(config, requests_per_minute=3), rate_limited_by_caller=True)
     service.script = [reply(status=401), reply(JOB)]
-    assert client.admit() == 0
+    assert client.try_acquire() == 0
     client.get("1", budget=0)
-    assert [client.admit(), client.admit()] == [0, 61]
+    assert [client.try_acquire(), client.try_acquire()] == [0, 61]
 
 
 def spurious(wrapped: bool = True) -> Reply:

@@ -33,7 +33,7 @@ ASKING: dict[str, Callable[[Service, BatchApi], object]] = {
     "create": lambda service, api: service.create(api, sample_request(api)),
     "analyse": lambda service, api: service.act(api, add(service, api, "CREATED"), "analyse"),
     "start": lambda service, api: service.act(api, add(service, api, "ANALYSIS_DONE"), "start"),
-    "stop": lambda service, api: service.act(api, add(service, api, "PROCESSING"), api.facts.stop_action),
+    "stop": lambda service, api: service.act(api, add(service, api, "PROCESSING"), api.spec.stop_action),
 }
 
 

@@ -33,7 +33,7 @@ def test_a_job_from_its_creation_to_its_stop(
     assert None not in created.values()
     job = f"{url}/{created['id']}"
     assert user.get(job, timeout=60).json() == created
-    for action in ("start", api.facts.stop_action):
+    for action in ("start", api.spec.stop_action):
         answer = user.post(f"{job}/{action}", timeout=60)
         assert (answer.status_code, answer.content) == (204, b"")
         emulator.advance(120)

@@ -463,7 +463,7 @@ def test_a_light_answer_never_proves_that_nobody_started_the_job():
 def test_where_nothing_is_remembered_what_is_seen_lasts_since_the_first_look():
     policy = WaitPolicy(poll_interval=120, analysis_poll_interval=10, confirm_after=10)
     first = 1_000.0
-    memory = WaitState(began=first, assumed_since=first)
+    memory = WaitState(first_answer_at=first, state_since_fallback=first)
     seen = BatchJob.from_payload(V2, job("CREATED", "NONE"))
     _, later = evaluate(seen, COMPLETION, policy, first + 3600, memory)
     verdict, _ = evaluate(seen, COMPLETION, policy, first + 3610, later)

@@ -197,7 +197,7 @@ def test_the_event_has_ids_and_statuses_alone():
     assert len(event) < 200 * 70
     again = GroupVerdict.from_json(json.loads(event))
     assert again.standing.done == ids
-    assert {each.job.word for each in again.members.values()} == {"DONE"}
+    assert {each.job.raw_status for each in again.members.values()} == {"DONE"}
 
 
 @pytest.mark.parametrize("jobs", ["DFW.", "DUT", "", "S"])

@@ -94,9 +94,10 @@ def test_durations(seconds, words):
 
 
 def test_memory_survives_json_and_forgets_what_makes_no_sense():
-    memory = WaitState(began=5.0, seen=True, state="DONE", candidate="partial", candidate_since=7.0)
+    memory = WaitState(first_answer_at=5.0, seen=True, state="DONE", pending_outcome="partial", pending_since=7.0)
     assert WaitState.from_json(json.loads(json.dumps(memory.to_json()))) == memory
-    odd = {"began": "soon", "seen": 1, "state": 5, "outage_failures": True, "from_the_future": 1, "warned_at": 2}
+    odd = {"first_answer_at": "soon", "seen": 1, "state": 5, "outage_failures": True, "from_the_future": 1}
+    odd |= {"warned_at": 2}
     assert WaitState.from_json(odd) == WaitState(warned_at=2)
     for nonsense in (None, [], "x", 5):
         assert WaitState.from_json(nonsense) == WaitState()

@@ -159,9 +159,9 @@ def test_an_answer_that_cannot_be_read_counts_with_the_third_reading():
 def test_credentials_that_are_known_to_have_worked_get_a_second_chance():
     """A restarted triggerer remembers nothing; a wait that is old would be over if they had not."""
     _, memory = evaluate_error(
-        InvalidCredentials("no"), BatchApi.PROCESS, JOB_ID, POLICY, 0, WaitState(worked=True)
+        InvalidCredentials("no"), BatchApi.PROCESS, JOB_ID, POLICY, 0, WaitState(credentials_verified=True)
     )
-    assert memory.candidate == "invalid_credentials"
+    assert memory.pending_outcome == "invalid_credentials"
 
 
 def test_messages_say_that_the_job_was_left_alone():

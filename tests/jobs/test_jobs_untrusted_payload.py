@@ -76,7 +76,7 @@ def test_a_job_is_read_or_refused(api, payload):
     listed.description.encode()
     tag_of(payload)
     all_encoders_take(job.to_json())
-    for text in (job.id, job.word, job.user_action_updated, job.last_updated, job.stopped_reason, job.error):
+    for text in (job.id, job.raw_status, job.user_action_updated, job.last_updated, job.stopped_reason, job.error):
         is_one_line(text or "", LONGEST_LINE)
     is_one_line(job.delivery or "", 3000)
     job_page("https://x/{id}", job.id).encode()
@@ -148,7 +148,7 @@ def test_a_url_that_cannot_be_read_harms_nothing_but_itself(api, url):
     place = {"s3": {"url": url}}
     payload = {"id": JOB_ID, "status": "DONE", "request": {"output": {**place, "delivery": place}}}
     job = BatchJob.from_payload(api, payload)
-    assert (job.word, job.delivery) == ("DONE", None)
+    assert (job.raw_status, job.delivery) == ("DONE", None)
     with pytest.raises(ResultsUnavailable, match=r"holds .*s3.*, and no URL") as failure:
         delivery_of(api, JOB_ID, payload)
     is_one_line(str(failure.value), 2000)

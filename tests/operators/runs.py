@@ -107,7 +107,7 @@ class RunTask:
         wait = Wait(terms, lambda level, text: self.lines.append({"event": text}))
         with SentinelHubHook("sh").get_conn(trigger.api) as client:
             while True:
-                look = fetch_job(client, terms.job_id, light=wait.light_will_do)
+                look = fetch_job(client, terms.job_id, light=wait.status_suffices)
                 verdict = wait.see(look, self.clock.now())
                 if verdict.is_final:
                     return verdict.to_json()

@@ -32,7 +32,7 @@ def test_a_job_from_another_request_is_stopped_first(busy, clock, monkeypatch, a
         "STOPPED",
         "CANCELED",
     )
-    action = BatchApi(api).facts.stop_action
+    action = BatchApi(api).spec.stop_action
     assert busy.requests()["actions"][action] == 1
     recent = [each for each in busy.requests()["recent"] if each["method"] == "POST" and "batch" in each["path"]]
     assert [each["path"].endswith(action) for each in recent] == [False, True, False], "stopped before"

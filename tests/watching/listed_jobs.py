@@ -102,7 +102,7 @@ def ends_watch(ears, notebook=None, *, interval=60.0, since=None, apart=0.0, api
 async def follow(poller, watch):
     """Have a watch see the list, for ever."""
     now = asyncio.get_running_loop().time
-    subscription = poller.join(uuid.uuid4().hex, BATCH_WINDOW)
+    subscription = poller.subscribe(uuid.uuid4().hex, BATCH_WINDOW)
     try:
         while True:
             wanted = await watch.next_sight(now())

@@ -1,4 +1,4 @@
-"""An account of the service in virtual time: jobs with a life of their own, pages, lag, limits and weather."""
+"""An account of the service in virtual time: jobs with a life of their own, pages, lag, limits and breaker."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class ScriptedAccount:
         self.refused = Counter()
         self.trouble = lambda now, what: None
         self.gate = RateLimiter()
-        self.gate.declare("account", declared)
+        self.gate.add_limit("account", declared)
         self.closed = False
 
     def add(self, *ids, **given):
@@ -80,8 +80,8 @@ class ScriptedAccount:
 
     # What a client does.
 
-    def admit(self):
-        return self.gate.admit("account", self.now)
+    def try_acquire(self):
+        return self.gate.try_acquire("account", self.now)
 
     def close(self):
         self.closed = True

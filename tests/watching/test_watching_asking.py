@@ -12,11 +12,11 @@ from tests.harness.virtual_time import run
 def test_who_asks_without_a_pause_keeps_nobody_else_waiting():
     async def scene():
         gate, lane, order = RateLimiter(), AdmissionQueue(), []
-        gate.declare("account", 1)
+        gate.add_limit("account", 1)
 
         async def ask(name):
             while True:
-                await lane.admitted(lambda: gate.admit("account", asyncio.get_running_loop().time()))
+                await lane.acquire(lambda: gate.try_acquire("account", asyncio.get_running_loop().time()))
                 order.append(name)
 
         tasks = [asyncio.create_task(ask(name)) for name in "abc"]
@@ -34,13 +34,13 @@ def test_who_asks_without_a_pause_keeps_nobody_else_waiting():
 def test_who_is_cancelled_in_the_lane_holds_up_nobody():
     async def scene():
         gate, lane = RateLimiter(), AdmissionQueue()
-        gate.declare("account", 1)
+        gate.add_limit("account", 1)
 
-        def admit():
-            return gate.admit("account", asyncio.get_running_loop().time())
+        def try_acquire():
+            return gate.try_acquire("account", asyncio.get_running_loop().time())
 
-        await lane.admitted(admit)
-        first, second = (asyncio.create_task(lane.admitted(admit)) for _ in range(2))
+        await lane.acquire(try_acquire)
+        first, second = (asyncio.create_task(lane.acquire(try_acquire)) for _ in range(2))
         await asyncio.sleep(10)
         first.cancel()
         await second

@@ -266,7 +266,7 @@ def test_a_frozen_twin_repeats_nothing(account):
         lines.extend(ears.lines)
 
     async def poller_sight(poller, watch):
-        subscription = poller.join("twin", 0.0)
+        subscription = poller.subscribe("twin", 0.0)
         try:
             return await subscription.next(await watch.next_sight(asyncio.get_running_loop().time()))
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import pytest
 
@@ -43,7 +44,7 @@ class Group:
         return [text for _, text in lines]
 
     def end(self):
-        self.wait.tell_end(self.wait.verdict(), self.now)
+        self.wait.log_end(self.wait.verdict(), self.now)
         return self.lines
 
 
@@ -133,7 +134,7 @@ def test_an_outage_is_told_when_it_begins_and_every_ten_minutes():
     for _ in range(30):
         group.see(group.ids, ServiceUnavailable("The service answers 503."))
         lines += group.tell(after=60)
-    outage = [line for line in lines if "503" in line]
+    outage = [line for line in lines if re.search(r"\b503\b", line)]
     assert len(outage) == 3
     assert outage[0].startswith(
         "Batch Process: 200 of 200 jobs not seen. The service answers 503. Waiting on, until"
@@ -189,7 +190,7 @@ def test_the_end_is_a_verdict_and_a_table():
     group.see(["002"], job("FAILED", completionPercentage=42, costPU=7))
     group.see(["003"], job("PROCESSING", completionPercentage=42.4))
     group.now += DAY
-    group.wait.overdue(group.now)
+    group.wait.timeout_verdict(group.now)
     group.told()
     [(level, verdict), (_, table)] = group.end()
     assert level == logging.ERROR
@@ -234,7 +235,7 @@ def test_time_is_up(seen):
     if seen:
         group.see(group.ids, job("PROCESSING", completionPercentage=5))
     group.now += DAY
-    group.wait.overdue(group.now)
+    group.wait.timeout_verdict(group.now)
     assert group.told() == [], "the verdict tells it"
     assert group.wait.verdict().outcome is Outcome.TIMEOUT
     assert "0 of 2 done, 2 pending" in group.end()[0][1]

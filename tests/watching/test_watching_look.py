@@ -32,7 +32,7 @@ class ScriptedReader:
 
 def test_a_look_asks_once_and_never_sleeps():
     reader = ScriptedReader({"id": JOB_ID.upper(), "status": "PROCESSING"})
-    assert fetch_job(reader, JOB_ID).word == "PROCESSING"
+    assert fetch_job(reader, JOB_ID).raw_status == "PROCESSING"
     assert fetch_job(reader, JOB_ID, light=True).user_action is None
     assert reader.asked == [("get", JOB_ID, 0), ("status", JOB_ID, 0)]
 

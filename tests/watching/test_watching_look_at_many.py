@@ -78,7 +78,7 @@ def test_what_the_list_does_not_tell_is_asked_for():
     looks = fetch_jobs(reader, [*ids(10), "b"], certain=["a3"])
     assert reader.asked == ["list", "a3", "b"]
     assert looks["b"] == MissingJob(BatchApi.PROCESS, "b")
-    assert looks["a3"].word == "DONE"
+    assert looks["a3"].raw_status == "DONE"
 
 
 def test_ids_are_compared_without_case():

@@ -32,7 +32,7 @@ class Reader:
     def __call__(self):
         return self
 
-    def admit(self):
+    def try_acquire(self):
         return 0.0
 
     def get(self, job_id, *, budget=None):

@@ -1,4 +1,4 @@
-"""Waits that come and go at random, in any weather: each ends with the right verdict, and no limit is broken."""
+"""Waits that come and go at random, in any breaker: each ends with the right verdict, and no limit is broken."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ def assert_kept_to(limit, account):
 )
 @given(
     plan=st.lists(jobs, min_size=1, max_size=40),
-    weather=weathers,
+    breaker=weathers,
     given=accounts,
     others=st.integers(0, 60),
     jitter=st.floats(0, 1),
 )
-def test_every_wait_ends_as_it_should(plan, weather, given, others, jitter):
+def test_every_wait_ends_as_it_should(plan, breaker, given, others, jitter):
     account = ScriptedAccount(**given)
     for number in range(others):
         account.add(f"other-{number}", created=-float(number))
@@ -90,7 +90,7 @@ def test_every_wait_ends_as_it_should(plan, weather, given, others, jitter):
         )
 
     def trouble(now, what):
-        for since, duration, kind in weather:
+        for since, duration, kind in breaker:
             if since <= now < since + duration:
                 if kind == "503":
                     return OUTAGE
@@ -121,7 +121,7 @@ def test_every_wait_ends_as_it_should(plan, weather, given, others, jitter):
             assert not poller._common.watched
             assert not poller._waiting
             assert not poller._common.places._page
-            assert not poller._common.places._in_vain
+            assert not poller._common.places._searched_to
         return logs
 
     for job, log in zip(plan, run(scene()), strict=True):

@@ -56,7 +56,7 @@ def test_memory_that_is_used_up_is_no_trouble_of_a_job():
 
 
 def test_what_can_be_read():
-    assert read_job(API, JOB, job_id="JOB-1").word == "DONE"
+    assert read_job(API, JOB, job_id="JOB-1").raw_status == "DONE"
     assert isinstance(read_listed(API, JOB), ListedJob)
     assert "answered with job Job-1" in str(read_job(API, JOB, job_id="another"))
 

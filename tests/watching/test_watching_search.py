@@ -151,17 +151,17 @@ def test_the_list_ends_before_jobs_that_were_on_it():
 
 def test_a_list_that_cannot_be_read_is_left_alone_for_longer_and_longer():
     places = ListIndex(dict.fromkeys(ids(5)).keys())
-    assert [places.bar(0.0) for _ in range(8)] == [60, 120, 240, 480, 960, 1920, 3600, 3600]
+    assert [places.suspend(0.0) for _ in range(8)] == [60, 120, 240, 480, 960, 1920, 3600, 3600]
     assert places.search(ids(5), 3599.0).next() is None
     assert places.search(ids(5), 3600.0).next() is not None
 
 
 def test_a_list_that_failed_with_all_the_rest_is_read_again_at_once():
     places = ListIndex(dict.fromkeys(ids(5)).keys())
-    places.bar(0.0)
-    places.lift_bar()
+    places.suspend(0.0)
+    places.resume()
     assert places.search(ids(5), 1.0).next() is not None
-    assert places.bar(0.0) == FIRST_BAR
+    assert places.suspend(0.0) == FIRST_BAR
 
 
 def test_two_cycles_at_the_same_time_never_go_on_with_the_same_walk():
@@ -194,7 +194,7 @@ def test_what_is_not_watched_any_more_leaves_nothing_behind():
         jobs.places.forget(job)
     search.finish()
     assert not jobs.places._page
-    assert not jobs.places._in_vain
+    assert not jobs.places._searched_to
 
 
 @pytest.mark.parametrize("newer", [0, 5, 10, 95, 300, 2000])

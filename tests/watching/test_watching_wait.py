@@ -38,7 +38,7 @@ class Scene:
         before = len(self.lines)
         verdict = self.wait.see(look, T0 + at)
         if verdict.is_final:
-            self.wait.tell_end(verdict, T0 + at)
+            self.wait.log_end(verdict, T0 + at)
         return verdict.outcome, self.lines[before:]
 
     def job(self, status, action="START", *, light=False, **fields):
@@ -258,9 +258,9 @@ def test_the_job_as_last_seen_belongs_to_every_verdict():
 )
 def test_light_looks_only_where_the_user_action_does_not_matter(api, goal, status, light):
     scene = Scene(api, goal)
-    assert not scene.wait.light_will_do
+    assert not scene.wait.status_suffices
     scene.see(0, scene.job(status))
-    assert scene.wait.light_will_do is light
+    assert scene.wait.status_suffices is light
 
 
 def test_a_wait_goes_on_in_another_process_without_repeating_itself():

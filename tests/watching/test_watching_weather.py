@@ -22,7 +22,7 @@ AWAY = ServiceUnavailable("503")
 
 
 @pytest.mark.parametrize(
-    ("kind", "weather"),
+    ("kind", "breaker"),
     [
         (ServiceUnavailable, True),
         (RateLimited, True),
@@ -36,62 +36,62 @@ AWAY = ServiceUnavailable("503")
         (InvalidPayload, False),
     ],
 )
-def test_what_has_nothing_to_do_with_the_job(kind, weather):
-    assert is_service_wide(kind("no")) is weather
+def test_what_has_nothing_to_do_with_the_job(kind, breaker):
+    assert is_service_wide(kind("no")) is breaker
 
 
 def test_one_job_that_fails_again_and_again_has_its_own_trouble():
-    weather = CircuitBreaker(lambda: 1.0)
-    assert [weather.failed("poison", AWAY, 100) for _ in range(10)] == [False] * 10
+    breaker = CircuitBreaker(lambda: 1.0)
+    assert [breaker.record_failure("poison", AWAY, 100) for _ in range(10)] == [False] * 10
 
 
 def test_three_that_fail_without_a_success_between_are_everybodys_trouble():
-    weather = CircuitBreaker(lambda: 1.0)
-    assert [weather.failed(job, AWAY, 100) for job in "abc"] == [False, False, True]
-    weather.answered()
-    assert not weather.failed("a", AWAY, 100)
+    breaker = CircuitBreaker(lambda: 1.0)
+    assert [breaker.record_failure(job, AWAY, 100) for job in "abc"] == [False, False, True]
+    breaker.record_success()
+    assert not breaker.record_failure("a", AWAY, 100)
 
 
 def test_where_there_are_fewer_all_of_them_are_enough():
-    assert CircuitBreaker(lambda: 1.0).failed("a", AWAY, 1)
+    assert CircuitBreaker(lambda: 1.0).record_failure("a", AWAY, 1)
 
 
 def test_a_429_is_nobodys_own():
-    weather = CircuitBreaker(lambda: 1.0)
-    assert [weather.failed("a", RateLimited("429"), 100) for _ in range(3)] == [False, False, True]
+    breaker = CircuitBreaker(lambda: 1.0)
+    assert [breaker.record_failure("a", RateLimited("429"), 100) for _ in range(3)] == [False, False, True]
 
 
 def test_credentials_are_everybodys_at_once():
-    assert CircuitBreaker(lambda: 1.0).failed("a", InvalidCredentials("no"), 100)
+    assert CircuitBreaker(lambda: 1.0).record_failure("a", InvalidCredentials("no"), 100)
 
 
 def test_the_pauses_grow_to_a_minute_and_are_spread():
     pauses = []
     for random in (0.0, 1.0):
-        weather = CircuitBreaker(lambda random=random: random)
+        breaker = CircuitBreaker(lambda random=random: random)
         for _ in range(8):
-            weather.keep_still(AWAY, 1000.0)
-            pauses.append(weather.quiet_until - 1000.0)
+            breaker.trip(AWAY, 1000.0)
+            pauses.append(breaker.retry_at - 1000.0)
     assert pauses == [1, 2, 4, 8, 16, 30, 30, 30, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
 def test_the_service_may_ask_for_a_longer_pause():
-    weather = CircuitBreaker(lambda: 1.0)
-    weather.keep_still(ServiceUnavailable("503", retry_after=100.0), 1000.0)
-    assert weather.quiet_until == 1100
-    weather = CircuitBreaker(lambda: 1.0)
-    weather.pause(RateLimited("429", retry_after=3.4), 1000.0)
-    assert weather.quiet_until == 1003.4
-    weather.pause(RateLimited("429"), 1000.0)
-    assert weather.quiet_until == 1003.4
+    breaker = CircuitBreaker(lambda: 1.0)
+    breaker.trip(ServiceUnavailable("503", retry_after=100.0), 1000.0)
+    assert breaker.retry_at == 1100
+    breaker = CircuitBreaker(lambda: 1.0)
+    breaker.hold(RateLimited("429", retry_after=3.4), 1000.0)
+    assert breaker.retry_at == 1003.4
+    breaker.hold(RateLimited("429"), 1000.0)
+    assert breaker.retry_at == 1003.4
 
 
 def test_the_first_answer_ends_it():
-    weather = CircuitBreaker(lambda: 1.0)
+    breaker = CircuitBreaker(lambda: 1.0)
     for job in "abc":
-        weather.failed(job, AWAY, 3)
-    weather.keep_still(AWAY, 1000.0)
-    assert weather.is_bad
-    weather.answered()
-    assert not weather.is_bad
-    assert weather.quiet_until == 0
+        breaker.record_failure(job, AWAY, 3)
+    breaker.trip(AWAY, 1000.0)
+    assert breaker.is_open
+    breaker.record_success()
+    assert not breaker.is_open
+    assert breaker.retry_at == 0

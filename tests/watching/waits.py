@@ -45,7 +45,7 @@ class CountedCycle(JobCycle):
 
     async def run(self):
         jobs, requests = len(self._open), []
-        lights = sum(wait.wanted.light for waits in self._open.values() for wait in waits)
+        lights = sum(wait.request.light for waits in self._open.values() for wait in waits)
         counted.set(requests)
         await super().run()
         if len(requests) > jobs + lights + 1:
@@ -82,7 +82,7 @@ async def wait_for(poller, job_id, *, interval=60.0, lasts=7 * 86_400.0, log=Non
     policy = WaitPolicy(poll_interval=interval, analysis_poll_interval=min(10.0, interval), **policy)
     terms = WaitSpec(api, job_id, WaitGoal.COMPLETION, policy, Deadlines(started, started + lasts))
     wait = Wait(terms, lambda level, text: log.lines.append(text), jitter=Random(job_id).random)
-    subscription = poller.join(job_id, policy.analysis_poll_interval)
+    subscription = poller.subscribe(job_id, policy.analysis_poll_interval)
     try:
         wanted = PollRequest(0.0)
         while True:
@@ -91,7 +91,7 @@ async def wait_for(poller, job_id, *, interval=60.0, lasts=7 * 86_400.0, log=Non
             log.looks.append((now, look))
             verdict = wait.see(look, now)
             if verdict.is_final:
-                wait.tell_end(verdict, now)
+                wait.log_end(verdict, now)
                 log.verdict, log.ended_at = verdict, now
                 return log
             wanted = wait.next_look(now)

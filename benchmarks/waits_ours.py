@@ -26,10 +26,8 @@ def main() -> None:
             goal="completion",
             request_id=job_id,
             sentinelhub_conn_id=CONNECTION,
-            poke_interval=spec.interval,
-            analysis_poke_interval=min(spec.interval, 10.0),
-            started_at=now,
-            timeout_at=now + _A_WEEK,
+            policy={"poke_interval": spec.interval, "analysis_poke_interval": min(spec.interval, 10.0)},
+            deadlines={"started_at": now, "timeout_at": now + _A_WEEK},
         )
 
     Triggerer(spec, make_trigger, log_as_in_the_triggerer()).serve()

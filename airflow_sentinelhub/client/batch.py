@@ -50,8 +50,8 @@ class BatchClient:
     :param api: which API.
     :param budget: default of the methods' ``budget``.
     :param tokens: where tokens are kept; by default the process shares them.
-    :param gate: what knows when the account may ask; by default shared, too.
-    :param clock: seconds, monotonic; has to be the one of all that share ``tokens`` and ``gate``.
+    :param rate_limiter: what knows when the account may ask; by default shared, too.
+    :param clock: seconds, monotonic; has to be the one of all that share ``tokens`` and ``rate_limiter``.
     :param sleep: waits between two attempts.
     :param random: a number from 0 to 1, which spreads attempts.
     :param rate_limited_by_caller: the caller asks :meth:`try_acquire` before every request, as asynchronous
@@ -67,7 +67,7 @@ class BatchClient:
         *,
         budget: float = 60.0,
         tokens: TokenCache = SHARED_TOKEN_CACHE,
-        gate: RateLimiter = SHARED_RATE_LIMITER,
+        rate_limiter: RateLimiter = SHARED_RATE_LIMITER,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         random: Callable[[], float] = _random.random,
@@ -84,7 +84,7 @@ class BatchClient:
         self._transport = Transport(
             config,
             tokens=tokens,
-            gate=gate,
+            rate_limiter=rate_limiter,
             clock=clock,
             sleep=sleep,
             random=random,

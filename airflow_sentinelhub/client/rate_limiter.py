@@ -86,7 +86,7 @@ class RateLimiter:
                 del self._accounts[key]
             return wait
 
-    def close(self, key: Hashable, seconds: float, now: float) -> None:
+    def block(self, key: Hashable, seconds: float, now: float) -> None:
         """
         Let nobody pass for a while; a longer closure stays.
 
@@ -121,6 +121,6 @@ def _is_idle(account: _AccountLimits, now: float) -> bool:
 
 
 SHARED_RATE_LIMITER = RateLimiter()
-"""The gate that all clients of this process share, unless told otherwise."""
+"""The rate limiter that all clients of this process share, unless told otherwise."""
 
 os.register_at_fork(after_in_child=SHARED_RATE_LIMITER.reset)

@@ -49,17 +49,22 @@ class TokenEndpoint:
 
     :param config: the account.
     :param session: sends the request.
-    :param gate: knows how long the endpoint wants to be left alone.
+    :param rate_limiter: knows how long the endpoint wants to be left alone.
     :param clock: seconds, monotonic.
     """
 
     def __init__(
-        self, config: ClientConfig, session: SentinelHubSession, *, gate: RateLimiter, clock: Callable[[], float]
+        self,
+        config: ClientConfig,
+        session: SentinelHubSession,
+        *,
+        rate_limiter: RateLimiter,
+        clock: Callable[[], float],
     ) -> None:
         self._config = config
         self._session = session
-        self._gate = gate
-        self._gate_key = RateLimitKey(config.client_id, config.auth_url, token_requests=True)
+        self._rate_limiter = rate_limiter
+        self._rate_limit_key = RateLimitKey(config.client_id, config.auth_url, token_requests=True)
         self._clock = clock
         self._scrub = Redactor(config.client_secret)
         host = urlsplit(config.auth_url).netloc
@@ -74,7 +79,7 @@ class TokenEndpoint:
         :raises ServiceUnavailable: no usable answer.
         :raises RequestRefused: anything else; never one of its kinds, which speak of jobs.
         """
-        wait = self._gate.try_acquire(self._gate_key, self._clock())
+        wait = self._rate_limiter.try_acquire(self._rate_limit_key, self._clock())
         if wait:
             raise locally_rate_limited(self._subject, wait)
         asked_at = self._clock()
@@ -127,7 +132,7 @@ class TokenEndpoint:
         words = ErrorBody() if _may_hold_token(answer) else parse_error_body(answer, self._scrub)
         if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
             pause = retry_after(answer.headers, time.time)
-            self._gate.close(self._gate_key, pause or FIRST_PAUSE, self._clock())
+            self._rate_limiter.block(self._rate_limit_key, pause or FIRST_PAUSE, self._clock())
             return rate_limited(self._subject, words, pause)
         if is_transient(answer.status):
             return unavailable(

@@ -1,4 +1,4 @@
-"""One call from beginning to end: gate, token, sending, renewal, and asking again within a budget."""
+"""One call from beginning to end: rate limiter, token, sending, renewal, and asking again within a budget."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Transport:
 
     :param config: the account.
     :param tokens: where tokens are kept.
-    :param gate: knows when the account may ask.
+    :param rate_limiter: knows when the account may ask.
     :param clock: seconds, monotonic.
     :param sleep: waits between two attempts.
     :param random: a number from 0 to 1, which spreads attempts.
@@ -81,7 +81,7 @@ class Transport:
         config: ClientConfig,
         *,
         tokens: TokenCache,
-        gate: RateLimiter,
+        rate_limiter: RateLimiter,
         clock: Callable[[], float],
         sleep: Callable[[float], None],
         random: Callable[[], float],
@@ -91,24 +91,24 @@ class Transport:
         self._account = config.account
         self._auth_host = urlsplit(config.auth_url).netloc
         self._session = SentinelHubSession(config, timeout, clock)
-        self._endpoint = TokenEndpoint(config, self._session, gate=gate, clock=clock)
+        self._endpoint = TokenEndpoint(config, self._session, rate_limiter=rate_limiter, clock=clock)
         self._tokens = tokens
-        self._gate = gate
-        self._gate_key = RateLimitKey(config.client_id, config.auth_url)
+        self._rate_limiter = rate_limiter
+        self._rate_limit_key = RateLimitKey(config.client_id, config.auth_url)
         self._clock = clock
         self._sleep = sleep
         self._random = random
         self._rate_limited_by_caller = rate_limited_by_caller
         self._limit = config.requests_per_minute
-        gate.add_limit(self._gate_key, self._limit)
+        rate_limiter.add_limit(self._rate_limit_key, self._limit)
 
     def try_acquire(self) -> float:
         """
-        Ask the gate to send one request.
+        Ask the rate limiter to send one request.
 
         :return: 0 to go ahead, otherwise the seconds after which to ask again.
         """
-        return self._gate.try_acquire(self._gate_key, self._clock())
+        return self._rate_limiter.try_acquire(self._rate_limit_key, self._clock())
 
     def token_lifetime(self) -> float:
         """
@@ -134,12 +134,12 @@ class Transport:
     def fetch(self, call: ApiRequest, budget: float) -> FetchedPage:
         """Make a call as :meth:`send` does, and say how large its answer was."""
         patience = RetryBudget(budget, clock=self._clock, random=self._random)
-        course = _CallState(call.scrub)
+        call_state = _CallState(call.scrub)
         while True:
-            outcome = self._attempt(call, course)
+            outcome = self._attempt(call, call_state)
             if isinstance(outcome, dict):
-                return FetchedPage(outcome, course.size)
-            course.lost = course.lost or outcome.sent
+                return FetchedPage(outcome, call_state.size)
+            call_state.lost = call_state.lost or outcome.sent
             if outcome.sent and not call.idempotent:
                 raise job_may_exist(call.subject, outcome.error)
             pause = None if outcome.error.lasting else patience.pause(outcome.error)
@@ -151,12 +151,12 @@ class Transport:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
-        self._gate.remove_limit(self._gate_key, self._limit)
+        self._rate_limiter.remove_limit(self._rate_limit_key, self._limit)
         self._limit = None
 
-    def _attempt(self, call: ApiRequest, course: _CallState) -> dict[str, Any] | _Failure:
+    def _attempt(self, call: ApiRequest, call_state: _CallState) -> dict[str, Any] | _Failure:
         # The caller knows nothing of a token that has to be renewed.
-        wait = 0.0 if self._rate_limited_by_caller and not course.renewed else self.try_acquire()
+        wait = 0.0 if self._rate_limited_by_caller and not call_state.renewed else self.try_acquire()
         if wait:
             return _Failure(locally_rate_limited(call.subject, wait))
         try:
@@ -166,16 +166,16 @@ class Transport:
             if isinstance(trouble, ServiceUnavailable):
                 return _Failure(trouble)
             raise
-        course.scrub = course.scrub.knowing(token.value)
+        call_state.scrub = call_state.scrub.knowing(token.value)
         answer = self._ask(call, token)
         if isinstance(answer, RequestFailure):
             return _Failure(unavailable(call.subject, answer.reason, lasting=answer.lasting), sent=answer.sent)
-        if answer.status == HTTPStatus.UNAUTHORIZED and not course.renewed:
+        if answer.status == HTTPStatus.UNAUTHORIZED and not call_state.renewed:
             # Revoked, or our clock runs slow. Once in a call: a new token that is refused stays refused.
-            course.renewed = True
+            call_state.renewed = True
             self._tokens.discard(self._account, token)
-            return self._attempt(call, course)
-        return self._read(call, answer, course)
+            return self._attempt(call, call_state)
+        return self._read(call, answer, call_state)
 
     def _ask(self, call: ApiRequest, token: Token) -> HttpResponse | RequestFailure:
         return self._session.ask(
@@ -187,10 +187,10 @@ class Transport:
             auth=BearerAuth(token),
         )
 
-    def _read(self, call: ApiRequest, answer: HttpResponse, course: _CallState) -> dict[str, Any] | _Failure:
-        course.size = len(answer.body)
+    def _read(self, call: ApiRequest, answer: HttpResponse, call_state: _CallState) -> dict[str, Any] | _Failure:
+        call_state.size = len(answer.body)
         if answer.ok:
-            payload = parse_body(answer, call.expects, course.scrub)
+            payload = parse_body(answer, call.expects, call_state.scrub)
             if isinstance(payload, InvalidBody):
                 error = unavailable(call.subject, payload.reason, status=answer.status)
                 error.unreadable = payload.unreadable
@@ -198,10 +198,10 @@ class Transport:
             return payload
         if 300 <= answer.status < 400:
             return _Failure(redirected(call.subject, answer))
-        words = parse_error_body(answer, course.scrub)
+        words = parse_error_body(answer, call_state.scrub)
         pause = retry_after(answer.headers, time.time)
         if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-            self._gate.close(self._gate_key, pause or FIRST_PAUSE, self._clock())
+            self._rate_limiter.block(self._rate_limit_key, pause or FIRST_PAUSE, self._clock())
             return _Failure(rate_limited(call.subject, words, pause))
         if is_transient(answer.status):
             error = unavailable(
@@ -217,5 +217,5 @@ class Transport:
             answer.status,
             words,
             auth_host=self._auth_host,
-            repeated=course.lost and call.method == "POST",
+            repeated=call_state.lost and call.method == "POST",
         )

@@ -57,10 +57,10 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, service: Service, names: Collection[str] = ()) -> None:
-        self._gate = EmulatorApp(service, names)
+        self._app = EmulatorApp(service, names)
         super().__init__(
             uvicorn.Config(
-                self._gate,
+                self._app,
                 http=_Protocol,
                 ws="none",
                 loop="asyncio",
@@ -76,7 +76,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let go of requests that hang on purpose, then stop."""
-        self._gate.closing.set()
+        self._app.closing.set()
         await super().shutdown(sockets)
 
 

@@ -122,7 +122,7 @@ def error_delay(error: SentinelHubError, policy: WaitPolicy, memory: WaitState, 
         return CREDENTIALS_PAUSE + jitter
     if isinstance(error, RequestRefused | InvalidPayload):
         return policy.confirmation_pause(None)
-    longest = max(60.0, policy.poll_interval)
+    longest = max(60.0, policy.poke_interval)
     pause = min(longest, 2.0 ** min(memory.outage_failures, 30)) * (0.5 + jitter / 2)
     if isinstance(error, ServiceError) and error.retry_after is not None:
         # A service that goes on refusing is asked less and less often, whatever it says.
@@ -148,7 +148,7 @@ def _may_be_a_roll_out(error: RequestRefused) -> bool:
 def _failed(now: float, policy: WaitPolicy, memory: WaitState) -> WaitState:
     gap = now - memory.outage_last if memory.outage_failures else 0.0
     # A process that was frozen or restarted asked nobody meanwhile: that time is no outage.
-    counted = min(max(gap, 0.0), max(_SHORTEST_GAP, 2 * policy.poll_interval))
+    counted = min(max(gap, 0.0), max(_SHORTEST_GAP, 2 * policy.poke_interval))
     return replace(
         memory,
         outage_failures=memory.outage_failures + 1,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 from airflow_sentinelhub.jobs.api import BatchApi
 from airflow_sentinelhub.jobs.formatting import format_duration
@@ -27,9 +29,9 @@ class WaitPolicy:
     """
     How often to look, and how long to put up with what. All times are seconds.
 
-    :param poll_interval: between two looks at a job.
-    :param analysis_poll_interval: the same while the job is queued for its analysis or analysed.
-    :param slowest_poll_interval: the same at most, while the job hardly moves; ``None``: ``poll_interval``.
+    :param poke_interval: between two looks at a job.
+    :param analysis_poke_interval: the same while the job is queued for its analysis or analysed.
+    :param slowest_poke_interval: the same at most, while the job hardly moves; ``None``: ``poke_interval``.
     :param allow_partial: a PARTIAL job is good enough.
     :param start_grace: how long a job may rest because nobody started it; ``None``: for ever.
     :param stall_timeout: how long a job may show no change at all; ``None``: for ever.
@@ -39,14 +41,14 @@ class WaitPolicy:
     :param max_cost_pu: processing units that a job may cost before it is given up; ``None``: any number.
     """
 
-    poll_interval: float
-    analysis_poll_interval: float
+    poke_interval: float
+    analysis_poke_interval: float
     allow_partial: bool = False
     start_grace: float | None = 3600.0
     stall_timeout: float | None = None
     outage_tolerance: float = 6 * 3600.0
     confirm_after: float | None = None
-    slowest_poll_interval: float | None = None
+    slowest_poke_interval: float | None = None
     max_cost_pu: float | None = None
 
     def interval(self, job: BatchJob | None, unchanged: float = 0.0) -> float:
@@ -60,13 +62,13 @@ class WaitPolicy:
         :param unchanged: for how many seconds nothing has changed at it.
         """
         if job is None or job.status is JobStatus.ANALYSING:
-            return self.analysis_poll_interval
+            return self.analysis_poke_interval
         if job.status is JobStatus.CREATED and job.user_action is not UserAction.NONE:
-            return self.analysis_poll_interval
-        slowest = self.poll_interval if self.slowest_poll_interval is None else self.slowest_poll_interval
+            return self.analysis_poke_interval
+        slowest = self.poke_interval if self.slowest_poke_interval is None else self.slowest_poke_interval
         # Whole multiples, so that the looks of jobs that move and of those that do not fall together.
-        factor = sum(unchanged >= intervals * self.poll_interval for intervals in _SLOWER_AFTER) + 1
-        return max(self.poll_interval, min(factor * self.poll_interval, slowest))
+        factor = sum(unchanged >= intervals * self.poke_interval for intervals in _SLOWER_AFTER) + 1
+        return max(self.poke_interval, min(factor * self.poke_interval, slowest))
 
     def confirmation_pause(self, job: BatchJob | None) -> float:
         """
@@ -77,7 +79,7 @@ class WaitPolicy:
         """
         if self.confirm_after is not None:
             return self.confirm_after
-        return self.poll_interval if job is None else self.interval(job)
+        return self.poke_interval if job is None else self.interval(job)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,19 @@ class Deadlines:
     timeout_at: float
     execution_timeout_at: float | None = None
     stops_job: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the deadlines as plain JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Deadlines:
+        """
+        Read what :meth:`to_json` wrote, by this or by another version.
+
+        :raises TypeError: one of the times is missing.
+        """
+        return cls(**{name: stored[name] for name in cls.__slots__ if name in stored})
 
     @property
     def name(self) -> str:

@@ -87,25 +87,25 @@ class SentinelHubBatchActionOperator(DeferMixin, SentinelHubBatchOperator):
         """
         limit = self.execution_timeout
         ends_at = None if limit is None else clock.now() + limit.total_seconds()
-        errand = _ActionCheckpoint(parse_request_id(self.request_id), ends_at, ActionState())
-        return self._run(context, errand)
+        checkpoint = _ActionCheckpoint(parse_request_id(self.request_id), ends_at, ActionState())
+        return self._run(context, checkpoint)
 
     def execute_complete(
         self,
         context: Context,
         event: dict[str, Any] | None = None,  # noqa: ARG002 - it only says that time has passed
-        errand: dict[str, Any] | None = None,
+        checkpoint: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """
         Go on after a wait in the triggerer.
 
         :param context: Airflow's context.
         :param event: what the trigger fired.
-        :param errand: what was known before the wait; ``dag.test()`` loses it.
+        :param checkpoint: what was known before the wait; ``dag.test()`` loses it.
         """
-        if errand is None:
+        if checkpoint is None:
             return self.execute(context)
-        known = _ActionCheckpoint.from_json(errand)
+        known = _ActionCheckpoint.from_json(checkpoint)
         self._limit(known).allows(clock.now())
         return self._run(context, known)
 
@@ -122,28 +122,34 @@ class SentinelHubBatchActionOperator(DeferMixin, SentinelHubBatchOperator):
             api=self.api.value,
         )
 
-    def _run(self, context: Context, errand: _ActionCheckpoint) -> dict[str, Any]:
-        limit = self._limit(errand)
+    def _run(self, context: Context, checkpoint: _ActionCheckpoint) -> dict[str, Any]:
+        limit = self._limit(checkpoint)
         check = KillCheck(self.api, context["ti"], self.log)
         with self.client() as client:
-            helpers = ActionContext(
+            action_context = ActionContext(
                 log=self.log,
                 connect=self.hook.get_conn,
                 wait=lambda until, memory: self._let_pass(
-                    until, limit, {"errand": replace(errand, memory=memory).to_json()}
+                    until, limit, {"checkpoint": replace(checkpoint, memory=memory).to_json()}
                 ),
                 sleep=lambda duration: self._sleep_in_time(duration, limit),
                 keep=lambda job: self._push(context, job),
                 seen=lambda job: link_to(self, config=client.config, job_id=job.id, delivery=job.delivery),
                 # What a stop is sent for, a kill wants as well.
-                before_asking=lambda: None if self.action is Action.STOP else check.before_start(errand.job_id),
+                before_asking=lambda: (
+                    None if self.action is Action.STOP else check.before_start(checkpoint.job_id)
+                ),
             )
-            return ActionRunner(client, self.action, errand.job_id, errand.memory, helpers).job().to_json()
+            return (
+                ActionRunner(client, self.action, checkpoint.job_id, checkpoint.memory, action_context)
+                .job()
+                .to_json()
+            )
 
     def _push(self, context: Context, job: BatchJob) -> None:
         # A failed task returns nothing; what is known of the job is useful all the same.
         if self.do_xcom_push:
             context["ti"].xcom_push(key="return_value", value=job.to_json())
 
-    def _limit(self, errand: _ActionCheckpoint) -> TaskDeadline:
-        return TaskDeadline(errand.ends_at, "execution_timeout", self.action, self.api, errand.job_id)
+    def _limit(self, checkpoint: _ActionCheckpoint) -> TaskDeadline:
+        return TaskDeadline(checkpoint.ends_at, "execution_timeout", self.action, self.api, checkpoint.job_id)

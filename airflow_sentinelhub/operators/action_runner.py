@@ -65,17 +65,19 @@ class ActionRunner:
     :param action: what is to be done.
     :param job_id: to which job.
     :param memory: what is remembered of it from before a wait.
-    :param helpers: what the task lends.
+    :param action_context: what the task lends.
     """
 
     def __init__(
-        self, client: BatchClient, action: Action, job_id: str, memory: ActionState, helpers: ActionContext
+        self, client: BatchClient, action: Action, job_id: str, memory: ActionState, action_context: ActionContext
     ) -> None:
         self._action = action
         self._api = client.api
         self._memory = memory
-        self._helpers = helpers
-        self._asker = JobActionClient(client, job_id, helpers.sleep, helpers.log.warning, self._is_elsewhere)
+        self._helpers = action_context
+        self._asker = JobActionClient(
+            client, job_id, action_context.sleep, action_context.log.warning, self._is_elsewhere
+        )
 
     def job(self) -> BatchJob:
         """

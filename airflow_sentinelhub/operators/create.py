@@ -39,9 +39,9 @@ class SentinelHubBatchCreateOperator(SentinelHubBatchRequestOperator):
         :raises BatchActionImpossible: a job from an earlier request of this task could not be stopped.
         :raises ServiceError: a subclass of it, when the service refuses the request or gives no answer.
         """
-        order = self.order(context)
+        rendered = self.render_request(context)
         with self.client() as client:
-            creation = JobCreator(client, order, TaskStateStore.of(context), self.log)
+            creation = JobCreator(client, rendered, TaskStateStore.of(context), self.log)
             job = creation.job()
             link_to(self, config=client.config, job_id=job.id, delivery=job.delivery)
             if self.do_xcom_push:

@@ -44,8 +44,8 @@ class JobCreator:
     each step. A first, clean attempt costs the one request that creates the job.
 
     :param client: asks the service.
-    :param order: what is asked for.
-    :param ledger: what is known of earlier attempts.
+    :param rendered: what is asked for.
+    :param store: what is known of earlier attempts.
     :param log: the task's log.
     :param restarts: the task knows what to do with a job that was stopped.
     :param recreates: a retry creates a new job for one that is FAILED, CANCELED or gone.
@@ -54,8 +54,8 @@ class JobCreator:
     def __init__(
         self,
         client: BatchClient,
-        order: RenderedRequest,
-        ledger: TaskStateStore,
+        rendered: RenderedRequest,
+        store: TaskStateStore,
         log: Any,
         *,
         restarts: bool = False,
@@ -63,9 +63,9 @@ class JobCreator:
     ) -> None:
         self._client = client
         self._api = client.api
-        self._order = order
-        self._tag = order.tag
-        self._ledger = ledger
+        self._order = rendered
+        self._tag = rendered.tag
+        self._ledger = store
         self._log: logging.Logger = log
         self._restarts = restarts
         self._recreates = recreates

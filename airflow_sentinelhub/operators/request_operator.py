@@ -129,7 +129,7 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
             content = read_request_file(content, jinja_env or self.get_template_env())
         return super().render_template(content, context, jinja_env, seen_oids)
 
-    def order(self, context: Context) -> RenderedRequest:
+    def render_request(self, context: Context) -> RenderedRequest:
         """
         Make what is sent.
 

@@ -206,7 +206,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         self.start_grace = start_grace
         self.stall_timeout = stall_timeout
         self.outage_tolerance = outage_tolerance
-        self._killing: KillHandler | None = None
+        self._kill_handler: KillHandler | None = None
         self._kill_check: KillCheck | None = None
         if not wait_for_completion and (max_cost_pu, max_failed_tiles, resume) != (None, None, None):
             raise ValueError(
@@ -228,13 +228,13 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         started_at = clock.now()
         _, deadlines = self._limits(False, started_at)
         deadlines = replace(deadlines, stops_job=self.stops_at_timeout)
-        killing = self._guarded(context)
-        order = self.order(context)
-        ledger = TaskStateStore.of(context)
+        kill_handler = self._guarded(context)
+        rendered = self.render_request(context)
+        store = TaskStateStore.of(context)
         with self.client() as client:
-            recreates = self._may_recreate(ledger)
-            job = JobCreator(client, order, ledger, self.log, restarts=True, recreates=recreates).job()
-        killing.job_id = job.id
+            recreates = self._may_recreate(store)
+            job = JobCreator(client, rendered, store, self.log, restarts=True, recreates=recreates).job()
+        kill_handler.job_id = job.id
         link_to(self, config=client.config, job_id=job.id)
         self._keep_job(context, job)
         if job.status is JobStatus.FAILED:
@@ -242,29 +242,29 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         if job.status is JobStatus.CANCELED:
             self._fail(context, Verdict(Outcome.CANCELED, self.api, job.id, wait_messages.canceled(job), job))
         self._fail_if_nothing_is_left(context, job)
-        record = ledger.read_run().begun(job.id, ledger.max_tries)
-        course = RunState(job.id, deadlines, record, record.first_action(job))
+        record = store.read_run().begun(job.id, store.max_tries)
+        state = RunState(job.id, deadlines, record, record.first_action(job))
         if is_stopped(job):
             self._fail_if_too_dear(context, job)
-        if course.action is Action.START and record.may_resume(job, self.resume):
-            course = self._resuming(job, course)
-        if course.action is Action.START and job.status is JobStatus.STOPPED:
+        if state.action is Action.START and record.may_resume(job, self.resume):
+            state = self._resuming(job, state)
+        if state.action is Action.START and job.status is JobStatus.STOPPED:
             self._fail(context, Verdict(Outcome.STOPPED, self.api, job.id, wait_messages.stopped(job), job))
-        ledger.keep_run(course.record)
-        return self._act(context, course)
+        store.keep_run(state.record)
+        return self._act(context, state)
 
     def execute_complete(
-        self, context: Context, event: dict[str, Any] | None = None, course: dict[str, Any] | None = None
+        self, context: Context, event: dict[str, Any] | None = None, state: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         """
         Go on after a stay in the triggerer.
 
         :param context: Airflow's context.
         :param event: what the trigger fired: a verdict, or only that time has passed.
-        :param course: what was known before; ``dag.test()`` loses it, and the task begins again with its job.
+        :param state: what was known before; ``dag.test()`` loses it, and the task begins again with its job.
         """
-        if course is not None:
-            known = RunState.from_json(course)
+        if state is not None:
+            known = RunState.from_json(state)
         elif TaskStateStore.of(context).remembers:
             return self.execute(context)
         else:
@@ -312,8 +312,8 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
 
     def on_kill(self) -> None:
         """Stop the job, or leave it, when this worker is told to end."""
-        if self._killing is not None:
-            self._killing.happened()
+        if self._kill_handler is not None:
+            self._kill_handler.happened()
 
     # The course of a job
 
@@ -323,90 +323,90 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         job_id = event.get("request_id") or self._known_id(context) or "(its id is not known)"
         return RunState(job_id, replace(deadlines, stops_job=self.stops_at_timeout), RunRecord())
 
-    def _act(self, context: Context, course: RunState) -> dict[str, Any]:
+    def _act(self, context: Context, state: RunState) -> dict[str, Any]:
         """Start the job, start it again, or stop it."""
-        action, limit = course.action or Action.START, self._limit(course)
-        helpers = ActionContext(
+        action, limit = state.action or Action.START, self._limit(state)
+        action_context = ActionContext(
             log=self.log,
             connect=self.hook.get_conn,
             wait=lambda until, memory: self._let_pass(
-                until, limit, {"course": replace(course, memory=memory).to_json()}
+                until, limit, {"state": replace(state, memory=memory).to_json()}
             ),
             sleep=lambda duration: self._sleep_in_time(duration, limit),
             keep=lambda job: self._keep_job(context, job),
-            before_asking=lambda: None if course.ending else self._guard().before_start(course.job_id),
+            before_asking=lambda: None if state.ending else self._guard().before_start(state.job_id),
         )
         try:
             with self.client() as client:
-                job = ActionRunner(client, action, course.job_id, course.memory, helpers).job()
+                job = ActionRunner(client, action, state.job_id, state.memory, action_context).job()
         except SentinelHubError as error:
-            if course.ending is None:
+            if state.ending is None:
                 raise
             self.log.error("The job could not be stopped, and may go on spending processing units: %s", error)
             unsure = f"Its stop could not be confirmed ({error}): that is what was last known of it."
-            self._fail(context, replace(course.ending, message=f"{course.ending.message} {unsure}"))
-        if course.ending is not None:
-            self._fail(context, self._ending_of(context, course.ending, job))
+            self._fail(context, replace(state.ending, message=f"{state.ending.message} {unsure}"))
+        if state.ending is not None:
+            self._fail(context, self._ending_of(context, state.ending, job))
         if not (self.deferrable and self.wait_for_completion):
             # Nothing else would look: a deferral is preceded by this question.
-            self._guard().while_started(course.job_id)
-        course = replace(course, record=course.record.started(), action=None, memory=ActionState())
-        TaskStateStore.of(context).keep_run(course.record)
-        return self._wait(context, course, job)
+            self._guard().while_started(state.job_id)
+        state = replace(state, record=state.record.started(), action=None, memory=ActionState())
+        TaskStateStore.of(context).keep_run(state.record)
+        return self._wait(context, state, job)
 
-    def _wait(self, context: Context, course: RunState, job: BatchJob) -> dict[str, Any]:
+    def _wait(self, context: Context, state: RunState, job: BatchJob) -> dict[str, Any]:
         self._keep_job(context, job)
         if not self.wait_for_completion:
             self.log.info("It is not waited for (wait_for_completion=False).")
             return self._handed_on(context, job, None, None)
         if job.status is JobStatus.DONE:
-            return self._settle(context, course, Verdict(Outcome.DONE, self.api, job.id, job=job))
+            return self._settle(context, state, Verdict(Outcome.DONE, self.api, job.id, job=job))
         is_local = self.hook.get_config().is_local
-        policy, _ = self._limits(is_local, course.deadlines.started_at)
+        policy, _ = self._limits(is_local, state.deadlines.started_at)
         policy = replace(policy, max_cost_pu=self._cost_limit(context, job.id)[0])
-        terms = WaitSpec(self.api, course.job_id, WaitGoal.COMPLETION, policy, course.deadlines)
-        self._tell_beginning(f"{job.label} is done", policy, course.deadlines)
+        terms = WaitSpec(self.api, state.job_id, WaitGoal.COMPLETION, policy, state.deadlines)
+        self._tell_beginning(f"{job.label} is done", policy, state.deadlines)
         if self.deferrable:
             self._hand_over(
-                course.job_id,
+                state.job_id,
                 self._trigger(terms, 0.0 if is_local else clock.now() + MIN_DEFERRAL),
-                {"course": course.to_json()},
-                self._backstop(policy, course.deadlines),
+                {"state": state.to_json()},
+                self._backstop(policy, state.deadlines),
             )
         verdict = WorkerWait(self, self.sentinelhub_conn_id, context, terms).verdict()
-        return self._settle(context, course, verdict)
+        return self._settle(context, state, verdict)
 
-    def _settle(self, context: Context, course: RunState, verdict: Verdict) -> dict[str, Any]:
+    def _settle(self, context: Context, state: RunState, verdict: Verdict) -> dict[str, Any]:
         """Do what follows from the end of a wait."""
         job = verdict.job
         if verdict.outcome is Outcome.DONE and job is not None:
-            self.log.info("%s", verdict_line(verdict, clock.now() - course.deadlines.started_at))
-            return self._finished(context, course, job)
-        if job is not None and verdict.outcome is Outcome.STOPPED and course.record.may_resume(job, self.resume):
+            self.log.info("%s", verdict_line(verdict, clock.now() - state.deadlines.started_at))
+            return self._finished(context, state, job)
+        if job is not None and verdict.outcome is Outcome.STOPPED and state.record.may_resume(job, self.resume):
             self._keep_job(context, job)
             self._fail_if_too_dear(context, job)
-            course = self._resuming(job, course)
-            TaskStateStore.of(context).keep_run(course.record)
-            return self._act(context, course)
+            state = self._resuming(job, state)
+            TaskStateStore.of(context).keep_run(state.record)
+            return self._act(context, state)
         if verdict.outcome is Outcome.COST_EXCEEDED or (verdict.is_timeout and self.stops_at_timeout):
-            return self._stopped(context, course, verdict)
+            return self._stopped(context, state, verdict)
         return self._fail(context, verdict)
 
-    def _resuming(self, job: BatchJob, course: RunState) -> RunState:
-        record = course.record.resuming(job)
+    def _resuming(self, job: BatchJob, state: RunState) -> RunState:
+        record = state.record.resuming(job)
         reason = job.stopped_reason or ""
         times = f"{record.resumed[reason]} of {self.resume[reason]}"
         self.log.warning("%s It is started again, as resume says (%s).", words.now_is(job), times)
-        return replace(course, record=record, action=Action.RESTART, memory=ActionState())
+        return replace(state, record=record, action=Action.RESTART, memory=ActionState())
 
-    def _stopped(self, context: Context, course: RunState, ending: Verdict) -> dict[str, Any]:
+    def _stopped(self, context: Context, state: RunState, ending: Verdict) -> dict[str, Any]:
         """Stop the job, and fail."""
-        record = course.record.stopped_by_task() if ending.is_timeout else course.record
+        record = state.record.stopped_by_task() if ending.is_timeout else state.record
         TaskStateStore.of(context).keep_run(record)
         self.log.error("%s", ending.message)
         # The time that a stop takes is not the task's.
-        deadlines = Deadlines(course.deadlines.started_at, clock.now() + _TIME_TO_STOP)
-        return self._act(context, RunState(course.job_id, deadlines, record, Action.STOP, ending=ending))
+        deadlines = Deadlines(state.deadlines.started_at, clock.now() + _TIME_TO_STOP)
+        return self._act(context, RunState(state.job_id, deadlines, record, Action.STOP, ending=ending))
 
     def _fail_if_too_dear(self, context: Context, job: BatchJob) -> None:
         """Leave a job stopped that would be stopped again as soon as it runs."""
@@ -424,8 +424,8 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
 
     def _cost_limit(self, context: Context, job_id: str) -> tuple[float | None, float]:
         """Return what a job may cost, and what other jobs of the task have cost since it was last cleared."""
-        ledger = TaskStateStore.of(context)
-        others = ledger.read_costs().of_others(job_id, ledger.max_tries)
+        store = TaskStateStore.of(context)
+        others = store.read_costs().of_others(job_id, store.max_tries)
         return None if self.max_cost_pu is None else self.max_cost_pu - others, others
 
     def _fail(self, context: Context, verdict: Verdict) -> NoReturn:
@@ -444,9 +444,9 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
             raise for_good(error)
         raise error
 
-    def _may_recreate(self, ledger: TaskStateStore) -> bool:
+    def _may_recreate(self, store: TaskStateStore) -> bool:
         """Tell whether a retry may create another job. Without a store, each attempt may have created one."""
-        used = ledger.read_run().recreated if ledger.remembers else ledger.try_number - 1
+        used = store.read_run().recreated if store.remembers else store.try_number - 1
         return used < self._recreations
 
     def _ending_of(self, context: Context, ending: Verdict, job: BatchJob) -> Verdict:
@@ -462,23 +462,23 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         if not TaskStateStore.of(context).remembers:
             raise AirflowFailException(f"{error} {_NO_RETRY}") from error
 
-    def _finished(self, context: Context, course: RunState, job: BatchJob) -> dict[str, Any]:
+    def _finished(self, context: Context, state: RunState, job: BatchJob) -> dict[str, Any]:
         """Verify the job, and hand it on; a job that is done is not lost because nobody can look at it now."""
         try:
             return self._verified(context, job)
         except SentinelHubError as error:
             now = clock.now()
-            since = course.unread_since or now
+            since = state.unread_since or now
             # As the pauses double, a wait on the worker is never many calls deep.
             until = now + min(max(_READ_AGAIN, now - since), _READ_AGAIN_AT_MOST)
             away = isinstance(error, ServiceUnavailable | StorageUnavailable)
-            if not away or until > min(course.deadlines.first, since + self.outage_tolerance):
+            if not away or until > min(state.deadlines.first, since + self.outage_tolerance):
                 self._fail_for_good_without_store(context, error)
                 raise
             self.log.warning("The job is over, but its results cannot be read now. This task waits on: %s", error)
         # Starting it, which it is already, leads here again.
-        later = replace(course, action=Action.START, unread_since=since)
-        self._let_pass(until, self._limit(later), {"course": later.to_json()})
+        later = replace(state, action=Action.START, unread_since=since)
+        self._let_pass(until, self._limit(later), {"state": later.to_json()})
         return self._act(context, later)
 
     def _verified(self, context: Context, job: BatchJob) -> dict[str, Any]:
@@ -528,9 +528,9 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
     def _allowance(self) -> FailureThreshold | None:
         return None if self.max_failed_tiles is None else FailureThreshold.of(self.max_failed_tiles)
 
-    def _limit(self, course: RunState) -> TaskDeadline:
-        deadlines, action = course.deadlines, course.action or Action.START
-        return TaskDeadline(deadlines.first, deadlines.name, action, self.api, course.job_id)
+    def _limit(self, state: RunState) -> TaskDeadline:
+        deadlines, action = state.deadlines, state.action or Action.START
+        return TaskDeadline(deadlines.first, deadlines.name, action, self.api, state.job_id)
 
     def _trigger(self, terms: WaitSpec, fire_not_before: float) -> SentinelHubBatchRunTrigger:
         return SentinelHubBatchRunTrigger(
@@ -571,12 +571,12 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         """Be ready for a kill of the worker, and lead to the job where it is known."""
         config = self.hook.get_config()
         last_deferral.forget()
-        self._killing = KillHandler(self.api, config, context["ti"], self.log, action=self.kill_action)
-        self._killing.job_id = job_id
-        self._kill_check = KillCheck(self.api, context["ti"], self.log, self._killing.stop)
+        self._kill_handler = KillHandler(self.api, config, context["ti"], self.log, action=self.kill_action)
+        self._kill_handler.job_id = job_id
+        self._kill_check = KillCheck(self.api, context["ti"], self.log, self._kill_handler.stop)
         if job_id is not None:
             link_to(self, config=config, job_id=job_id)
-        return self._killing
+        return self._kill_handler
 
     def _guard(self) -> KillCheck:
         if self._kill_check is None:

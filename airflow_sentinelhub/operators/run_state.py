@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_sentinelhub.jobs import ActionState, Deadlines, Verdict
@@ -36,7 +36,7 @@ class RunState:
         """Give it as plain JSON."""
         return {
             "job_id": self.job_id,
-            "deadlines": asdict(self.deadlines),
+            "deadlines": self.deadlines.to_json(),
             "record": self.record.to_json(),
             "action": self.action.value if self.action else None,
             "memory": self.memory.to_json(),
@@ -49,7 +49,7 @@ class RunState:
         """Read what :meth:`to_json` wrote."""
         return cls(
             job_id=str(stored["job_id"]),
-            deadlines=Deadlines(**stored["deadlines"]),
+            deadlines=Deadlines.from_json(stored["deadlines"]),
             record=RunRecord.from_json(stored["record"]),
             action=Action(stored["action"]) if stored["action"] else None,
             memory=ActionState.from_json(stored["memory"]),

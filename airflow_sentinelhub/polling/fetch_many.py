@@ -30,7 +30,7 @@ def fetch_jobs(
     *,
     certain: Sequence[str] = (),
     budget: float | None = 0,
-    places: ListIndex | None = None,
+    list_index: ListIndex | None = None,
     now: float = 0.0,
 ) -> dict[str, PollResult]:
     """
@@ -44,8 +44,8 @@ def fetch_jobs(
     :param job_ids: the jobs, each once.
     :param certain: those among them for which a list will not do, since it may lag.
     :param budget: the seconds in which the client may begin to ask again; ``None``: its own default.
-    :param places: remembers from look to look for how long the list is done without.
-    :param now: seconds, on the clock of ``places``.
+    :param list_index: remembers from look to look for how long the list is done without.
+    :param now: seconds, on the clock of ``list_index``.
     :return: a look at each.
     """
     looks: dict[str, PollResult] = {}
@@ -57,7 +57,7 @@ def fetch_jobs(
     def rest(error: SentinelHubError) -> dict[str, PollResult]:
         return looks | dict.fromkeys((job_id for job_id in job_ids if job_id not in looks), of_everybody(error))
 
-    if len(wanted) > 1 and not (places and places.is_suspended(now)):
+    if len(wanted) > 1 and not (list_index and list_index.is_suspended(now)):
         try:
             for key, found in _from_the_list(reader, wanted, budget):
                 looks[wanted.pop(key)] = found
@@ -82,11 +82,15 @@ def fetch_jobs(
             breaker.record_success()
         elif breaker.record_failure(job_id, look, len(job_ids)) or (list_trouble and not heard):
             return rest(look)
-    if places and list_trouble and heard:
-        bar = places.suspend(now)
-        log.warning("For %.0f s, each job is asked for by itself, as they cannot be listed: %s", bar, list_trouble)
-    elif places and not places.is_suspended(now):
-        places.resume()
+    if list_index and list_trouble and heard:
+        suspended_for = list_index.suspend(now)
+        log.warning(
+            "For %.0f s, each job is asked for by itself, as they cannot be listed: %s",
+            suspended_for,
+            list_trouble,
+        )
+    elif list_index and not list_index.is_suspended(now):
+        list_index.resume()
     for job_id, trouble in unreadable.items():
         heard = heard or (list_trouble is None and answers(reader))
         looks[job_id] = of_the_job(trouble) if heard else of_everybody(trouble)

@@ -37,18 +37,18 @@ class PollContext:
     """
     What the cycles of a poller share.
 
-    :param asker: sends requests.
+    :param requester: sends requests.
     :param breaker: how it goes with the service.
     :param watched: all jobs that are watched, whether it is their turn or not, with the waits for each.
     """
 
-    asker: Requester
+    requester: Requester
     breaker: CircuitBreaker
     watched: dict[str, set[Subscription]] = field(default_factory=dict)
-    places: ListIndex = field(init=False)
+    list_index: ListIndex = field(init=False)
 
     def __post_init__(self) -> None:
-        self.places = ListIndex(self.watched.keys())
+        self.list_index = ListIndex(self.watched.keys())
 
 
 class JobCycle:
@@ -113,12 +113,12 @@ class JobCycle:
         :return: how many pages were asked for.
         """
         common = self._common
-        search = common.places.search(jobs, self._loop.time())
+        search = common.list_index.search(jobs, self._loop.time())
         try:
-            while (walk := search.next()) is not None:
+            while (scan := search.next()) is not None:
                 await self._admission()
                 try:
-                    page = await common.asker.ask(_read_page, walk, jobs, common.watched)
+                    page = await common.requester.ask(_read_page, scan, jobs, common.watched)
                 except Exception as error:
                     search.failed()
                     requests = await self._list_failed(_as_ours(error))
@@ -128,7 +128,7 @@ class JobCycle:
                     continue
                 self._hear()
                 self._list_answered = True
-                search.saw(walk, page.watched)
+                search.saw(scan, page.watched)
                 for number, (job, look) in enumerate(page.looks.items(), start=1):
                     jobs.discard(job)
                     self._deliver(self._open.pop(job), look)
@@ -162,22 +162,24 @@ class JobCycle:
                 if self._open:
                     self._fail_rest(error)
                 return 1
-        bar = common.places.suspend(self._loop.time())
-        log.warning("For %.0f s, each job is asked for by itself, as they cannot be listed: %s", bar, error)
+        suspended_for = common.list_index.suspend(self._loop.time())
+        log.warning(
+            "For %.0f s, each job is asked for by itself, as they cannot be listed: %s", suspended_for, error
+        )
         return 1
 
     async def _list_answers(self) -> bool:
         """Whether the list can be read in this cycle, which shows that the service is there."""
         async with self._probing:
             if self._list_answered is None:
-                away = self._list_is_away or self._common.places.is_suspended(self._loop.time())
+                away = self._list_is_away or self._common.list_index.is_suspended(self._loop.time())
                 self._list_answered = not away and await self._first_page_answers()
         return self._list_answered
 
     async def _first_page_answers(self) -> bool:
         try:
             await self._admission()
-            await self._common.asker.ask(_read_first_page)
+            await self._common.requester.ask(_read_first_page)
         except RequestRefused as error:
             if error.of_account or error.code is None:
                 return False
@@ -244,7 +246,7 @@ class JobCycle:
 
     async def _ask_for(self, job_id: str, light: bool) -> PollResult:
         try:
-            return await self._common.asker.ask(fetch_once, job_id, light)
+            return await self._common.requester.ask(fetch_once, job_id, light)
         except Exception as error:
             return unexpected(error)
 
@@ -258,12 +260,12 @@ class JobCycle:
         if self._admitted:
             self._admitted = False
             return True
-        return self._common.asker.try_acquire_now()
+        return self._common.requester.try_acquire_now()
 
     async def _admission(self) -> None:
         """Wait until a request may be sent; pages already read are worth it."""
         if not self._may_ask():
-            await self._common.asker.acquire()
+            await self._common.requester.acquire()
 
     def _deliver(self, waits: Iterable[Subscription], look: PollResult, *, is_failing: bool = False) -> None:
         for wait in waits:
@@ -280,7 +282,7 @@ class JobCycle:
     def _fail_rest(self, error: SentinelHubError, waits: Iterable[Subscription] = ()) -> None:
         """Tell these waits and all that are left that the service cannot be asked."""
         self._common.breaker.trip(error, self._loop.time())
-        self._common.places.resume()  # if the list failed, it was for the same reason
+        self._common.list_index.resume()  # if the list failed, it was for the same reason
         self._deliver([*waits, *self._take_all()], of_everybody(error), is_failing=True)
 
     def _wait_for_the_limit(self, error: RateLimited, waits: Iterable[Subscription] = ()) -> None:
@@ -325,11 +327,11 @@ class _Page:
     looks: dict[str, BatchJob | InvalidPayload]
 
 
-def _read_page(reader: ListReader, walk: ListScan, wanted: set[str], watched: Container[str]) -> _Page | None:
+def _read_page(reader: ListReader, scan: ListScan, wanted: set[str], watched: Container[str]) -> _Page | None:
     """Read the next page of a walk, in a thread; ``None`` at the end of the list."""
-    if walk.pages is None:
-        walk.pages = reader.list(budget=0)
-    pages: Iterator[list[dict[str, Any]]] = walk.pages
+    if scan.pages is None:
+        scan.pages = reader.list(budget=0)
+    pages: Iterator[list[dict[str, Any]]] = scan.pages
     page = next(pages, None)
     if page is None:
         return None

@@ -115,8 +115,8 @@ class ListCycle:
         if self._created_from < TOP:
             await self._read_list()
             return
-        places = self._common.places
-        if places.is_suspended(self._loop.time()) or not self._pays(self._wanted, 0):
+        list_index = self._common.list_index
+        if list_index.is_suspended(self._loop.time()) or not self._pays(self._wanted, 0):
             return
         try:
             await self._read_list()
@@ -124,8 +124,10 @@ class ListCycle:
             if isinstance(error, SentinelHubError) and is_of_account(error):
                 raise
             # The jobs that are wanted are known by their ids: a list that fails is not the service that fails.
-            bar = places.suspend(self._loop.time())
-            log.warning("For %.0f s, each job is asked for by itself, as they cannot be listed: %s", bar, error)
+            suspended_for = list_index.suspend(self._loop.time())
+            log.warning(
+                "For %.0f s, each job is asked for by itself, as they cannot be listed: %s", suspended_for, error
+            )
 
     async def _read_list(self) -> None:
         pages: list[Iterator[list[dict[str, Any]]]] = []
@@ -136,7 +138,7 @@ class ListCycle:
                 return
             await self._admission()
             try:
-                page = await self._common.asker.ask(_read_page, pages)
+                page = await self._common.requester.ask(_read_page, pages)
             except InvalidPayload:
                 if not number:
                     raise
@@ -196,7 +198,7 @@ class ListCycle:
         ):
             await self._admission()
             try:
-                listed = await self._common.asker.ask(_get, job)
+                listed = await self._common.requester.ask(_get, job)
             except Exception as error:
                 trouble = error if isinstance(error, SentinelHubError) else unexpected(error)
                 if not is_service_wide(trouble) and not is_unreadable(trouble):
@@ -227,7 +229,7 @@ class ListCycle:
         if self._admitted:  # the cycle was begun for it
             self._admitted = False
         else:
-            await self._common.asker.acquire()
+            await self._common.requester.acquire()
 
     def _deliver(self, look: Any) -> None:
         for each in self._taken:

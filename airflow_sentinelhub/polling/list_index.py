@@ -20,8 +20,8 @@ LOOK_AGAIN_AFTER = 600.0
 LONGEST_UNTIL_LOOK_AGAIN = 7200.0
 """The same at most; it doubles each time."""
 
-FIRST_BAR = 60.0
-LONGEST_BAR = 3600.0
+FIRST_SUSPENSION = 60.0
+LONGEST_SUSPENSION = 3600.0
 
 
 @dataclass(slots=True, eq=False)
@@ -52,7 +52,7 @@ class ListIndex:
         self._look_again_at = math.inf
         self._look_again_after = LOOK_AGAIN_AFTER
         self._barred_until = -math.inf
-        self._bar = FIRST_BAR
+        self._suspension = FIRST_SUSPENSION
 
     def search(self, jobs: Collection[str], now: float) -> ListSearch:
         """
@@ -77,7 +77,7 @@ class ListIndex:
 
         :return: for how many seconds.
         """
-        bar, self._bar = self._bar, min(LONGEST_BAR, self._bar * 2)
+        bar, self._suspension = self._suspension, min(LONGEST_SUSPENSION, self._suspension * 2)
         self._barred_until = now + bar
         return bar
 
@@ -87,7 +87,7 @@ class ListIndex:
 
     def resume(self) -> None:
         """Read the list again: nothing could be read, so it is not the list's fault."""
-        self._barred_until, self._bar = -math.inf, FIRST_BAR
+        self._barred_until, self._suspension = -math.inf, FIRST_SUSPENSION
 
 
 class ListSearch:
@@ -97,60 +97,60 @@ class ListSearch:
     Unless jobs that it knows have vanished, it reads in vain no more than a page, or a tenth of the jobs.
     """
 
-    def __init__(self, places: ListIndex, jobs: set[str], now: float) -> None:
-        self._places = places
+    def __init__(self, list_index: ListIndex, jobs: set[str], now: float) -> None:
+        self._list_index = list_index
         self._now = now
-        self._deepest = max(1, len(places._watched) // 2)
+        self._deepest = max(1, len(list_index._watched) // 2)
         self._searched_to = max(1, len(jobs) // 10)
         self.pages = 0
         self._found = 0
         self._over = False
-        pages = {job: page for job in jobs if (page := places._page.get(job)) is not None}
+        pages = {job: page for job in jobs if (page := list_index._page.get(job)) is not None}
         self._depth = cheapest_depth(pages.values())
         self._expected = {job for job, page in pages.items() if page <= self._depth}
-        self._guesses = {job for job in jobs - pages.keys() if places._searched_to.get(job, 0) < math.inf}
-        self._sweep: ListScan | None = None
-        self._trial: ListScan | None = None
+        self._guesses = {job for job in jobs - pages.keys() if list_index._searched_to.get(job, 0) < math.inf}
+        self._rescan: ListScan | None = None
+        self._probe: ListScan | None = None
 
     def next(self) -> ListScan | None:
         """Give the walk whose next page is to be read, or ``None`` to ask for each job that is left."""
         if self._over:
             return None
-        read = self._sweep.read if self._sweep else 0
+        read = self._rescan.read if self._rescan else 0
         if read < self._depth and len(self._expected) > self._depth - read:
-            self._sweep = self._sweep or ListScan()
-            return self._sweep
+            self._rescan = self._rescan or ListScan()
+            return self._rescan
         if self.pages >= self._found + self._searched_to:
             return None
-        if self._sweep and read >= self._depth and len(self._expected) + self._not_yet_passed(read) > 1:
-            return self._sweep  # jobs have moved on by a page, or are new to us
+        if self._rescan and read >= self._depth and len(self._expected) + self._not_yet_passed(read) > 1:
+            return self._rescan  # jobs have moved on by a page, or are new to us
         return self._try() if len(self._guesses) > 1 else None
 
-    def saw(self, walk: ListScan, jobs: Iterable[str]) -> None:
+    def saw(self, scan: ListScan, jobs: Iterable[str]) -> None:
         """
         Take note of a page.
 
-        :param walk: to which it belongs.
+        :param scan: to which it belongs.
         :param jobs: the watched ones on it, whether it is their turn or not.
         """
-        walk.read += 1
+        scan.read += 1
         self.pages += 1
-        places = self._places
-        places._bar = FIRST_BAR
+        list_index = self._list_index
+        list_index._suspension = FIRST_SUSPENSION
         for job in jobs:
-            if job not in places._watched:  # since the page was read
+            if job not in list_index._watched:  # since the page was read
                 continue
-            places._page[job] = walk.read
-            places._searched_to.pop(job, None)
-            places._look_again_after = LOOK_AGAIN_AFTER
+            list_index._page[job] = scan.read
+            list_index._searched_to.pop(job, None)
+            list_index._look_again_after = LOOK_AGAIN_AFTER
             if job in self._expected or job in self._guesses:
                 self._found += 1
                 self._expected.discard(job)
                 self._guesses.discard(job)
         for job in self._guesses:
-            if places._searched_to.get(job, 0) == walk.read - 1:
-                places._searched_to[job] = walk.read
-        if walk is self._trial and walk.read >= self._deepest:
+            if list_index._searched_to.get(job, 0) == scan.read - 1:
+                list_index._searched_to[job] = scan.read
+        if scan is self._probe and scan.read >= self._deepest:
             self._give_up()
 
     def reached_end(self) -> None:
@@ -161,43 +161,43 @@ class ListSearch:
     def failed(self) -> None:
         """Take note that a page could not be read: its walk cannot go on."""
         self._over = True
-        self._trial = None
+        self._probe = None
 
     def finish(self) -> None:
         """Learn from what was not found."""
-        places = self._places
-        places._paused = self._trial or places._paused
-        if self._sweep is not None:
-            for job in self._expected & places._page.keys():
-                if places._page[job] <= self._sweep.read:
-                    places._page[job] = self._sweep.read + 1
+        list_index = self._list_index
+        list_index._paused = self._probe or list_index._paused
+        if self._rescan is not None:
+            for job in self._expected & list_index._page.keys():
+                if list_index._page[job] <= self._rescan.read:
+                    list_index._page[job] = self._rescan.read + 1
         for job in self._guesses:
-            if job not in places._watched:
-                places.forget(job)
+            if job not in list_index._watched:
+                list_index.forget(job)
 
     def _not_yet_passed(self, read: int) -> int:
-        return sum(self._places._searched_to.get(job, 0) <= read for job in self._guesses)
+        return sum(self._list_index._searched_to.get(job, 0) <= read for job in self._guesses)
 
     def _try(self) -> ListScan:
         """Give a walk to where jobs may be: on from where an earlier cycle paused, or from the beginning."""
-        if self._trial is None:
-            places = self._places
-            fresh = sum(not places._searched_to.get(job) for job in self._guesses)
+        if self._probe is None:
+            list_index = self._list_index
+            fresh = sum(not list_index._searched_to.get(job) for job in self._guesses)
             # Taken, so that no other cycle goes on with it at the same time.
-            paused, places._paused = places._paused, None
+            paused, list_index._paused = list_index._paused, None
             if 2 * fresh > len(self._guesses) or paused is None:
-                paused = self._sweep = self._sweep or ListScan()
-            self._trial = paused
-        return self._trial
+                paused = self._rescan = self._rescan or ListScan()
+            self._probe = paused
+        return self._probe
 
     def _give_up(self) -> None:
-        places = self._places
-        self._trial = None
-        if self._guesses and places._look_again_at == math.inf:
-            places._look_again_at = self._now + places._look_again_after
-            places._look_again_after = min(LONGEST_UNTIL_LOOK_AGAIN, places._look_again_after * 2)
+        list_index = self._list_index
+        self._probe = None
+        if self._guesses and list_index._look_again_at == math.inf:
+            list_index._look_again_at = self._now + list_index._look_again_after
+            list_index._look_again_after = min(LONGEST_UNTIL_LOOK_AGAIN, list_index._look_again_after * 2)
         for job in self._guesses:
-            places._searched_to[job] = math.inf
+            list_index._searched_to[job] = math.inf
         self._guesses.clear()
 
 

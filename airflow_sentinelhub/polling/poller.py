@@ -53,7 +53,7 @@ class Poller:
     """
     Serves the waits of one account, API and event loop.
 
-    :param asker: sends requests.
+    :param requester: sends requests.
     :param deserted: called when the last wait has left.
     :param random: gives numbers from 0 to 1.
     :param make_cycle: makes the cycles; ``None``: those that look at jobs.
@@ -61,16 +61,16 @@ class Poller:
 
     def __init__(
         self,
-        asker: Requester,
+        requester: Requester,
         deserted: Callable[[], object] = lambda: None,
         random: Callable[[], float] = _random.random,
         make_cycle: CycleFactory | None = None,
     ) -> None:
         self._make_cycle = make_cycle or JobCycle
         self._loop = asyncio.get_running_loop()
-        self._asker = asker
+        self._requester = requester
         self._deserted = deserted
-        self._common = PollContext(asker, CircuitBreaker(random))
+        self._common = PollContext(requester, CircuitBreaker(random))
         self._waiting: dict[Subscription, None] = {}
         self._newest = -math.inf
         self._wakes_at = math.inf
@@ -99,7 +99,7 @@ class Poller:
             others.discard(subscription)
             if not others:
                 del watched[subscription.job]
-                self._common.places.forget(subscription.job)
+                self._common.list_index.forget(subscription.job)
                 if not watched:
                     self._deserted()
 
@@ -108,7 +108,7 @@ class Poller:
         if not self._loop.is_closed():
             for task in [self._dispatching, *self._cycles]:
                 task.cancel()
-        self._asker.close()
+        self._requester.close()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         # In a context of its own: its log lines must not land in the task log of whoever came first.
@@ -141,7 +141,7 @@ class Poller:
                 await asyncio.wait(self._cycles)
                 continue
             try:
-                await self._asker.acquire()
+                await self._requester.acquire()
             except Exception as error:
                 self._refuse(error)
                 continue

@@ -78,9 +78,11 @@ def _poller(key: _Key, account: PollerAccount, make_reader: Callable[[], ListRea
     poller = _POLLERS.get(key)
     if poller is None:
         _drop_pollers_of_closed_loops()
-        lane = _LANES.setdefault((key.loop, account.limit), AdmissionQueue())
+        admission_queue = _LANES.setdefault((key.loop, account.limit), AdmissionQueue())
         cycles = ListCycles() if key.follows_list else None
-        poller = _POLLERS[key] = Poller(Requester(make_reader, lane), lambda: _close(key), make_cycle=cycles)
+        poller = _POLLERS[key] = Poller(
+            Requester(make_reader, admission_queue), lambda: _close(key), make_cycle=cycles
+        )
     return poller
 
 

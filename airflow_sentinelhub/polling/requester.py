@@ -45,13 +45,13 @@ class Requester:
 
     :param make_reader: makes the client. It is called in a thread: importing an HTTP library takes long enough to
         be noticed on the event loop.
-    :param lane: that of the account.
+    :param admission_queue: that of the account.
     """
 
-    def __init__(self, make_reader: Callable[[], ListReader], lane: AdmissionQueue) -> None:
+    def __init__(self, make_reader: Callable[[], ListReader], admission_queue: AdmissionQueue) -> None:
         self._make_reader = make_reader
         self._reader: ListReader | None = None
-        self._lane = lane
+        self._admission_queue = admission_queue
         self._closed = False
         self._free = asyncio.Semaphore(THREADS)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sentinelhub-poll")
@@ -64,7 +64,7 @@ class Requester:
         """
         if self._reader is None:
             await self._in_thread(self._open)
-        await self._lane.acquire(self._opened.try_acquire)
+        await self._admission_queue.acquire(self._opened.try_acquire)
 
     def try_acquire_now(self) -> bool:
         """Whether one request may be sent at once, which counts it."""

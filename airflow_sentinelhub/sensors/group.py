@@ -151,7 +151,7 @@ class SentinelHubBatchGroupSensor(SentinelHubBaseSensor):
         return self.defer(
             trigger=trigger,
             method_name="execute_complete",
-            kwargs={"terms": trigger.serialize()[1]},
+            kwargs={"deadlines": terms.deadlines.to_json()},
             timeout=self._backstop(terms.policy, terms.deadlines),
         )
 
@@ -159,7 +159,7 @@ class SentinelHubBatchGroupSensor(SentinelHubBaseSensor):
         self,
         context: Context,
         event: dict[str, Any] | None = None,
-        terms: dict[str, Any] | None = None,
+        deadlines: dict[str, Any] | None = None,
         verdict: dict[str, Any] | None = None,
     ) -> dict[str, list[dict[str, Any]]]:
         """
@@ -167,7 +167,7 @@ class SentinelHubBatchGroupSensor(SentinelHubBaseSensor):
 
         :param context: Airflow's context.
         :param event: what the trigger fired.
-        :param terms: the trigger's arguments; ``dag.test()`` loses them.
+        :param deadlines: when the wait began and has to end; ``dag.test()`` loses them.
         :param verdict: what the trigger had fired, where only the jobs could not be read then.
         :raises SentinelHubError: a subclass of it that says why the wait failed.
         """
@@ -178,20 +178,17 @@ class SentinelHubBatchGroupSensor(SentinelHubBaseSensor):
                 f"The trigger of this wait fired something that cannot be read ({error}). Are the triggerer and "
                 "the workers of one version? Clear this task to wait again."
             ) from None
-        if terms is None:
-            deadlines = self._limits(False, clock.now())[1]
-        else:
-            deadlines = SentinelHubBatchGroupTrigger(**terms).deadlines
+        ends = Deadlines.from_json(deadlines) if deadlines else self._limits(False, clock.now())[1]
         try:
-            return self._settle(context, known, deadlines)
+            return self._settle(context, known, ends)
         except ResultNotReadable as error:
-            self._tell_delay(error, deadlines)
+            self._tell_delay(error, ends)
             until = clock.now() + _RESULT_RETRY_PAUSE
             return self.defer(
                 trigger=SentinelHubPauseTrigger(until=until),
                 method_name="execute_complete",
-                kwargs={"terms": terms, "verdict": known.to_json()},
-                timeout=self._backstop(self._limits(False, clock.now())[0], replace(deadlines, timeout_at=until)),
+                kwargs={"deadlines": ends.to_json(), "verdict": known.to_json()},
+                timeout=self._backstop(self._limits(False, clock.now())[0], replace(ends, timeout_at=until)),
             )
 
     def _intervals(self) -> dict[str, float]:

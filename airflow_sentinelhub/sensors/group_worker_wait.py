@@ -37,7 +37,7 @@ class WorkerGroupWait:
         jitter = random.random()
         self._group = GroupWait(terms, sensor.log.log, jitter=lambda: jitter)
         self._next: dict[str, tuple[float, PollRequest]] = {}
-        self._places = ListIndex(())
+        self._list_index = ListIndex(())
         self._log = sensor.log
 
     def verdict(self) -> GroupVerdict:
@@ -90,6 +90,6 @@ class WorkerGroupWait:
         try:
             # Read each time, so that a secret that was rotated meanwhile is found.
             with self._hook.get_conn(self._group.terms.api) as client:
-                return fetch_jobs(client, due, certain=certain, places=self._places, now=clock.monotonic())
+                return fetch_jobs(client, due, certain=certain, list_index=self._list_index, now=clock.monotonic())
         except SentinelHubError as error:
             return dict.fromkeys(due, error)

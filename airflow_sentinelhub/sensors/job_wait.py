@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -112,14 +113,14 @@ class SentinelHubBatchBaseSensor(SentinelHubBaseSensor):
         return self._wait_on_worker(context, terms)
 
     def execute_complete(
-        self, context: Context, event: dict[str, Any] | None = None, terms: dict[str, Any] | None = None
+        self, context: Context, event: dict[str, Any] | None = None, deadlines: dict[str, Any] | None = None
     ) -> Any:
         """
         Take over from the trigger: report its verdict and return the result.
 
         :param context: Airflow's context.
         :param event: what the trigger fired.
-        :param terms: the trigger's arguments, in case it has to go on; ``dag.test()`` loses them.
+        :param deadlines: when the wait began and has to end; ``dag.test()`` loses them.
         :raises SentinelHubError: a subclass of it that says why the wait failed.
         """
         try:
@@ -129,15 +130,14 @@ class SentinelHubBatchBaseSensor(SentinelHubBaseSensor):
                 f"The trigger of this wait fired something that cannot be read ({error}). Are the triggerer and "
                 "the workers of one version? Clear this task to wait again."
             ) from None
-        if terms is None:
-            config = SentinelHubHook(self.sentinelhub_conn_id).get_config()
-            trigger = self._trigger(self._terms(config.is_local, clock.now()))
-        else:
-            trigger = SentinelHubBatchTrigger(**terms)
+        known = Deadlines.from_json(deadlines) if deadlines else self._limits(False, clock.now())[1]
         try:
-            return self._settle(context, verdict, trigger.deadlines)
+            return self._settle(context, verdict, known)
         except ResultNotReadable as error:
-            self._tell_delay(error, trigger.deadlines)
+            self._tell_delay(error, known)
+            is_local = SentinelHubHook(self.sentinelhub_conn_id).get_config().is_local
+            terms = replace(self._terms(is_local, known.started_at), deadlines=known)
+            trigger = self._trigger(terms)
             trigger.first_look_after = _RESULT_RETRY_PAUSE
             return self._defer_to(trigger)
 
@@ -171,7 +171,7 @@ class SentinelHubBatchBaseSensor(SentinelHubBaseSensor):
         self.defer(
             trigger=trigger,
             method_name="execute_complete",
-            kwargs={"terms": trigger.serialize()[1]},
+            kwargs={"deadlines": trigger.deadlines.to_json()},
             timeout=self._backstop(trigger.policy, trigger.deadlines),
         )
 

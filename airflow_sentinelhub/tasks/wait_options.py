@@ -64,12 +64,12 @@ class WaitOptionsMixin:
 
     def _policy(self, poke_interval: float, analysis_poke_interval: float) -> WaitPolicy:
         return WaitPolicy(
-            poll_interval=poke_interval,
-            analysis_poll_interval=analysis_poke_interval,
+            poke_interval=poke_interval,
+            analysis_poke_interval=analysis_poke_interval,
             start_grace=self.start_grace,
             stall_timeout=self.stall_timeout,
             outage_tolerance=self.outage_tolerance,
-            slowest_poll_interval=_MAX_SLOWDOWN * poke_interval if self.may_slow_down else None,
+            slowest_poke_interval=_MAX_SLOWDOWN * poke_interval if self.may_slow_down else None,
         )
 
     def _intervals(self) -> dict[str, float]:
@@ -99,7 +99,7 @@ class WaitOptionsMixin:
 
     def _tell_beginning(self, awaited: str, policy: WaitPolicy, deadlines: Deadlines) -> None:
         for name, interval in self._intervals().items():
-            used = getattr(policy, name.replace("poke", "poll"))
+            used = getattr(policy, name)
             if used != interval:
                 self.log.info(
                     "%s is %s from %g s to %g s.",
@@ -108,11 +108,11 @@ class WaitOptionsMixin:
                     interval,
                     used,
                 )
-        often = f"every {format_duration(policy.poll_interval)}"
-        if policy.analysis_poll_interval != policy.poll_interval:
-            often += f" ({format_duration(policy.analysis_poll_interval)} during its analysis)"
-        if policy.slowest_poll_interval is not None:
-            often += f", {format_duration(policy.slowest_poll_interval)} at most while nothing changes"
+        often = f"every {format_duration(policy.poke_interval)}"
+        if policy.analysis_poke_interval != policy.poke_interval:
+            often += f" ({format_duration(policy.analysis_poke_interval)} during its analysis)"
+        if policy.slowest_poke_interval is not None:
+            often += f", {format_duration(policy.slowest_poke_interval)} at most while nothing changes"
         self.log.info(
             "Waiting until %s: looking %s, until %s at most.",
             awaited,
@@ -129,7 +129,7 @@ class WaitOptionsMixin:
     def _backstop(policy: WaitPolicy, deadlines: Deadlines) -> timedelta:
         """Give Airflow's own timeout, which stands behind ours: only ours can say what it waited for."""
         left = max(0.0, deadlines.first - clock.now())
-        return timedelta(seconds=left + 2 * policy.poll_interval + _DEFER_TIMEOUT_MARGIN)
+        return timedelta(seconds=left + 2 * policy.poke_interval + _DEFER_TIMEOUT_MARGIN)
 
 
 class SentinelHubBaseSensor(WaitOptionsMixin, BaseSensorOperator):

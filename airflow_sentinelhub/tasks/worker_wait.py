@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -72,15 +71,15 @@ class WorkerWait:
         if self._forgetful:
             if terms.policy.stall_timeout is not None:
                 sensor.log.warning("stall_timeout has no effect in mode='reschedule' below Airflow 3.3.")
-            pause = min(terms.policy.poll_interval, _REREAD_PAUSE)
+            pause = min(terms.policy.poke_interval, _REREAD_PAUSE)
             terms = replace(
                 terms,
-                policy=replace(terms.policy, confirm_after=pause, stall_timeout=None, slowest_poll_interval=None),
+                policy=replace(terms.policy, confirm_after=pause, stall_timeout=None, slowest_poke_interval=None),
             )
         saved = self._saved(terms.job_id)
         if saved.get("deadlines"):
             # The execution timeout is one of the attempt, and not of each of its processes.
-            terms = replace(terms, deadlines=Deadlines(**saved["deadlines"]))
+            terms = replace(terms, deadlines=Deadlines.from_json(saved["deadlines"]))
         elif self._forgetful:
             first = context["ti"].get_first_reschedule_date(context)
             since = first.timestamp() if first else None
@@ -119,7 +118,7 @@ class WorkerWait:
             saved = {
                 "attempt": self._attempt,
                 "request_id": self._wait.terms.job_id,
-                "deadlines": dataclasses.asdict(self.deadlines),
+                "deadlines": self.deadlines.to_json(),
                 "wait": self._wait.to_json(),
             }
             self._store.set(_KEY, saved)

@@ -138,9 +138,9 @@ class SentinelHubBatchEventTrigger(BaseEventTrigger):
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
         """Fire for each end, and note it when Airflow has stored the event."""
-        receipts = await anext(shared_stream)
-        notebook = AssetCursorStore(self.asset_state_store, self.notebook_key)
-        self._watching = asyncio.create_task(self._watch(notebook, receipts.hand_over))
+        acknowledger = await anext(shared_stream)
+        store = AssetCursorStore(self.asset_state_store, self.notebook_key)
+        self._watching = asyncio.create_task(self._watch(store, acknowledger.hand_over))
         try:
             async for events in shared_stream:
                 for event in events:
@@ -176,7 +176,7 @@ class SentinelHubBatchEventTrigger(BaseEventTrigger):
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
 
-    async def _watch(self, notebook: CursorStore, tell: Emit) -> None:
+    async def _watch(self, store: CursorStore, tell: Emit) -> None:
         terms = CompletionWatchSpec(
             self.api, self.filter, self.poll_interval, parse_timestamp(self.since), MIN_EVENT_SPACING
         )
@@ -187,7 +187,7 @@ class SentinelHubBatchEventTrigger(BaseEventTrigger):
             self.sentinelhub_conn_id,
         )
         while True:
-            watch = CompletionWatch(terms, notebook, tell, self.log.log, writer=self._run_id)
+            watch = CompletionWatch(terms, store, tell, self.log.log, writer=self._run_id)
             try:
                 await follow(watch, SentinelHubHook(self.sentinelhub_conn_id).aget_config)
             except Exception as error:

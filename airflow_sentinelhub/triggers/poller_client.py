@@ -158,7 +158,7 @@ async def _looked_for_elsewhere(verdict: Verdict, config: ClientConfig, wait: Wa
 
 def _subscribe(config: ClientConfig, api: BatchApi, wait: Wait) -> Subscription:
     policy = wait.terms.policy
-    shortest = min(policy.poll_interval, policy.analysis_poll_interval)
+    shortest = min(policy.poke_interval, policy.analysis_poke_interval)
     account, make_client = acquire_account(config, api)
     return subscribe(account, api, make_client, wait.terms.job_id, patience=shortest)
 

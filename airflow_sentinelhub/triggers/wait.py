@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -43,25 +44,23 @@ def safe_event(payload: dict[str, Any]) -> TriggerEvent:
 
 def wait_kwargs(policy: WaitPolicy, deadlines: Deadlines) -> dict[str, Any]:
     """
-    Write the terms of a wait as arguments of :class:`SentinelHubBaseTrigger`.
+    Return what a wait does and when it ends as arguments of :class:`SentinelHubBaseTrigger`.
+
+    What an operator takes from a template stays at the top, under the operator's name: when a task starts from its
+    trigger, Airflow renders nothing that lies deeper.
 
     :param policy: how often to look and how patient to be.
     :param deadlines: when to give up.
     """
     return {
-        "poke_interval": policy.poll_interval,
-        "analysis_poke_interval": policy.analysis_poll_interval,
-        "slowest_poke_interval": policy.slowest_poll_interval,
-        "started_at": deadlines.started_at,
-        "timeout_at": deadlines.timeout_at,
-        "execution_timeout_at": deadlines.execution_timeout_at,
-        "stops_at_timeout": deadlines.stops_job,
-        "allow_partial": policy.allow_partial,
-        "start_grace": policy.start_grace,
-        "stall_timeout": policy.stall_timeout,
-        "outage_tolerance": policy.outage_tolerance,
-        "max_cost_pu": policy.max_cost_pu,
+        "policy": {name: getattr(policy, name) for name in _IN_POLICY},
+        "deadlines": deadlines.to_json(),
+        **{name: getattr(policy, name) for name in _TEMPLATED},
     }
+
+
+_IN_POLICY = ("poke_interval", "analysis_poke_interval", "slowest_poke_interval", "allow_partial")
+_TEMPLATED = ("start_grace", "stall_timeout", "outage_tolerance", "max_cost_pu")
 
 
 class SentinelHubBaseTrigger(BaseTrigger):
@@ -73,14 +72,11 @@ class SentinelHubBaseTrigger(BaseTrigger):
 
     :param api: ``process``, ``statistical`` or ``process_v1``.
     :param sentinelhub_conn_id: the Airflow connection, read anew in the triggerer.
-    :param poke_interval: between two looks at a job.
-    :param analysis_poke_interval: the same during its analysis.
-    :param slowest_poke_interval: the same at most, while the job hardly moves; ``None``: ``poke_interval``.
-    :param started_at: when the wait began.
-    :param timeout_at: when to give up, for good.
-    :param execution_timeout_at: when to give up this attempt; ``None``: never.
-    :param stops_at_timeout: whether the task stops the job when time is up; the trigger only says so.
-    :param allow_partial: a PARTIAL job is good enough.
+    :param policy: ``poke_interval`` and ``analysis_poke_interval`` between two looks at a job;
+        ``slowest_poke_interval`` at most, while the job hardly moves; ``allow_partial``, whether a PARTIAL job is
+        good enough.
+    :param deadlines: ``started_at``; ``timeout_at``, when to give up for good; ``execution_timeout_at``, when to
+        give up this attempt; ``stops_job``, whether the task stops the job then, which the trigger only says.
     :param start_grace: how long nobody needs to have started a job; ``None``: as long as it takes.
     :param stall_timeout: how long a job may show no change; ``None``: as long as it takes.
     :param outage_tolerance: for how long the service may give no usable answer.
@@ -94,14 +90,8 @@ class SentinelHubBaseTrigger(BaseTrigger):
         *,
         api: str,
         sentinelhub_conn_id: str,
-        poke_interval: float,
-        analysis_poke_interval: float,
-        started_at: float,
-        timeout_at: float,
-        slowest_poke_interval: float | None = None,
-        execution_timeout_at: float | None = None,
-        stops_at_timeout: bool = False,
-        allow_partial: bool = False,
+        policy: Mapping[str, Any],
+        deadlines: Mapping[str, Any],
         start_grace: float | None = 3600.0,
         stall_timeout: float | None = None,
         outage_tolerance: float = 6 * 3600.0,
@@ -114,17 +104,14 @@ class SentinelHubBaseTrigger(BaseTrigger):
         self.sentinelhub_conn_id = sentinelhub_conn_id
         self.policy = intern(
             WaitPolicy(
-                poll_interval=poke_interval,
-                analysis_poll_interval=analysis_poke_interval,
-                slowest_poll_interval=slowest_poke_interval,
-                allow_partial=allow_partial,
+                **{name: policy[name] for name in _IN_POLICY if name in policy},
                 start_grace=start_grace,
                 stall_timeout=stall_timeout,
                 outage_tolerance=outage_tolerance,
                 max_cost_pu=max_cost_pu,
             )
         )
-        self.deadlines = Deadlines(started_at, timeout_at, execution_timeout_at, stops_at_timeout)
+        self.deadlines = Deadlines.from_json(deadlines)
         self.fire_not_before = fire_not_before
         if unknown:
             self.log.debug("Arguments of another version are ignored: %s", ", ".join(unknown))

@@ -96,7 +96,7 @@ class CompletionWatch:
     It asks nobody by itself: it is fed with sights of the list. Nothing that goes wrong ends it.
 
     :param terms: what is to be told.
-    :param notebook: where it is noted.
+    :param store: where it is noted.
     :param tell: hands events over, and returns when they are safe.
     :param say: writes a line into the log.
     :param writer: tells this watch from others with the same notebook: one that was frozen and goes on, while
@@ -104,10 +104,10 @@ class CompletionWatch:
     """
 
     def __init__(
-        self, terms: CompletionWatchSpec, notebook: CursorStore, tell: Emit, say: LogLine, writer: str
+        self, terms: CompletionWatchSpec, store: CursorStore, tell: Emit, say: LogLine, writer: str
     ) -> None:
         self.terms = terms
-        self._notebook = notebook
+        self._store = store
         self._tell = tell
         self._say = harmless(say)
         self._writer = writer
@@ -364,7 +364,7 @@ class CompletionWatch:
 
     async def _open_notebook(self, now: float) -> bool:
         try:
-            stored = await self._notebook.read()
+            stored = await self._store.read()
         except Exception as error:
             self._notebook_trouble(error)
             return False
@@ -385,7 +385,7 @@ class CompletionWatch:
 
     async def _somebody_else_wrote(self, now: float) -> bool:
         """Look whether another watch has taken the place of this one; then what it noted holds."""
-        stored = await self._notebook.read()
+        stored = await self._store.read()
         writer = stored.get("writer") if isinstance(stored, dict) else None
         if stored is None or writer == self._writer or self._written is None:
             return False
@@ -398,7 +398,7 @@ class CompletionWatch:
 
     async def _write(self, mark: CompletionCursor) -> CompletionCursor:
         mark = replace(mark, writer=self._writer)
-        await self._notebook.write(mark.to_json())
+        await self._store.write(mark.to_json())
         self._written = mark
         if self._notebook_failed:
             self._notebook_failed = False

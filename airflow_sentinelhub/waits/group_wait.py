@@ -61,14 +61,14 @@ class GroupWait:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.terms = terms
-        self._story = GroupProgressLog(terms.api, say)
+        self._progress_log = GroupProgressLog(terms.api, say)
         self.waits = {
             job_id: Wait(
                 WaitSpec(terms.api, job_id, WaitGoal.COMPLETION, terms.policy, terms.deadlines),
                 say,
                 stored,
                 jitter,
-                self._story.of(job_id),
+                self._progress_log.of(job_id),
             )
             for job_id in terms.job_ids
         }
@@ -110,7 +110,7 @@ class GroupWait:
 
         :param now: seconds since 1970.
         """
-        self._story.tell(self.members, now)
+        self._progress_log.tell(self.members, now)
 
     def log_end(self, verdict: GroupVerdict, now: float) -> None:
         """
@@ -119,7 +119,7 @@ class GroupWait:
         :param verdict: a final one.
         :param now: seconds since 1970.
         """
-        self._story.log_verdict(verdict, now - self.terms.deadlines.started_at)
+        self._progress_log.log_verdict(verdict, now - self.terms.deadlines.started_at)
 
     def _so_far(self, wait: Wait) -> Verdict | None:
         if wait.job is None:

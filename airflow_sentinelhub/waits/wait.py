@@ -65,7 +65,7 @@ class Wait:
     :param say: writes a line into the task log.
     :param stored: what :meth:`to_json` gave in an earlier process of the same wait.
     :param jitter: gives random numbers from 0 to 1.
-    :param story: tells this wait, where it is not told by itself; ``say`` is not used then.
+    :param progress_log: tells this wait, where it is not told by itself; ``say`` is not used then.
     """
 
     def __init__(
@@ -74,19 +74,21 @@ class Wait:
         say: LogLine,
         stored: object = None,
         jitter: Callable[[], float] = random.random,
-        story: ProgressLog | None = None,
+        progress_log: ProgressLog | None = None,
     ) -> None:
         stored = stored if isinstance(stored, dict) else {}
         self.terms = terms
         self._memory = WaitState.from_json(stored.get("state"))
-        self._story = story or ProgressLog(terms.api, terms.job_id, say, LogState.from_json(stored.get("log")))
+        self._progress_log = progress_log or ProgressLog(
+            terms.api, terms.job_id, say, LogState.from_json(stored.get("log"))
+        )
         self._jitter = jitter
         self._job: BatchJob | None = None
         self._pause = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Give what has to be remembered when the wait goes on in another process."""
-        return {"state": self._memory.to_json(), "log": self._story.told.to_json()}
+        return {"state": self._memory.to_json(), "log": self._progress_log.told.to_json()}
 
     @property
     def job(self) -> BatchJob | None:
@@ -139,7 +141,7 @@ class Wait:
         :param verdict: a final one.
         :param now: seconds since 1970.
         """
-        self._story.log_verdict(verdict, now - self.terms.deadlines.started_at)
+        self._progress_log.log_verdict(verdict, now - self.terms.deadlines.started_at)
 
     def pause(self, now: float) -> float:
         """
@@ -186,14 +188,14 @@ class Wait:
 
     def _answer(self, look: BatchJob | MissingJob, now: float) -> Verdict:
         terms = self.terms
-        self._story.log_recovery(now)
+        self._progress_log.log_recovery(now)
         verdict, self._memory = evaluate(look, terms.goal, terms.policy, now, self._memory)
         if isinstance(look, BatchJob):
             self._job = look
         if not verdict.is_final:  # else the verdict says the rest
-            self._story.log_warning(verdict, now)
+            self._progress_log.log_warning(verdict, now)
             if isinstance(look, BatchJob):
-                self._story.log_job(look, now)
+                self._progress_log.log_job(look, now)
         seen = look if isinstance(look, BatchJob) else None
         if self._memory.pending_outcome:
             self._pause = terms.policy.confirmation_pause(seen)
@@ -208,6 +210,6 @@ class Wait:
         verdict, self._memory = evaluate_error(error, terms.api, terms.job_id, terms.policy, now, self._memory)
         if not verdict.is_final:
             left = terms.policy.outage_tolerance - self._memory.outage_seconds
-            self._story.log_outage(error, verdict, min(now + left, terms.deadlines.first), now)
+            self._progress_log.log_outage(error, verdict, min(now + left, terms.deadlines.first), now)
         self._pause = error_delay(error, terms.policy, self._memory, self._jitter())
         return verdict

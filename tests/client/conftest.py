@@ -38,13 +38,13 @@ def tokens() -> TokenCache:
 
 
 @pytest.fixture
-def gate() -> RateLimiter:
+def rate_limiter() -> RateLimiter:
     return RateLimiter()
 
 
 @pytest.fixture
 def make_client(
-    config: ClientConfig, clock: Clock, tokens: TokenCache, gate: RateLimiter
+    config: ClientConfig, clock: Clock, tokens: TokenCache, rate_limiter: RateLimiter
 ) -> Iterator[Callable[..., BatchClient]]:
     """Clients of one process: they share tokens, gate and clock."""
     made: list[BatchClient] = []
@@ -52,7 +52,7 @@ def make_client(
     def make(api: BatchApi = BatchApi.PROCESS, config: ClientConfig = config, **options: Any) -> BatchClient:
         defaults: dict[str, Any] = {
             "tokens": tokens,
-            "gate": gate,
+            "rate_limiter": rate_limiter,
             "clock": clock,
             "sleep": clock.sleep,
             "random": lambda: 1.0,

@@ -135,7 +135,9 @@ def test_429_beyond_the_budget_is_raised_at_once(client: BatchClient, service: S
     assert clock.slept == []
 
 
-def test_429_without_a_time(client: BatchClient, service: Service, clock: Clock, gate: RateLimiter) -> None:
+def test_429_without_a_time(
+    client: BatchClient, service: Service, clock: Clock, rate_limiter: RateLimiter
+) -> None:
     service.script = [reply(status=429), reply(status=429), reply(JOB)]
     assert client.get("1") == JOB
     assert clock.slept == [1, 2]
@@ -143,7 +145,7 @@ def test_429_without_a_time(client: BatchClient, service: Service, clock: Clock,
     with pytest.raises(RateLimited) as caught:
         client.get("1", budget=0)
     assert caught.value.retry_after is None
-    assert len(gate) == 1
+    assert len(rate_limiter) == 1
 
 
 def test_after_a_429_nobody_of_the_account_asks(make_client: MakeClient, service: Service, clock: Clock) -> None:
@@ -349,7 +351,7 @@ def test_a_limit_of_the_connection_is_kept_to_within_the_budget(
 
 
 def test_a_closed_client_limits_nobody_any_more(
-    make_client: MakeClient, config: ClientConfig, service: Service, gate: RateLimiter
+    make_client: MakeClient, config: ClientConfig, service: Service, rate_limiter: RateLimiter
 ) -> None:
     client = make_client(config=replace(config, requests_per_minute=1))
     client.close()

@@ -38,7 +38,7 @@ OLD = job("PROCESSING", created="1970-01-01T00:00:00Z")
 
 def judge(api, goal, looks, **policy):
     """Outcomes and verdicts of looks, each ``(seconds since the first, payload or 404)``."""
-    policy = WaitPolicy(**{"poll_interval": INTERVAL, "analysis_poll_interval": 10, **policy})
+    policy = WaitPolicy(**{"poke_interval": INTERVAL, "analysis_poke_interval": 10, **policy})
     memory, verdicts = WaitState(), []
     for at, payload in looks:
         seen = MissingJob(api, JOB_ID) if payload is GONE else BatchJob.from_payload(api, payload)
@@ -452,7 +452,7 @@ def test_a_resting_job_is_not_stalled():
 
 
 def test_a_light_answer_never_proves_that_nobody_started_the_job():
-    policy = WaitPolicy(poll_interval=30, analysis_poll_interval=10, start_grace=0)
+    policy = WaitPolicy(poke_interval=30, analysis_poke_interval=10, start_grace=0)
     memory = WaitState()
     for at in (0, 100, 7200):
         seen = BatchJob.from_payload(STAT, {"id": JOB_ID, "status": "ANALYSIS_DONE"}, light=True)
@@ -461,7 +461,7 @@ def test_a_light_answer_never_proves_that_nobody_started_the_job():
 
 
 def test_where_nothing_is_remembered_what_is_seen_lasts_since_the_first_look():
-    policy = WaitPolicy(poll_interval=120, analysis_poll_interval=10, confirm_after=10)
+    policy = WaitPolicy(poke_interval=120, analysis_poke_interval=10, confirm_after=10)
     first = 1_000.0
     memory = WaitState(first_answer_at=first, state_since_fallback=first)
     seen = BatchJob.from_payload(V2, job("CREATED", "NONE"))

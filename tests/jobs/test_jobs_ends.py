@@ -10,7 +10,7 @@ from airflow_sentinelhub.jobs import BatchApi, BatchJob, JobStatus, WaitPolicy, 
 from airflow_sentinelhub.jobs.completion import ENDS, LINGERS, Completion, completion_of, is_stale_status
 
 NOW = 1_700_000_000.0
-POLICY = WaitPolicy(poll_interval=60, analysis_poll_interval=60, start_grace=None)
+POLICY = WaitPolicy(poke_interval=60, analysis_poke_interval=60, start_grace=None)
 
 
 def at(seconds):

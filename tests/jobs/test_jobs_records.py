@@ -204,7 +204,7 @@ def test_a_deadline_of_a_job_without_a_status():
     ],
 )
 def test_intervals(status, action, interval):
-    policy = WaitPolicy(poll_interval=120, analysis_poll_interval=10)
+    policy = WaitPolicy(poke_interval=120, analysis_poke_interval=10)
     job = BatchJob.from_payload(BatchApi.PROCESS, {"id": JOB_ID, "status": status, "userAction": action})
     assert policy.interval(job) == interval
     assert policy.interval(None) == 10

@@ -29,7 +29,7 @@ from airflow_sentinelhub.jobs import (
 )
 
 JOB_ID = "6aa8765a-0000-4000-8000-000000000000"
-POLICY = WaitPolicy(poll_interval=120, analysis_poll_interval=10, outage_tolerance=3600)
+POLICY = WaitPolicy(poke_interval=120, analysis_poke_interval=10, outage_tolerance=3600)
 SEEN = object()
 WAITING = Outcome.WAITING
 
@@ -67,7 +67,7 @@ def test_an_outage_is_over_with_one_good_look():
 
 @pytest.mark.parametrize(("interval", "pause"), [(10, 60), (600, 600), (600, 1200)])
 def test_an_outage_counts_in_full_however_long_the_interval(interval, pause):
-    policy = WaitPolicy(poll_interval=interval, analysis_poll_interval=10, outage_tolerance=3600)
+    policy = WaitPolicy(poke_interval=interval, analysis_poke_interval=10, outage_tolerance=3600)
     looks = [(float(pause * n), ServiceUnavailable("503")) for n in range(3600 // pause + 1)]
     assert outcomes(*looks, policy=policy) == [*[WAITING] * (len(looks) - 1), Outcome.UNAVAILABLE]
 
@@ -95,7 +95,7 @@ def test_time_in_which_nobody_asked_is_no_outage():
 
 def test_two_failures_are_no_outage_however_far_apart():
     weather = ServiceUnavailable("503")
-    tolerant = WaitPolicy(poll_interval=86_400, analysis_poll_interval=10, outage_tolerance=60)
+    tolerant = WaitPolicy(poke_interval=86_400, analysis_poke_interval=10, outage_tolerance=60)
     assert outcomes((0, weather), (100_000, weather), (100_001, weather), policy=tolerant) == [
         WAITING,
         WAITING,
@@ -191,5 +191,5 @@ def test_pause(error, failures, jitter, pause):
 
 
 def test_the_longest_pause_is_a_minute_even_if_looks_are_more_frequent():
-    often = WaitPolicy(poll_interval=5, analysis_poll_interval=5)
+    often = WaitPolicy(poke_interval=5, analysis_poke_interval=5)
     assert error_delay(ServiceUnavailable("503"), often, WaitState(outage_failures=100), 1.0) == 60.0

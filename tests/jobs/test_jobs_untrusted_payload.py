@@ -35,7 +35,7 @@ from tests.harness.cost import growth
 from tests.jobs.anything import all_encoders_take, anything, is_one_line, objects, texts
 
 JOB_ID = "6aa8765a-0000-4000-8000-000000000000"
-POLICY = WaitPolicy(poll_interval=60, analysis_poll_interval=60)
+POLICY = WaitPolicy(poke_interval=60, analysis_poke_interval=60)
 deliveries = st.builds(
     lambda output, place: {"output": {**output, "s3": place, "delivery": {"s3": place}}},
     objects("type"),

@@ -69,7 +69,7 @@ def test_what_is_deferred_is_plain_and_holds_no_secret(emulator, clock, stopped)
     _, kwargs, next_kwargs = deferred_to(ended)
     assert set(kwargs) == {"until"}
     assert json.loads(json.dumps(next_kwargs)) == next_kwargs
-    assert next_kwargs["errand"]["job_id"] == job_id
+    assert next_kwargs["checkpoint"]["job_id"] == job_id
     assert emulator.client_secret not in json.dumps([kwargs, next_kwargs])
     wait = kwargs["until"] - clock.now()
     assert ended.message.trigger_timeout > timedelta(seconds=wait), "Airflow's own timeout comes after ours"

@@ -414,9 +414,10 @@ def test_what_the_trigger_is_told(run_task, clock, monkeypatch, on_kill, is_loca
     _, kwargs, _ = deferred_to(task.ended)
     assert kwargs["kill_action"] == on_kill
     assert kwargs["fire_not_before"] == pytest.approx(clock.now() + settles if settles else 0, abs=1)
-    told = {name: kwargs[name] for name in ("max_cost_pu", "allow_partial", "stall_timeout", "start_grace")}
+    told = {**kwargs, **kwargs["policy"]}
+    told = {name: told[name] for name in ("max_cost_pu", "allow_partial", "stall_timeout", "start_grace")}
     assert told == {"max_cost_pu": 7, "allow_partial": True, "stall_timeout": 5, "start_grace": 6}
-    assert (kwargs["stops_at_timeout"], kwargs["goal"]) == (False, "completion")
+    assert (kwargs["deadlines"]["stops_job"], kwargs["goal"]) == (False, "completion")
 
 
 # Secrets
@@ -513,8 +514,8 @@ def test_a_mapped_task_runs(run_task, emulator):
     ended = run(mapped.unmap({**mapped.partial_kwargs, "task_id": "many", "request": made}))
     _, kwargs, next_kwargs = deferred_to(ended)
     [job] = emulator.jobs()
-    assert kwargs["request_id"] == next_kwargs["course"]["job_id"] == job["id"]
-    assert kwargs["allow_partial"] is True
+    assert kwargs["request_id"] == next_kwargs["state"]["job_id"] == job["id"]
+    assert kwargs["policy"]["allow_partial"] is True
 
 
 def test_an_argument_of_a_mapped_task_that_makes_no_sense():

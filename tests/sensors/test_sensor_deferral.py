@@ -48,13 +48,13 @@ def test_it_defers_with_plain_arguments_and_without_a_request(name, expected):
     ended = run(sensor(name))
     classpath, kwargs, next_kwargs = deferred_to(ended)
     assert classpath == "airflow_sentinelhub.triggers.batch.SentinelHubBatchTrigger"
-    assert (kwargs["api"], kwargs["goal"], kwargs["poke_interval"]) == expected
-    assert kwargs["analysis_poke_interval"] == 10.0
+    assert (kwargs["api"], kwargs["goal"], kwargs["policy"]["poke_interval"]) == expected
+    assert kwargs["policy"]["analysis_poke_interval"] == 10.0
     assert kwargs["request_id"] == REQUEST_ID
     assert json.loads(json.dumps(kwargs)) == kwargs
-    assert next_kwargs == {"terms": kwargs}
+    assert next_kwargs == {"deadlines": kwargs["deadlines"]}
     assert SECRET not in json.dumps(kwargs) + ended.log
-    assert kwargs["timeout_at"] - kwargs["started_at"] == 7 * 86_400
+    assert kwargs["deadlines"]["timeout_at"] - kwargs["deadlines"]["started_at"] == 7 * 86_400
     assert ended.message.trigger_timeout > timedelta(days=7), "Airflow's own timeout comes after ours"
 
 
@@ -69,18 +69,18 @@ def test_the_log_says_what_is_awaited_and_that_a_triggerer_must_run():
 
 def test_the_trigger_may_not_fire_at_once():
     _, kwargs, _ = deferred_to(run(sensor()))
-    assert kwargs["fire_not_before"] == kwargs["started_at"] + 10
+    assert kwargs["fire_not_before"] == kwargs["deadlines"]["started_at"] + 10
 
 
 def test_execution_timeout_is_an_absolute_deadline_of_the_trigger():
     _, kwargs, _ = deferred_to(run(sensor(execution_timeout=timedelta(minutes=10))))
-    assert kwargs["execution_timeout_at"] - kwargs["started_at"] == 600
+    assert kwargs["deadlines"]["execution_timeout_at"] - kwargs["deadlines"]["started_at"] == 600
 
 
 def test_intervals_below_the_floor_are_raised_and_the_log_says_so_once():
     ended = run(sensor(poke_interval=1, analysis_poke_interval=timedelta(seconds=2)))
     _, kwargs, _ = deferred_to(ended)
-    assert (kwargs["poke_interval"], kwargs["analysis_poke_interval"]) == (5.0, 5.0)
+    assert (kwargs["policy"]["poke_interval"], kwargs["policy"]["analysis_poke_interval"]) == (5.0, 5.0)
     assert ended.log.count("is raised from") == 2
 
 
@@ -93,7 +93,7 @@ def test_on_this_machine_there_is_no_floor(monkeypatch):
         "extra": json.dumps({"auth_url": "http://localhost:8780/token"}),
     }
     monkeypatch.setenv("AIRFLOW_CONN_SENTINELHUB_DEFAULT", json.dumps(connection))
-    assert deferred_to(run(sensor(poke_interval=0.5)))[1]["poke_interval"] == 0.5
+    assert deferred_to(run(sensor(poke_interval=0.5)))[1]["policy"]["poke_interval"] == 0.5
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_durations_are_seconds_or_timedeltas():
     task = sensor(start_grace=None, stall_timeout=hour, outage_tolerance=60, poke_interval=often)
     _, kwargs, _ = deferred_to(run(task))
     assert (kwargs["start_grace"], kwargs["stall_timeout"], kwargs["outage_tolerance"]) == (None, 3600.0, 60.0)
-    assert kwargs["poke_interval"] == 300.0
+    assert kwargs["policy"]["poke_interval"] == 300.0
 
 
 def test_default_args_reach_the_sensor():
@@ -190,9 +190,10 @@ def test_default_args_reach_the_sensor():
 
 
 def resume(task, event, **api):
-    terms = deferred_to(run(task))[1]
+    deadlines = deferred_to(run(task))[1]["deadlines"]
     return run(
-        task, ExecutionApi(next_method="execute_complete", next_kwargs={"event": event, "terms": terms}, **api)
+        task,
+        ExecutionApi(next_method="execute_complete", next_kwargs={"event": event, "deadlines": deadlines}, **api),
     )
 
 
@@ -280,8 +281,8 @@ def test_v1_pushes_the_job_even_if_it_failed_and_its_tiles_cannot_be_read():
 
 
 def test_without_an_interval_of_the_user_a_job_that_hardly_moves_is_looked_at_less_often():
-    assert deferred_to(run(sensor()))[1]["slowest_poke_interval"] == 360.0
-    assert deferred_to(run(sensor(poke_interval=120)))[1]["slowest_poke_interval"] is None
+    assert deferred_to(run(sensor()))[1]["policy"]["slowest_poke_interval"] == 360.0
+    assert deferred_to(run(sensor(poke_interval=120)))[1]["policy"]["slowest_poke_interval"] is None
 
 
 @pytest.mark.parametrize("name", sorted(set(ALL) - {"SentinelHubBatchJobSensor"}))

@@ -207,8 +207,10 @@ def test_after_the_triggerer_a_worker_reads_the_list_once(emulator):
 
 
 def resume(wait_task, event, **given):
-    terms = deferred_to(run(wait_task))[1]
-    api = ExecutionApi(next_method="execute_complete", next_kwargs={"event": event, "terms": terms, **given})
+    deadlines = deferred_to(run(wait_task))[1]["deadlines"]
+    api = ExecutionApi(
+        next_method="execute_complete", next_kwargs={"event": event, "deadlines": deadlines, **given}
+    )
     return run(wait_task, api)
 
 
@@ -286,12 +288,12 @@ class TestWithoutARequest:
         classpath, kwargs, next_kwargs = deferred_to(ended)
         assert classpath == "airflow_sentinelhub.triggers.group.SentinelHubBatchGroupTrigger"
         assert (kwargs["request_ids"], kwargs["until"], kwargs["fail_fast"]) == ([A, B], 2, False)
-        assert (kwargs["poke_interval"], kwargs["slowest_poke_interval"]) == (120.0, 360.0)
-        assert (kwargs["allow_partial"], kwargs["analysis_poke_interval"]) == (True, 10.0)
-        assert kwargs["timeout_at"] - kwargs["started_at"] == 3600
-        assert kwargs["fire_not_before"] == kwargs["started_at"] + 10
+        assert (kwargs["policy"]["poke_interval"], kwargs["policy"]["slowest_poke_interval"]) == (120.0, 360.0)
+        assert (kwargs["policy"]["allow_partial"], kwargs["policy"]["analysis_poke_interval"]) == (True, 10.0)
+        assert kwargs["deadlines"]["timeout_at"] - kwargs["deadlines"]["started_at"] == 3600
+        assert kwargs["fire_not_before"] == kwargs["deadlines"]["started_at"] + 10
         assert json.loads(json.dumps(kwargs)) == kwargs
-        assert next_kwargs == {"terms": kwargs}
+        assert next_kwargs == {"deadlines": kwargs["deadlines"]}
         assert "s3cr3t" not in json.dumps(kwargs) + ended.log
         assert ended.message.trigger_timeout > timedelta(hours=1), "Airflow's own timeout comes after ours"
         assert "Waiting until at least 2 of 2 Batch Process jobs are done: looking every 2 min" in ended.log
@@ -300,8 +302,8 @@ class TestWithoutARequest:
     @pytest.mark.parametrize(("api", "interval"), [("process", 120), ("statistical", 30), ("process_v1", 120)])
     def test_each_api_has_its_interval(self, api, interval):
         kwargs = deferred_to(run(sensor(api=api)))[1]
-        assert (kwargs["api"], kwargs["poke_interval"]) == (api, interval)
-        assert deferred_to(run(sensor(api=api, poke_interval=77)))[1]["slowest_poke_interval"] is None
+        assert (kwargs["api"], kwargs["policy"]["poke_interval"]) == (api, interval)
+        assert deferred_to(run(sensor(api=api, poke_interval=77)))[1]["policy"]["slowest_poke_interval"] is None
 
     @pytest.mark.parametrize(
         "request_ids",

@@ -22,6 +22,7 @@ from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, Outcome, Verdict
 from airflow_sentinelhub.triggers.batch import FINAL_POLL_TIMEOUT, SentinelHubBatchTrigger
 from tests.harness.emulator_fixtures import hanging
+from tests.harness.trigger_arguments import nested
 from tests.harness.versions import deserialize, needs_airflow, serialize
 from tests.harness.virtual_time import run_on_the_clock
 
@@ -30,7 +31,7 @@ REQUEST_ID = "6aa8765a-0000-4000-8000-000000000000"
 
 def arguments(**given):
     now = clock.now()
-    return {
+    flat = {
         "api": "process",
         "goal": "completion",
         "request_id": REQUEST_ID,
@@ -41,6 +42,7 @@ def arguments(**given):
         "timeout_at": now + 7200,
         **given,
     }
+    return nested(flat)
 
 
 def fire(trigger):
@@ -73,8 +75,10 @@ def test_it_survives_the_database():
     assert again.serialize() == (classpath, kwargs)
     assert (again.policy, again.deadlines) == (trigger.policy, trigger.deadlines)
     assert (again.policy.outage_tolerance, again.first_look_after) == (61.0, 62.0)
-    assert (again.policy.slowest_poll_interval, again.end_from_trigger, again.do_xcom_push) == (63.0, True, False)
-    assert all(value is None or isinstance(value, str | float | bool) for value in kwargs.values())
+    assert (again.policy.slowest_poke_interval, again.end_from_trigger, again.do_xcom_push) == (63.0, True, False)
+    flat = [*kwargs["policy"].values(), *kwargs["deadlines"].values()]
+    flat += [value for name, value in kwargs.items() if name not in ("policy", "deadlines")]
+    assert all(value is None or isinstance(value, str | float | bool) for value in flat)
 
 
 def test_rows_of_other_versions_still_load():

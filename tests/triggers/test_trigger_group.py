@@ -16,6 +16,7 @@ from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.polling import registry
 from airflow_sentinelhub.triggers import group as module
 from airflow_sentinelhub.triggers.group import FINAL_POLL_TIMEOUT, SentinelHubBatchGroupTrigger
+from tests.harness.trigger_arguments import nested
 from tests.harness.versions import deserialize, needs_airflow, serialize
 from tests.harness.virtual_time import run_on_the_clock
 
@@ -25,7 +26,7 @@ PROCESSING, DONE = {"status": "PROCESSING"}, {"status": "DONE"}
 
 def arguments(**given):
     now = clock.now()
-    return {
+    flat = {
         "api": "process",
         "request_ids": REQUEST_IDS,
         "sentinelhub_conn_id": "sh",
@@ -35,6 +36,7 @@ def arguments(**given):
         "timeout_at": now + 7200,
         **given,
     }
+    return nested(flat)
 
 
 def fire(**given):
@@ -83,7 +85,7 @@ def test_it_survives_the_database():
     assert again.serialize() == (classpath, kwargs)
     assert (again.policy, again.deadlines, again.quorum) == (trigger.policy, trigger.deadlines, trigger.quorum)
     assert (again.request_ids, again.fire_not_before) == (REQUEST_IDS, 64.0)
-    assert (again.policy.outage_tolerance, again.policy.slowest_poll_interval) == (61.0, 63.0)
+    assert (again.policy.outage_tolerance, again.policy.slowest_poke_interval) == (61.0, 63.0)
 
 
 def test_rows_of_other_versions_still_load():

@@ -15,6 +15,7 @@ from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.polling import registry
 from airflow_sentinelhub.triggers import poller_client
 from airflow_sentinelhub.triggers.group import SentinelHubBatchGroupTrigger
+from tests.harness.trigger_arguments import nested
 from tests.harness.virtual_time import run
 from tests.watching.scripted_account import NEVER, OUTAGE, ScriptedAccount, VirtualAsker
 
@@ -61,7 +62,7 @@ def fire(**given):
     }
 
     async def event():
-        events = [event.payload async for event in SentinelHubBatchGroupTrigger(**arguments).run()]
+        events = [event.payload async for event in SentinelHubBatchGroupTrigger(**nested(arguments)).run()]
         assert len(events) == 1
         return events[0]
 

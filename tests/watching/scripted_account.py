@@ -63,8 +63,8 @@ class ScriptedAccount:
         self.asked: list[tuple[float, str]] = []
         self.refused = Counter()
         self.trouble = lambda now, what: None
-        self.gate = RateLimiter()
-        self.gate.add_limit("account", declared)
+        self.rate_limiter = RateLimiter()
+        self.rate_limiter.add_limit("account", declared)
         self.closed = False
 
     def add(self, *ids, **given):
@@ -81,7 +81,7 @@ class ScriptedAccount:
     # What a client does.
 
     def try_acquire(self):
-        return self.gate.try_acquire("account", self.now)
+        return self.rate_limiter.try_acquire("account", self.now)
 
     def close(self):
         self.closed = True
@@ -121,13 +121,13 @@ class ScriptedAccount:
         if self.limit is not None and self.count(since=now - 60.0) - self._refused(now) >= self.limit:
             self.asked.append((now, what))
             self.refused[now] += 1
-            self.gate.close("account", 1.0, now)
+            self.rate_limiter.block("account", 1.0, now)
             raise RateLimited("429", retry_after=1.0)
         self.asked.append((now, what))
         error = self.trouble(now, what)
         if error is not None:
             if isinstance(error, RateLimited):
-                self.gate.close("account", error.retry_after or 1.0, now)
+                self.rate_limiter.block("account", error.retry_after or 1.0, now)
             raise error
         return now
 

@@ -11,12 +11,12 @@ from tests.harness.virtual_time import run
 
 def test_who_asks_without_a_pause_keeps_nobody_else_waiting():
     async def scene():
-        gate, lane, order = RateLimiter(), AdmissionQueue(), []
-        gate.add_limit("account", 1)
+        rate_limiter, lane, order = RateLimiter(), AdmissionQueue(), []
+        rate_limiter.add_limit("account", 1)
 
         async def ask(name):
             while True:
-                await lane.acquire(lambda: gate.try_acquire("account", asyncio.get_running_loop().time()))
+                await lane.acquire(lambda: rate_limiter.try_acquire("account", asyncio.get_running_loop().time()))
                 order.append(name)
 
         tasks = [asyncio.create_task(ask(name)) for name in "abc"]
@@ -33,11 +33,11 @@ def test_who_asks_without_a_pause_keeps_nobody_else_waiting():
 
 def test_who_is_cancelled_in_the_lane_holds_up_nobody():
     async def scene():
-        gate, lane = RateLimiter(), AdmissionQueue()
-        gate.add_limit("account", 1)
+        rate_limiter, lane = RateLimiter(), AdmissionQueue()
+        rate_limiter.add_limit("account", 1)
 
         def try_acquire():
-            return gate.try_acquire("account", asyncio.get_running_loop().time())
+            return rate_limiter.try_acquire("account", asyncio.get_running_loop().time())
 
         await lane.acquire(try_acquire)
         first, second = (asyncio.create_task(lane.acquire(try_acquire)) for _ in range(2))

@@ -13,7 +13,7 @@ from airflow_sentinelhub.waits import group_progress_log
 from airflow_sentinelhub.waits.group_wait import GroupWait, GroupWaitSpec
 
 API = BatchApi.PROCESS
-POLICY = WaitPolicy(poll_interval=120.0, analysis_poll_interval=10.0)
+POLICY = WaitPolicy(poke_interval=120.0, analysis_poke_interval=10.0)
 DAY, BEGAN = 86_400.0, 1_000_000.0
 
 
@@ -143,7 +143,7 @@ def test_an_outage_is_told_when_it_begins_and_every_ten_minutes():
 
 
 def test_jobs_that_are_given_up_in_an_outage_are_no_sign_that_it_is_over():
-    group = Group(2, policy=WaitPolicy(poll_interval=60.0, analysis_poll_interval=60.0, outage_tolerance=120.0))
+    group = Group(2, policy=WaitPolicy(poke_interval=60.0, analysis_poke_interval=60.0, outage_tolerance=120.0))
     group.see(group.ids, job("PROCESSING"))
     for _ in range(3):
         group.see(["000"], ServiceUnavailable("The service answers 503."))
@@ -220,7 +220,7 @@ def test_the_table_of_many_jobs_is_cut_and_says_so():
 
 
 def test_the_table_says_why_a_job_is_given_up_that_does_not_look_like_it():
-    group = Group(1, policy=WaitPolicy(poll_interval=1.0, analysis_poll_interval=1.0, start_grace=1.0))
+    group = Group(1, policy=WaitPolicy(poke_interval=1.0, analysis_poke_interval=1.0, start_grace=1.0))
     for _ in range(4):
         group.see(["000"], job("CREATED", userAction="NONE"))
         group.now += 1

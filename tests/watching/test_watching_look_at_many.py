@@ -99,15 +99,17 @@ def test_when_the_service_is_away_one_job_that_is_asked_for_tells_it():
 
 @pytest.mark.parametrize("error", [AWAY, UNREADABLE, InvalidPayload("no page"), ValueError("a bug")])
 def test_a_list_that_fails_is_not_the_service_that_fails(error):
-    reader, places = Reader(ids(20), list_fails=error), ListIndex(())
+    reader, list_index = Reader(ids(20), list_fails=error), ListIndex(())
     assert all(isinstance(look, BatchJob) for look in fetch_jobs(reader, ids(20)).values())
     reader.asked.clear()
-    looks = [fetch_jobs(reader, ids(20), places=places, now=now) for now in (0.0, 59.0, 61.0, 121.0, 182.0)]
+    looks = [
+        fetch_jobs(reader, ids(20), list_index=list_index, now=now) for now in (0.0, 59.0, 61.0, 121.0, 182.0)
+    ]
     assert all(isinstance(look, BatchJob) for each in looks for look in each.values())
     assert reader.asked.count("list") == 3, "at 0, 61 and 182 s: less and less often"
     reader.list_fails = None
     reader.asked.clear()
-    fetch_jobs(reader, ids(20), places=places, now=1000.0)
+    fetch_jobs(reader, ids(20), list_index=list_index, now=1000.0)
     assert reader.asked == ["list"]
 
 

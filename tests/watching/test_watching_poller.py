@@ -172,7 +172,7 @@ def test_two_waits_for_one_job_cost_one_request():
 
 def test_jobs_that_hardly_move_are_asked_for_less_often():
     account = account_with(1)
-    log = watched(account, 7200, slowest_poll_interval=180.0)["job-0"]
+    log = watched(account, 7200, slowest_poke_interval=180.0)["job-0"]
     assert [round(gap) for gap in log.gaps[:10]] == [60] * 10
     assert round(log.gaps[15]) == 120
     assert round(log.gaps[-1]) == 180
@@ -480,7 +480,7 @@ def test_the_apis_of_an_account_ask_in_turn():
     busy = account_with(200, declared=30)
     busy.trouble = lambda now, what: Forbidden("No listing.") if what == "list" else None
     quiet = ScriptedAccount(api=BatchApi.STATISTICAL)
-    quiet.gate = busy.gate
+    quiet.rate_limiter = busy.rate_limiter
     quiet.add("other", created=-1.0)
 
     async def scene():

@@ -120,8 +120,8 @@ def test_every_wait_ends_as_it_should(plan, breaker, given, others, jitter):
             await asyncio.gather(*(one(poller, *numbered, logs[numbered[0]]) for numbered in enumerate(plan)))
             assert not poller._common.watched
             assert not poller._waiting
-            assert not poller._common.places._page
-            assert not poller._common.places._searched_to
+            assert not poller._common.list_index._page
+            assert not poller._common.list_index._searched_to
         return logs
 
     for job, log in zip(plan, run(scene()), strict=True):

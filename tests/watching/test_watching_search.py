@@ -7,7 +7,7 @@ import math
 import pytest
 
 from airflow_sentinelhub.polling.list_index import (
-    FIRST_BAR,
+    FIRST_SUSPENSION,
     ListIndex,
     cheapest_depth,
 )
@@ -20,7 +20,7 @@ class List:
         self.watched = dict.fromkeys(watched)
         self.page_size = page_size
         self.jobs = [f"other {number}" for number in range(newer)] + list(watched)
-        self.places = ListIndex(self.watched.keys())
+        self.list_index = ListIndex(self.watched.keys())
 
     def page(self, number):
         return self.jobs[(number - 1) * self.page_size : number * self.page_size]
@@ -28,15 +28,15 @@ class List:
     def cycle(self, jobs=None, now=0.0):
         """Search, and give the pages that were read and how many jobs are left to ask for."""
         jobs = set(self.watched if jobs is None else jobs)
-        search, read = self.places.search(jobs, now), []
+        search, read = self.list_index.search(jobs, now), []
         try:
-            while (walk := search.next()) is not None:
-                page = self.page(walk.read + 1)
+            while (scan := search.next()) is not None:
+                page = self.page(scan.read + 1)
                 if not page:
                     search.reached_end()
                     continue
-                read.append(walk.read + 1)
-                search.saw(walk, [job for job in page if job in self.watched])
+                read.append(scan.read + 1)
+                search.saw(scan, [job for job in page if job in self.watched])
                 jobs -= set(page)
         finally:
             search.finish()
@@ -150,51 +150,51 @@ def test_the_list_ends_before_jobs_that_were_on_it():
 
 
 def test_a_list_that_cannot_be_read_is_left_alone_for_longer_and_longer():
-    places = ListIndex(dict.fromkeys(ids(5)).keys())
-    assert [places.suspend(0.0) for _ in range(8)] == [60, 120, 240, 480, 960, 1920, 3600, 3600]
-    assert places.search(ids(5), 3599.0).next() is None
-    assert places.search(ids(5), 3600.0).next() is not None
+    list_index = ListIndex(dict.fromkeys(ids(5)).keys())
+    assert [list_index.suspend(0.0) for _ in range(8)] == [60, 120, 240, 480, 960, 1920, 3600, 3600]
+    assert list_index.search(ids(5), 3599.0).next() is None
+    assert list_index.search(ids(5), 3600.0).next() is not None
 
 
 def test_a_list_that_failed_with_all_the_rest_is_read_again_at_once():
-    places = ListIndex(dict.fromkeys(ids(5)).keys())
-    places.suspend(0.0)
-    places.resume()
-    assert places.search(ids(5), 1.0).next() is not None
-    assert places.suspend(0.0) == FIRST_BAR
+    list_index = ListIndex(dict.fromkeys(ids(5)).keys())
+    list_index.suspend(0.0)
+    list_index.resume()
+    assert list_index.search(ids(5), 1.0).next() is not None
+    assert list_index.suspend(0.0) == FIRST_SUSPENSION
 
 
 def test_two_cycles_at_the_same_time_never_go_on_with_the_same_walk():
-    places = ListIndex(dict.fromkeys(ids(9)).keys())
-    before = places.search(ids(9), 0.0)
+    list_index = ListIndex(dict.fromkeys(ids(9)).keys())
+    before = list_index.search(ids(9), 0.0)
     paused = before.next()
     before.saw(paused, [])
     before.finish()
-    first, second = places.search(ids(9), 0.0), places.search(ids(9), 0.0)
+    first, second = list_index.search(ids(9), 0.0), list_index.search(ids(9), 0.0)
     assert first.next() is paused
     assert second.next() is not paused
 
 
 def test_a_walk_that_failed_is_not_gone_on_with():
-    places = ListIndex(dict.fromkeys(ids(9)).keys())
-    search = places.search(ids(9), 0.0)
-    walk = search.next()
+    list_index = ListIndex(dict.fromkeys(ids(9)).keys())
+    search = list_index.search(ids(9), 0.0)
+    scan = search.next()
     search.failed()
     assert search.next() is None
     search.finish()
-    assert places.search(ids(9), 0.0).next() is not walk
+    assert list_index.search(ids(9), 0.0).next() is not scan
 
 
 def test_what_is_not_watched_any_more_leaves_nothing_behind():
     jobs = List(ids(30), newer=15)
-    search = jobs.places.search(jobs.watched, 0.0)
+    search = jobs.list_index.search(jobs.watched, 0.0)
     search.saw(search.next(), [])
     for job in list(jobs.watched):
         del jobs.watched[job]
-        jobs.places.forget(job)
+        jobs.list_index.forget(job)
     search.finish()
-    assert not jobs.places._page
-    assert not jobs.places._searched_to
+    assert not jobs.list_index._page
+    assert not jobs.list_index._searched_to
 
 
 @pytest.mark.parametrize("newer", [0, 5, 10, 95, 300, 2000])

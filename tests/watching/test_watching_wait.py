@@ -25,7 +25,7 @@ class Scene:
         self.api = api
         self.lines: list[str] = []
         self.levels: list[int] = []
-        policy = WaitPolicy(**{"poll_interval": 120.0, "analysis_poll_interval": 10.0, **policy})
+        policy = WaitPolicy(**{"poke_interval": 120.0, "analysis_poke_interval": 10.0, **policy})
         terms = WaitSpec(api, JOB_ID, goal, policy, Deadlines(T0, T0 + lasts))
         self.wait = Wait(terms, self.say, stored=stored, jitter=lambda: 1.0)
 
@@ -305,7 +305,7 @@ def test_which_look_is_wanted_next(looks, lasts, wanted):
 
 @pytest.mark.parametrize(("unchanged", "pause"), [(0, 120), (1199, 120), (1200, 240), (3599, 240), (3600, 360)])
 def test_a_job_that_hardly_moves_is_looked_at_less_often(unchanged, pause):
-    scene = Scene(slowest_poll_interval=360.0)
+    scene = Scene(slowest_poke_interval=360.0)
     scene.see(0, scene.job("PROCESSING", completionPercentage=42))
     scene.see(unchanged, scene.job("PROCESSING", completionPercentage=42))
     assert scene.wait.pause(T0 + unchanged) == pause
@@ -318,5 +318,5 @@ def test_never_less_often_than_the_user_wants():
     for at in (0, 100_000):
         scene.see(at, scene.job("PROCESSING"))
     assert scene.wait.pause(T0 + 100_000) == 120
-    assert WaitPolicy(120.0, 10.0, slowest_poll_interval=180.0).interval(scene.job("PROCESSING"), 1e6) == 180
-    assert WaitPolicy(120.0, 10.0, slowest_poll_interval=60.0).interval(scene.job("PROCESSING"), 1e6) == 120
+    assert WaitPolicy(120.0, 10.0, slowest_poke_interval=180.0).interval(scene.job("PROCESSING"), 1e6) == 180
+    assert WaitPolicy(120.0, 10.0, slowest_poke_interval=60.0).interval(scene.job("PROCESSING"), 1e6) == 120

@@ -79,10 +79,10 @@ async def wait_for(poller, job_id, *, interval=60.0, lasts=7 * 86_400.0, log=Non
     loop = asyncio.get_running_loop()
     log = log if log is not None else Log()
     started = loop.time()
-    policy = WaitPolicy(poll_interval=interval, analysis_poll_interval=min(10.0, interval), **policy)
+    policy = WaitPolicy(poke_interval=interval, analysis_poke_interval=min(10.0, interval), **policy)
     terms = WaitSpec(api, job_id, WaitGoal.COMPLETION, policy, Deadlines(started, started + lasts))
     wait = Wait(terms, lambda level, text: log.lines.append(text), jitter=Random(job_id).random)
-    subscription = poller.subscribe(job_id, policy.analysis_poll_interval)
+    subscription = poller.subscribe(job_id, policy.analysis_poke_interval)
     try:
         wanted = PollRequest(0.0)
         while True:

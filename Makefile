@@ -21,7 +21,7 @@ JOBS ?= 4
 
 # Tests of what knows no Airflow and no library that is pinned apart for one, and of the client that is compared with
 # ours: they need no second Airflow.
-ONCE := $(addprefix tests/,benchmarks docs/test_docs_site.py jobs real_client release watching)
+ONCE := $(addprefix tests/,benchmarks docs/test_docs_site.py jobs real_client polling release waits)
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed$(OTHER)

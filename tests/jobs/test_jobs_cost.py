@@ -7,7 +7,7 @@ import pytest
 from airflow_sentinelhub.exceptions import BatchCostExceeded
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, Outcome, WaitGoal, WaitPolicy, WaitState, evaluate
 from airflow_sentinelhub.jobs.wait_rules import exceeds_max_cost
-from tests.jobs.test_jobs_assess import COMPLETION, EVERY, GONE, STAT, V2, WAITING, job, judge, outcomes
+from tests.jobs.test_jobs_wait_rules import COMPLETION, EVERY, GONE, STAT, V2, WAITING, job, judge, outcomes
 
 DEAR = Outcome.COST_EXCEEDED
 

@@ -14,7 +14,7 @@ from tests.real_client.library import MONITORS, VERSION
 from tests.real_client.situations import HANGS, RETURNS, SUCCESS, Situation
 from tests.real_client.situations_of_analyses import ANALYSES
 from tests.real_client.situations_of_jobs import JOBS
-from tests.real_client.situations_of_weather import WEATHER
+from tests.real_client.situations_of_outages import WEATHER
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "outcomes.md"
 REGENERATE = 'make test ARGS="tests/real_client --update-outcomes"'

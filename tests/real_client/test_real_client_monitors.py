@@ -9,7 +9,7 @@ from tests.real_client.library import VERSION  # noqa: F401 - skips the module w
 from tests.real_client.situations import HANGS, SUCCESS
 from tests.real_client.situations_of_analyses import ANALYSES
 from tests.real_client.situations_of_jobs import JOBS
-from tests.real_client.situations_of_weather import WEATHER
+from tests.real_client.situations_of_outages import WEATHER
 
 CELLS = [
     pytest.param(api, goal, situation, id=f"{api}-{goal}-{situation.title}")

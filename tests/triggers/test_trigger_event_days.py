@@ -17,9 +17,9 @@ from airflow_sentinelhub.triggers import poller_client
 from airflow_sentinelhub.triggers.event import SentinelHubBatchEventTrigger
 from tests.harness.versions import needs_airflow
 from tests.harness.virtual_time import run
+from tests.polling.listed_jobs import add
+from tests.polling.scripted_account import OUTAGE, ScriptedAccount, VirtualAsker
 from tests.triggers.watcher import Database, running
-from tests.watching.listed_jobs import add
-from tests.watching.scripted_account import OUTAGE, ScriptedAccount, VirtualAsker
 
 pytestmark = needs_airflow("3.3", "has a state store of assets")
 

@@ -17,7 +17,7 @@ from airflow_sentinelhub.triggers import poller_client
 from airflow_sentinelhub.triggers.group import SentinelHubBatchGroupTrigger
 from tests.harness.trigger_arguments import nested
 from tests.harness.virtual_time import run
-from tests.watching.scripted_account import NEVER, OUTAGE, ScriptedAccount, VirtualAsker
+from tests.polling.scripted_account import NEVER, OUTAGE, ScriptedAccount, VirtualAsker
 
 HOUR = 3600.0
 JOBS = [str(uuid.UUID(int=number)) for number in range(200)]

@@ -21,7 +21,7 @@ from airflow_sentinelhub.triggers.run import SentinelHubBatchRunPauseTrigger, Se
 from airflow_sentinelhub.triggers.triggerer_log import log_in_triggerer
 from tests.harness.versions import deserialize, serialize
 from tests.harness.virtual_time import run_on_the_clock
-from tests.triggers.test_trigger import arguments
+from tests.triggers.test_trigger_batch import arguments
 
 PROCESSING = [{"status": "PROCESSING", "completionPercentage": 42}]
 ENDLESS = 86_400.0

@@ -22,8 +22,8 @@ from airflow_sentinelhub.polling.poller import BATCH_WINDOW
 from airflow_sentinelhub.polling.requester import AdmissionQueue
 from airflow_sentinelhub.waits.observation import PollRequest
 from tests.harness.virtual_time import run
-from tests.watching.scripted_account import OUTAGE, ScriptedAccount
-from tests.watching.waits import Log, polling, wait_for, watch_for
+from tests.polling.polled_waits import Log, polling, wait_for, watch_for
+from tests.polling.scripted_account import OUTAGE, ScriptedAccount
 
 
 def ids(count):

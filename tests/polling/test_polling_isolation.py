@@ -18,8 +18,8 @@ from airflow_sentinelhub.jobs import BatchJob, MissingJob, Outcome
 from airflow_sentinelhub.jobs import wait_rules as rules
 from airflow_sentinelhub.waits import wait as wait_module
 from tests.harness.virtual_time import run
-from tests.watching.scripted_account import NEVER, OUTAGE, Job, ScriptedAccount
-from tests.watching.waits import Log, polling, wait_for, watch_for
+from tests.polling.polled_waits import Log, polling, wait_for, watch_for
+from tests.polling.scripted_account import NEVER, OUTAGE, Job, ScriptedAccount
 
 
 def unreadable():

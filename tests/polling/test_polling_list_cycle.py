@@ -8,8 +8,8 @@ from unittest import mock
 from airflow_sentinelhub.exceptions import Forbidden, InvalidPayload, RateLimited, ServiceUnavailable
 from airflow_sentinelhub.polling import list_cycle
 from tests.harness.virtual_time import run
-from tests.watching.listed_jobs import Ears, add, ends_watch, follow_for, following, job_id
-from tests.watching.scripted_account import OUTAGE, ScriptedAccount
+from tests.polling.listed_jobs import Ears, add, ends_watch, follow_for, following, job_id
+from tests.polling.scripted_account import OUTAGE, ScriptedAccount
 
 HOUR = 3600.0
 

@@ -17,7 +17,7 @@ from airflow_sentinelhub.polling.poller import Poller
 from airflow_sentinelhub.polling.requester import AdmissionQueue
 from airflow_sentinelhub.waits.observation import PollRequest
 from airflow_sentinelhub.waits.wait import Wait, WaitSpec
-from tests.watching.scripted_account import VirtualAsker
+from tests.polling.scripted_account import VirtualAsker
 
 
 @dataclass

@@ -12,8 +12,8 @@ import pytest
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.waits.completion_watch import InMemoryCursorStore
 from tests.harness.virtual_time import run
-from tests.watching.listed_jobs import Ears, add, ends_watch, follow, follow_for, following, job_id
-from tests.watching.scripted_account import ScriptedAccount
+from tests.polling.listed_jobs import Ears, add, ends_watch, follow, follow_for, following, job_id
+from tests.polling.scripted_account import ScriptedAccount
 
 HOUR = 3600.0
 

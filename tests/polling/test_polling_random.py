@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from airflow_sentinelhub.exceptions import Forbidden, RateLimited
 from airflow_sentinelhub.jobs import Outcome
 from tests.harness.virtual_time import run
-from tests.watching.scripted_account import NEVER, OUTAGE, ScriptedAccount
-from tests.watching.waits import Log, polling, wait_for
+from tests.polling.polled_waits import Log, polling, wait_for
+from tests.polling.scripted_account import NEVER, OUTAGE, ScriptedAccount
 
 HOUR = 3600.0
 LONGEST = 3 * HOUR

@@ -13,7 +13,7 @@ from airflow_sentinelhub.polling.list_cycle import ListCycles
 from airflow_sentinelhub.polling.poller import BATCH_WINDOW, Poller
 from airflow_sentinelhub.polling.requester import AdmissionQueue
 from airflow_sentinelhub.waits.completion_watch import CompletionWatch, CompletionWatchSpec, InMemoryCursorStore
-from tests.watching.scripted_account import NEVER, Job, VirtualAsker
+from tests.polling.scripted_account import NEVER, Job, VirtualAsker
 
 
 def job_id(number):

@@ -1,8 +1,8 @@
 """
 Checks the language of the package: ``make lint``.
 
-Names, docstrings and comments use the terms of the field, which an engineer who knows Airflow, HTTP and asyncio would
-search for. The table says which words are not used, and what to write instead.
+Names, docstrings and comments use the terms of the field, for which an engineer who knows Airflow, HTTP and asyncio
+would search. The tables say which words are not used, and what to write instead.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ PROSE = {
 }
 """Words that are not used in docstrings and comments: mechanisms are not persons."""
 
-FIRST_WORDS = frozenset(
-    [
+FIRST_WORDS = {
+    *(
         "give",
         "gives",
         "tell",
@@ -62,16 +62,9 @@ FIRST_WORDS = frozenset(
         "whether",
         "who",
         "whoever",
-        "whose",
-        "how",
-        "which",
-        "that",
-        "the",
-        "a",
-        "an",
-        "all",
-    ]
-)
+    ),
+    *("whose", "how", "which", "that", "the", "a", "an", "all"),
+}
 """Words with which the docstring of a function does not begin; a property is a thing, and may."""
 
 LONGEST_SENTENCE = 30

@@ -1,8 +1,8 @@
 """
 Checks the language of the package: ``make lint``.
 
-Names, docstrings and comments use the terms of the field, for which an engineer who knows Airflow, HTTP and asyncio
-would search. The tables say which words are not used, and what to write instead.
+Names, docstrings and comments use the terms of the field, for which an engineer who knows Airflow, HTTP and
+asyncio would search. The tables say which words are not used, and what to write instead.
 """
 
 from __future__ import annotations

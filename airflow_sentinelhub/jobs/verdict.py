@@ -128,7 +128,7 @@ class Verdict:
         return {
             "outcome": self.outcome.value,
             "api": self.api.value,
-            "request_id": self.job_id,
+            "job_id": self.job_id,
             "message": self.message,
             "service_message": self.service_message,
             "job": self.job.to_json() if self.job else None,
@@ -150,7 +150,7 @@ class Verdict:
             return cls(
                 outcome=Outcome(event["outcome"]),
                 api=api,
-                job_id=str(event["request_id"]),
+                job_id=str(event["job_id"]),
                 message=str(event.get("message") or ""),
                 job=BatchJob.from_payload(api, job, delivery=event.get("delivery")) if job is not None else None,
                 service_message=event.get("service_message"),

@@ -320,7 +320,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
     def _recovered(self, context: Context, event: dict[str, Any]) -> RunState:
         """Make up for what ``dag.test()`` has lost of a wait, where Airflow remembers nothing."""
         _, deadlines = self._limits(False, clock.now())
-        job_id = event.get("request_id") or self._known_id(context) or "(its id is not known)"
+        job_id = event.get("job_id") or self._known_id(context) or "(its id is not known)"
         return RunState(job_id, replace(deadlines, stops_job=self.stops_at_timeout), RunRecord())
 
     def _act(self, context: Context, state: RunState) -> dict[str, Any]:

@@ -79,7 +79,7 @@ class JobCycle:
         self._probing = asyncio.Lock()
         for subscription in taken:
             subscription.asked_at = self._began
-            self._open.setdefault(subscription.job, []).append(subscription)
+            self._open.setdefault(subscription.key, []).append(subscription)
 
     async def run(self) -> None:
         """Look, and hand over what is seen."""

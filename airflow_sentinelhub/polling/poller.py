@@ -87,19 +87,19 @@ class Poller:
         """
         self._newest = self._loop.time()
         subscription = Subscription(job_id, self, patience)
-        self._common.watched.setdefault(subscription.job, set()).add(subscription)
+        self._common.watched.setdefault(subscription.key, set()).add(subscription)
         return subscription
 
     def leave(self, subscription: Subscription) -> None:
         """Stop watching a job for one wait."""
         watched = self._common.watched
         self._waiting.pop(subscription, None)
-        others = watched.get(subscription.job)
+        others = watched.get(subscription.key)
         if others is not None:
             others.discard(subscription)
             if not others:
-                del watched[subscription.job]
-                self._common.list_index.forget(subscription.job)
+                del watched[subscription.key]
+                self._common.list_index.forget(subscription.key)
                 if not watched:
                     self._deserted()
 

@@ -38,8 +38,8 @@ class Subscription:
         "due",
         "earliest",
         "is_failing",
-        "job",
         "job_id",
+        "key",
         "last_success_at",
         "latest",
         "request",
@@ -47,7 +47,7 @@ class Subscription:
 
     def __init__(self, job_id: str, poller: Scheduler, patience: float) -> None:
         self.job_id = job_id
-        self.job = job_id.lower()
+        self.key = job_id.lower()
         self.batching_delay = patience
         self.request = _AT_ONCE
         self.earliest = self.due = -math.inf

@@ -117,7 +117,7 @@ class WorkerWait:
         if self._store is not None:
             saved = {
                 "attempt": self._attempt,
-                "request_id": self._wait.terms.job_id,
+                "job_id": self._wait.terms.job_id,
                 "deadlines": self.deadlines.to_json(),
                 "wait": self._wait.to_json(),
             }
@@ -157,6 +157,6 @@ class WorkerWait:
         """Give what an earlier process of this attempt saved."""
         saved = None if self._store is None else self._store.get(_KEY)
         # The store outlives retries and clears; what another attempt left there is not ours.
-        if isinstance(saved, dict) and (saved.get("attempt"), saved.get("request_id")) == (self._attempt, job_id):
+        if isinstance(saved, dict) and (saved.get("attempt"), saved.get("job_id")) == (self._attempt, job_id):
             return saved
         return {}

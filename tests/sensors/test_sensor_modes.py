@@ -375,7 +375,7 @@ def test_what_was_remembered_of_another_job_is_not_used(emulator):
         assert run(sensor, api).state == "up_for_reschedule"
         [stored] = api.store.values()
         deadlines = stored["value"]["deadlines"]
-        assert stored["value"]["request_id"] == sensor.request_id
+        assert stored["value"]["job_id"] == sensor.request_id
         assert deadlines["timeout_at"] - deadlines["started_at"] == sensor.timeout
         assert stored["value"]["wait"]["state"]["pending_outcome"] == status.lower()
 

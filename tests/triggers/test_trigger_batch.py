@@ -324,7 +324,7 @@ def test_the_triggers_of_an_account_share_requests_and_a_token(emulator):
     given = [arguments(request_id=job) for job in jobs]
     events = fire_all([SentinelHubBatchTrigger(**each) for each in given])
     assert [event["outcome"] for event in events] == ["done"] * 50
-    assert [event["request_id"] for event in events] == jobs
+    assert [event["job_id"] for event in events] == jobs
     assert polls(emulator) == 4, "after 0, 1, 2 and 3 minutes"
     assert emulator.requests()["by_api"]["token"] == 1
 

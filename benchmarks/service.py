@@ -115,7 +115,7 @@ class Service:
             due = begin + within * (turn + self._random.random()) / count
             now = time.time()
             left = max(0.0, due - now)
-            self._control.set_fate(job_id(number), steps=_done_after(left))
+            self._control.set_scenario(job_id(number), steps=_done_after(left))
             ends[job_id(number)] = now + left
         return ends
 

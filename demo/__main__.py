@@ -79,7 +79,7 @@ def show(service: Emulator, airflow: LocalAirflow) -> list[str]:
 
     :return: what is not as it should be.
     """
-    service.next_fate({"failed_tiles": FAILING_TILES}, api="process_v1")
+    service.next_scenario({"failed_tiles": FAILING_TILES}, api="process_v1")
     runs = {dag_id: airflow.trigger(dag_id) for dag_id in WAITS}
     waits = [Wait(dag_id, run_id, task_id) for dag_id, run_id in runs.items() for task_id in TASKS]
     print(f"{len(runs)} example DAGs run. Their {len(waits)} waits, as their task logs tell them:\n")

@@ -21,7 +21,7 @@ FINISHED = ("success", "failed")
 FINAL = (*FINISHED, "upstream_failed", "skipped", "removed")
 """States in which a task instance stays unless it is cleared or marked."""
 
-PATIENCE = 300.0
+TIMEOUT = 300.0
 """Seconds after which something does not happen any more, also on a busy machine."""
 
 _TURN = 0.5
@@ -117,7 +117,7 @@ class AirflowRest:
         *,
         possible: Callable[[], bool] = lambda: True,
         story: Callable[[], str] = lambda: "",
-        timeout: float = PATIENCE,
+        timeout: float = TIMEOUT,
     ) -> None:
         """
         Wait until a condition holds.
@@ -144,7 +144,7 @@ class AirflowRest:
 
     # DAG runs
 
-    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None, *, timeout: float = PATIENCE) -> str:
+    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None, *, timeout: float = TIMEOUT) -> str:
         """
         Start a run of a DAG, as soon as Airflow has read its file.
 
@@ -180,7 +180,7 @@ class AirflowRest:
         run_id: str,
         state: str | None = None,
         *,
-        timeout: float = PATIENCE,
+        timeout: float = TIMEOUT,
         on_tick: Callable[[], object] | None = None,
     ) -> str:
         """
@@ -249,7 +249,7 @@ class AirflowRest:
         run_id: str,
         task_id: str,
         state: str,
-        timeout: float = PATIENCE,
+        timeout: float = TIMEOUT,
         map_index: int = -1,
     ) -> None:
         """

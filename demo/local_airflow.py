@@ -23,7 +23,7 @@ from typing import Any, Self
 import requests
 
 from demo import process_family
-from demo.airflow_rest import PATIENCE, AirflowRest, AirflowRestError
+from demo.airflow_rest import TIMEOUT, AirflowRest, AirflowRestError
 from demo.process_family import MARK_VARIABLE, Family, Guard
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -106,7 +106,7 @@ class LocalAirflow(AirflowRest):
         connections: Mapping[str, str],
         env: Mapping[str, str] | None = None,
         python: str = sys.executable,
-        boot_timeout: float = PATIENCE,
+        boot_timeout: float = TIMEOUT,
     ) -> None:
         self.home = home.resolve()
         self.dags_folder = dags_folder.resolve()
@@ -222,7 +222,7 @@ class LocalAirflow(AirflowRest):
 
     # The components, for tests that disturb them
 
-    def start(self, name: str, suffix: str = "", *, timeout: float = PATIENCE) -> None:
+    def start(self, name: str, suffix: str = "", *, timeout: float = TIMEOUT) -> None:
         """
         Start a component again, or a second one of its kind, and wait until it is up.
 

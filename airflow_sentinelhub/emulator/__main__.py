@@ -86,8 +86,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _banner(url: str, service: Service) -> str:
-    fate, speed = service.default_fate, service.clock.speed
-    whole = fate.queued_seconds + fate.analysis_seconds + fate.ready_seconds + fate.processing_seconds
+    scenario, speed = service.default_scenario, service.clock.speed
+    whole = (
+        scenario.queued_seconds + scenario.analysis_seconds + scenario.ready_seconds + scenario.processing_seconds
+    )
     return _BANNER.format(
         url=url,
         speed=speed,

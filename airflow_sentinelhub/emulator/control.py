@@ -55,7 +55,7 @@ class Control(ABC):
         *,
         status: str | None = None,
         user_action: str | None = None,
-        fate: Mapping[str, Any] | None = None,
+        scenario: Mapping[str, Any] | None = None,
         steps: Steps | None = None,
         request: Mapping[str, Any] | None = None,
         description: str | None = None,
@@ -68,7 +68,7 @@ class Control(ABC):
         :param status: where its life begins. Default: CREATED and started a moment ago. ``"CREATED"`` alone means
             never started; ANALYSING and ANALYSIS_DONE mean that an analysis was asked for, but no start.
         :param user_action: another last action of its user, e.g. "START" with "ANALYSIS_DONE".
-        :param fate: lengths and end, see :class:`~airflow_sentinelhub.emulator.scenario.Scenario`.
+        :param scenario: lengths and end, see :class:`~airflow_sentinelhub.emulator.scenario.Scenario`.
         :param steps: its whole life, instead.
         :param request: its request. Default: an example from the documentation.
         :param description: of the request.
@@ -80,7 +80,7 @@ class Control(ABC):
             "api": str(api),
             "status": status,
             "user_action": user_action,
-            "fate": fate,
+            "scenario": scenario,
             "steps": steps,
             "request": request,
             "description": description,
@@ -115,28 +115,32 @@ class Control(ABC):
         """Let a job vanish: the service answers 404 from now on."""
         self._call("DELETE", f"/jobs/{_quoted(job_id)}")
 
-    def set_fate(self, job_id: str, fate: Mapping[str, Any] | None = None, *, steps: Steps | None = None) -> None:
-        """
-        Give a job another fate, from where it is now.
-
-        :param fate: what is left out has its default. A job that is over can only be given ``steps``.
-        """
-        self._call("PUT", f"/jobs/{_quoted(job_id)}/fate", _present({"fate": fate or {}, "steps": steps}))
-
-    def next_fate(
-        self, fate: Mapping[str, Any] | None = None, *, steps: Steps | None = None, api: str | None = None
+    def set_scenario(
+        self, job_id: str, scenario: Mapping[str, Any] | None = None, *, steps: Steps | None = None
     ) -> None:
         """
-        Give a fate to the next job that is created over the API; several wait in line.
+        Give a job another scenario, from where it is now.
+
+        :param scenario: what is left out has its default. A job that is over can only be given ``steps``.
+        """
+        self._call(
+            "PUT", f"/jobs/{_quoted(job_id)}/scenario", _present({"scenario": scenario or {}, "steps": steps})
+        )
+
+    def next_scenario(
+        self, scenario: Mapping[str, Any] | None = None, *, steps: Steps | None = None, api: str | None = None
+    ) -> None:
+        """
+        Give a scenario to the next job that is created over the API; several wait in line.
 
         :param api: only in this API. Default: any.
         """
-        given = {"fate": fate or {}, "steps": steps, "api": None if api is None else str(api)}
-        self._call("POST", "/next-fate", _present(given))
+        given = {"scenario": scenario or {}, "steps": steps, "api": None if api is None else str(api)}
+        self._call("POST", "/next-scenario", _present(given))
 
-    def default_fate(self, fate: Mapping[str, Any]) -> None:
-        """Give this fate to all jobs to come that are given no other."""
-        self._call("PUT", "/fate", fate)
+    def default_scenario(self, scenario: Mapping[str, Any]) -> None:
+        """Give this scenario to all jobs to come that are given no other."""
+        self._call("PUT", "/scenario", scenario)
 
     def fault(
         self,

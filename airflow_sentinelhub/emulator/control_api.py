@@ -75,15 +75,15 @@ def _dispatch(service: Service, method: str, segments: list[str], given: Given) 
         case "DELETE", ["jobs", job_id]:
             service.remove(job_id)
             return 200, {}
-        case "PUT", ["jobs", job_id, "fate"]:
-            return 200, _set_fate(service, job_id, given)
-        case "PUT", ["fate"]:
-            service.default_fate = Scenario.parse(given)
+        case "PUT", ["jobs", job_id, "scenario"]:
+            return 200, _set_scenario(service, job_id, given)
+        case "PUT", ["scenario"]:
+            service.default_scenario = Scenario.parse(given)
             return 200, {}
-        case "POST", ["next-fate"]:
+        case "POST", ["next-scenario"]:
             rest = dict(given)
             api = rest.pop("api", None)
-            service.next_fate(_fate(service, rest), None if api is None else _api(api))
+            service.next_scenario(_scenario(service, rest), None if api is None else _api(api))
             return 201, {}
         case "POST", ["faults"]:
             return 201, {"id": service.faults.add(Fault.parse(given))}
@@ -136,8 +136,10 @@ def _about(service: Service) -> dict[str, Any]:
     }
 
 
-def _fate(service: Service, given: Given, base: Scenario | None = None) -> Scenario:
-    return Scenario.parse(given.get("fate", _without(given)), given.get("steps"), base or service.default_fate)
+def _scenario(service: Service, given: Given, base: Scenario | None = None) -> Scenario:
+    return Scenario.parse(
+        given.get("scenario", _without(given)), given.get("steps"), base or service.default_scenario
+    )
 
 
 def _without(given: Given) -> Given:
@@ -184,10 +186,10 @@ def _add_job(service: Service, given: Given) -> str:
     if "api" not in rest:
         raise Refused(f'"api" is required: one of {", ".join(BatchApi)}')
     api = _api(rest.pop("api"))
-    fate = Scenario.parse(rest.pop("fate", None), rest.pop("steps", None), service.default_fate)
+    scenario = Scenario.parse(rest.pop("scenario", None), rest.pop("steps", None), service.default_scenario)
     action = rest.pop("user_action", None)
     values = _checked("A new job has", rest, _JOB_FIELDS)
-    return service.add(api, fate, user_action=None if action is None else UserAction(action), **values)
+    return service.add(api, scenario, user_action=None if action is None else UserAction(action), **values)
 
 
 def _add_foreign_jobs(service: Service, given: Given) -> list[str]:
@@ -223,10 +225,10 @@ def _checked(what: str, given: Given, fields: Mapping[str, _Check]) -> dict[str,
     }
 
 
-def _set_fate(service: Service, job_id: str, given: Given) -> dict[str, Any]:
+def _set_scenario(service: Service, job_id: str, given: Given) -> dict[str, Any]:
     job = service.jobs[job_id]
-    base = replace(service.default_fate, tile_count=job.fate.tile_count, cost=job.fate.cost)
-    job.meet(_fate(service, given, base), service.now())
+    base = replace(service.default_scenario, tile_count=job.scenario.tile_count, cost=job.scenario.cost)
+    job.meet(_scenario(service, given, base), service.now())
     return _shown(service, job_id)
 
 

@@ -27,8 +27,8 @@ class EmulatedJob:
     :param number: position in the order of creation.
     :param request: the body it was created from, without credentials.
     :param script: what it lives through unless somebody acts.
-    :param scripted: whether its fate named every step.
-    :param fate_ahead: whether a job at rest has yet to meet its fate, should it be started again.
+    :param scripted: whether its scenario named every step.
+    :param scenario_ahead: whether a job at rest has yet to meet its scenario, should it be started again.
     :param reached: statuses from scripts that were cut short.
     :param open_tiles: tiles that this run has to process, by position (V1).
     :param failing_tiles: those of them that will fail.
@@ -41,12 +41,12 @@ class EmulatedJob:
     number: int
     created: datetime
     request: dict[str, Any]
-    fate: Scenario
+    scenario: Scenario
     script: Timeline
     user_action: str = UserAction.NONE
     user_action_updated: datetime | None = None
     scripted: bool = False
-    fate_ahead: bool = False
+    scenario_ahead: bool = False
     reached: frozenset[str] = frozenset()
     open_tiles: tuple[int, ...] = ()
     failing_tiles: frozenset[int] = field(default_factory=frozenset)
@@ -63,7 +63,7 @@ class EmulatedJob:
     def cost(self, now: datetime) -> float:
         """Processing units that it has used."""
         moment = self.at(now)
-        return self.fate.cost * moment.percentage / 100 if moment.step.cost is None else moment.step.cost
+        return self.scenario.cost * moment.percentage / 100 if moment.step.cost is None else moment.step.cost
 
     def remember(self, now: datetime) -> None:
         """Keep what it is, before it is changed."""
@@ -116,28 +116,28 @@ class EmulatedJob:
         """Note what the user asked for."""
         self.user_action, self.user_action_updated = action, now
 
-    def meet(self, fate: Scenario, now: datetime) -> None:
+    def meet(self, scenario: Scenario, now: datetime) -> None:
         """
-        Give the job another fate, from where it is; one at rest meets it when it is started again.
+        Give the job another scenario, from where it is; one at rest meets it when it is started again.
 
-        :raises ValueError: if it is over, and the fate does not name its steps.
+        :raises ValueError: if it is over, and the scenario does not name its steps.
         """
         moment = self.at(now)
-        if not fate.steps and moment.status in (JobStatus.DONE, JobStatus.FAILED, JobStatus.CANCELED):
+        if not scenario.steps and moment.status in (JobStatus.DONE, JobStatus.FAILED, JobStatus.CANCELED):
             raise ValueError(
-                f'Job {self.id} is {moment.status}: its fate is settled, only "steps" can change what it says'
+                f'Job {self.id} is {moment.status}: its scenario is settled, only "steps" can change what it says'
             )
         self.remember(now)
-        self.fate, self.scripted = fate, bool(fate.steps)
-        if not fate.steps and moment.status in (JobStatus.STOPPED, JobStatus.PARTIAL):
-            self.fate_ahead = True
+        self.scenario, self.scripted = scenario, bool(scenario.steps)
+        if not scenario.steps and moment.status in (JobStatus.STOPPED, JobStatus.PARTIAL):
+            self.scenario_ahead = True
             return
         self._lay_out_tiles()
-        if fate.steps:
-            self.live(fate.steps, now)
+        if scenario.steps:
+            self.live(scenario.steps, now)
         else:
-            self.live(whole_life(self.api, fate, self.user_action, moment.status, moment.percentage), now)
+            self.live(whole_life(self.api, scenario, self.user_action, moment.status, moment.percentage), now)
 
     def _lay_out_tiles(self) -> None:
-        self.open_tiles = tuple(range(self.fate.tile_count))
-        self.failing_tiles = frozenset(self.open_tiles[: self.fate.failing_tiles(self.api)])
+        self.open_tiles = tuple(range(self.scenario.tile_count))
+        self.failing_tiles = frozenset(self.open_tiles[: self.scenario.failing_tiles(self.api)])

@@ -50,8 +50,8 @@ def are_written(job: EmulatedJob, now: datetime) -> bool:
 
 def features(job: EmulatedJob, now: datetime) -> list[Feature]:
     """All features, in the order in which they are processed."""
-    without_data = len(job.failing_tiles) + job.fate.no_data_tiles
-    partial = without_data + job.fate.partial_tiles
+    without_data = len(job.failing_tiles) + job.scenario.no_data_tiles
+    partial = without_data + job.scenario.partial_tiles
     return [
         _feature(job, position, status, no_data=position < without_data, partial=position < partial)
         for position, status in enumerate(tile_statuses(job, now))
@@ -61,7 +61,7 @@ def features(job: EmulatedJob, now: datetime) -> list[Feature]:
 def _feature(job: EmulatedJob, position: int, status: str, *, no_data: bool, partial: bool) -> Feature:
     number = position + 1
     if status == TileStatus.FAILED:
-        texts = job.fate.tile_errors
+        texts = job.scenario.tile_errors
         return Feature(number, settled=True, failed=True, error=texts[position % len(texts)] if texts else None)
     if status != TileStatus.PROCESSED:
         return Feature(number)

@@ -22,7 +22,12 @@ class JobStore:
         self._made = 0
 
     def make(
-        self, api: BatchApi, request: dict[str, Any], fate: Scenario, created: datetime, job_id: str | None = None
+        self,
+        api: BatchApi,
+        request: dict[str, Any],
+        scenario: Scenario,
+        created: datetime,
+        job_id: str | None = None,
     ) -> EmulatedJob:
         """
         Make a new job, for which nobody has done anything yet. It is not there before :meth:`keep`.
@@ -36,9 +41,9 @@ class JobStore:
             number=self._made,
             created=created,
             request=request,
-            fate=fate,
-            script=Timeline(fate.steps or whole_life(api, fate, UserAction.NONE), created),
-            scripted=bool(fate.steps),
+            scenario=scenario,
+            script=Timeline(scenario.steps or whole_life(api, scenario, UserAction.NONE), created),
+            scripted=bool(scenario.steps),
         )
 
     def keep(self, job: EmulatedJob) -> None:

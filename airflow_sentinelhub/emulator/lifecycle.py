@@ -10,7 +10,7 @@ ON_THE_WAY = (JobStatus.CREATED, JobStatus.ANALYSING, JobStatus.ANALYSIS_DONE, J
 
 
 def whole_life(
-    api: BatchApi, fate: Scenario, user_action: str, status: str = JobStatus.CREATED, percentage: float = 0.0
+    api: BatchApi, scenario: Scenario, user_action: str, status: str = JobStatus.CREATED, percentage: float = 0.0
 ) -> tuple[TimelineStep, ...]:
     """
     What a job lives through from now on.
@@ -23,40 +23,40 @@ def whole_life(
     if user_action == UserAction.NONE and status == JobStatus.CREATED:
         return (TimelineStep(status=JobStatus.CREATED),)
     course = [
-        TimelineStep(status=JobStatus.CREATED, seconds=fate.queued_seconds),
-        TimelineStep(status=JobStatus.ANALYSING, seconds=fate.analysis_seconds),
-        *_after_analysis(api, fate, user_action, status, percentage),
+        TimelineStep(status=JobStatus.CREATED, seconds=scenario.queued_seconds),
+        TimelineStep(status=JobStatus.ANALYSING, seconds=scenario.analysis_seconds),
+        *_after_analysis(api, scenario, user_action, status, percentage),
     ]
     for position, step in enumerate(course):
         if step.status == status:
             return tuple(course[position:])
-    return (fate.last_step(status),)
+    return (scenario.last_step(status),)
 
 
 def _after_analysis(
-    api: BatchApi, fate: Scenario, user_action: str, status: str, percentage: float
+    api: BatchApi, scenario: Scenario, user_action: str, status: str, percentage: float
 ) -> list[TimelineStep]:
-    if fate.fails_in_analysis and status in (JobStatus.CREATED, JobStatus.ANALYSING):
-        return [fate.last_step(JobStatus.FAILED)]
+    if scenario.fails_in_analysis and status in (JobStatus.CREATED, JobStatus.ANALYSING):
+        return [scenario.last_step(JobStatus.FAILED)]
     if user_action in (UserAction.STOP, UserAction.CANCEL):
         return [stopped(api)]
     if user_action != UserAction.START:
         return [TimelineStep(status=JobStatus.ANALYSIS_DONE)]
     return [
-        TimelineStep(status=JobStatus.ANALYSIS_DONE, seconds=fate.ready_seconds),
-        _processing(fate, percentage, fate.completion(api)),
-        *(fate.then or [fate.last_step(fate.ending(api))]),
+        TimelineStep(status=JobStatus.ANALYSIS_DONE, seconds=scenario.ready_seconds),
+        _processing(scenario, percentage, scenario.completion(api)),
+        *(scenario.then or [scenario.last_step(scenario.ending(api))]),
     ]
 
 
-def _processing(fate: Scenario, percentage: float, completion: float) -> TimelineStep:
+def _processing(scenario: Scenario, percentage: float, completion: float) -> TimelineStep:
     if completion > percentage:
         share = (completion - percentage) / completion
     else:
         completion, share = percentage, 1 - min(percentage, 100.0) / 100
     return TimelineStep(
         status=JobStatus.PROCESSING,
-        seconds=fate.processing_seconds * share,
+        seconds=scenario.processing_seconds * share,
         percentage=(percentage, completion),
     )
 

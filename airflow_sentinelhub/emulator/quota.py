@@ -70,5 +70,5 @@ def _stop(jobs: Iterable[EmulatedJob], short: datetime, now: datetime) -> None:
         moment = job.script.reaches(JobStatus.PROCESSING, short)
         if moment is not None and moment <= now:
             job.remember(moment)
-            job.fate_ahead = True
+            job.scenario_ahead = True
             job.live((stopped(job.api, StopReason.OUT_OF_PU),), moment)

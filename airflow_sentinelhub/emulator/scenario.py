@@ -68,7 +68,7 @@ class Scenario:
         base: Scenario | None = None,
     ) -> Scenario:
         """
-        Read a fate as the control interface takes it.
+        Read a scenario as the control interface takes it.
 
         :param given: fields of this class by name; those left out are taken from ``base``.
         :param steps: the same as ``{"steps": ...}``.
@@ -76,13 +76,13 @@ class Scenario:
         :raises ValueError: for an unknown name, or a value that makes no sense.
         """
         if given is not None and not isinstance(given, Mapping):
-            raise ValueError(f"A fate is an object, but was {limits.brief(given)}")
+            raise ValueError(f"A scenario is an object, but was {limits.brief(given)}")
         values = dict(given or {})
         if steps is not None:
             values["steps"] = steps
         known = {each.name for each in fields(cls)}
         if unknown := sorted(set(values) - known):
-            raise ValueError(f"A fate has no {', '.join(unknown)}; it has {', '.join(sorted(known))}")
+            raise ValueError(f"A scenario has no {', '.join(unknown)}; it has {', '.join(sorted(known))}")
         for name in ("then", "steps"):
             if name in values:
                 values[name] = parse_steps(values[name])
@@ -90,27 +90,27 @@ class Scenario:
             values["tile_errors"] = _texts("tile_errors", values["tile_errors"])
         if "error" in values and values["error"] is None:
             values["error"] = ""
-        fate = replace(base or cls(), **values)
-        fate._check()
-        return fate
+        scenario = replace(base or cls(), **values)
+        scenario._check()
+        return scenario
 
     def _check(self) -> None:
         for name in ("queued_seconds", "analysis_seconds", "ready_seconds", "processing_seconds"):
-            limits.seconds(f"{name!r} of a fate", getattr(self, name))
-        limits.number("'cost' of a fate", self.cost)
+            limits.seconds(f"{name!r} of a scenario", getattr(self, name))
+        limits.number("'cost' of a scenario", self.cost)
         if self.completion_percentage is not None:
-            limits.number("'completion_percentage' of a fate", self.completion_percentage)
-        limits.flag("'fails_in_analysis' of a fate", self.fails_in_analysis)
-        limits.text("'stopped_reason' of a fate", self.stopped_reason)
+            limits.number("'completion_percentage' of a scenario", self.completion_percentage)
+        limits.flag("'fails_in_analysis' of a scenario", self.fails_in_analysis)
+        limits.text("'stopped_reason' of a scenario", self.stopped_reason)
         if self.error is not None:
-            limits.text("'error' of a fate", self.error)
+            limits.text("'error' of a scenario", self.error)
         if self.end is not None and self.end not in ENDS:
             raise ValueError(
                 f"A job does not end in {limits.brief(self.end)}. For a status that the service may invent, use "
                 f'"then" or "steps", e.g. {{"then": [{{"status": {limits.brief(self.end)}}}]}}'
             )
         for name in ("tile_count", "failed_tiles", "no_data_tiles", "partial_tiles"):
-            limits.whole(f"{name!r} of a fate", getattr(self, name))
+            limits.whole(f"{name!r} of a scenario", getattr(self, name))
         if self.failed_tiles > self.tile_count:
             raise ValueError(f"{self.failed_tiles} of {self.tile_count} tiles cannot fail")
         if self.failed_tiles + self.no_data_tiles + self.partial_tiles > self.tile_count:
@@ -171,7 +171,7 @@ class Scenario:
         return "Processing failed for too many features."
 
     def lived(self) -> Scenario:
-        """The fate of a job that met its end and is tried again: this time it goes well."""
+        """The scenario of a job that met its end and is tried again: this time it goes well."""
         return replace(
             self,
             end=None,
@@ -186,6 +186,6 @@ class Scenario:
 
 def _texts(name: str, value: object) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, Sequence):
-        raise ValueError(f"{name!r} of a fate must be a list of texts, but was {limits.brief(value)}")
+        raise ValueError(f"{name!r} of a scenario must be a list of texts, but was {limits.brief(value)}")
     # They are written to files, which cannot hold everything that JSON can.
-    return tuple(limits.encodable(f"Each of the texts in {name!r} of a fate", each) for each in value)
+    return tuple(limits.encodable(f"Each of the texts in {name!r} of a scenario", each) for each in value)

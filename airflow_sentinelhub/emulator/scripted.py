@@ -144,7 +144,7 @@ class ScriptedEmulator(Emulator):
         if job_id is not None:
             return super().job(job_id)
         of_api = BatchApi(api)
-        fate: dict[str, Any] = {
+        scenario: dict[str, Any] = {
             "tile_count": tile_count,
             "failed_tiles": failed_tiles,
             "tile_errors": tile_errors,
@@ -152,12 +152,12 @@ class ScriptedEmulator(Emulator):
             "cost": cost,
         }
         if error is not None:
-            fate["error"] = error
-        script = _read(of_api, status or [JobStatus.PROCESSING, Scenario.parse(fate).ending(of_api)])
+            scenario["error"] = error
+        script = _read(of_api, status or [JobStatus.PROCESSING, Scenario.parse(scenario).ending(of_api)])
         last = script[-1][0]
         if last in ENDS:
-            fate["end"] = last
-        planned = Scenario.parse(fate)
+            scenario["end"] = last
+        planned = Scenario.parse(scenario)
         asked = self._usual_request(of_api) if request is None else dict(request)
         with self.service.lock:
             made = self.service.add(
@@ -201,7 +201,9 @@ def _read(api: BatchApi, status: str | Statuses) -> list[tuple[JobStatus, float]
     return read
 
 
-def _steps(api: BatchApi, fate: Scenario, script: Sequence[tuple[JobStatus, float]]) -> tuple[TimelineStep, ...]:
+def _steps(
+    api: BatchApi, scenario: Scenario, script: Sequence[tuple[JobStatus, float]]
+) -> tuple[TimelineStep, ...]:
     """The job's life; it is processed bit by bit, as far as its end allows."""
     in_all = sum(length for status, length in script if status is JobStatus.PROCESSING)
     done, steps = 0.0, []
@@ -209,8 +211,8 @@ def _steps(api: BatchApi, fate: Scenario, script: Sequence[tuple[JobStatus, floa
         percentage = None
         if status is JobStatus.PROCESSING:
             before, done = done, done + length
-            percentage = (fate.completion(api) * before / in_all, fate.completion(api) * done / in_all)
-        step = fate.last_step(status) if status in ENDS else TimelineStep(status=status, percentage=percentage)
+            percentage = (scenario.completion(api) * before / in_all, scenario.completion(api) * done / in_all)
+        step = scenario.last_step(status) if status in ENDS else TimelineStep(status=status, percentage=percentage)
         # The test has chosen it, also where the reference knows the API without it.
         steps.append(replace(step, seconds=length, scripted=step.scripted | {"status"}))
     return tuple(steps)

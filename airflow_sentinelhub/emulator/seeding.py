@@ -27,7 +27,7 @@ def place(
     jobs: JobStore,
     now: datetime,
     api: BatchApi,
-    fate: Scenario,
+    scenario: Scenario,
     *,
     status: str | None = None,
     user_action: UserAction | None = None,
@@ -49,24 +49,24 @@ def place(
     if job_id in jobs:
         raise ValueError(f"There is a job {job_id} already")
     limits.seconds("The age of a job", age, -limits.CENTURY)
-    if fate.steps and status is not None:
+    if scenario.steps and status is not None:
         raise ValueError('Either "status" or "steps", not both: the first step has a status')
     over = status is not None and status not in ON_THE_WAY
-    if over and fate.end is None and status in ENDS:
-        fate = replace(fate, end=status)
+    if over and scenario.end is None and status in ENDS:
+        scenario = replace(scenario, end=status)
     limits.check_depth(request, limits.DEEPEST)
     asked = request_validation.masked(dict(request or sample_request(api)))
     if description is not None:
         (asked if api is not BatchApi.STATISTICAL else {})["description"] = description
-    job = jobs.make(api, asked, fate, now - timedelta(seconds=age), job_id)
+    job = jobs.make(api, asked, scenario, now - timedelta(seconds=age), job_id)
     begin = max(now, job.created)
-    action = user_action or _usual_action(fate, status)
+    action = user_action or _usual_action(scenario, status)
     if action is not UserAction.NONE:
         job.act(action, begin)
-    job.fate_ahead = over and fate.end != status
-    steps = fate.steps or whole_life(api, fate, action, status or JobStatus.CREATED)
-    job.script = Timeline(steps, begin, fate.completion(api) if over else 0.0)
-    if over and not fate.fails_in_analysis:
+    job.scenario_ahead = over and scenario.end != status
+    steps = scenario.steps or whole_life(api, scenario, action, status or JobStatus.CREATED)
+    job.script = Timeline(steps, begin, scenario.completion(api) if over else 0.0)
+    if over and not scenario.fails_in_analysis:
         job.reached = frozenset({JobStatus.PROCESSING})
     if request is not None:
         # In V1 the request's fields are those of the job.
@@ -94,7 +94,7 @@ def place_foreign(
     ]
 
 
-def _usual_action(fate: Scenario, status: str | None) -> UserAction:
+def _usual_action(scenario: Scenario, status: str | None) -> UserAction:
     """What the user of a job in this state is likely to have done."""
     match status:
         case JobStatus.CREATED:
@@ -103,6 +103,6 @@ def _usual_action(fate: Scenario, status: str | None) -> UserAction:
             return UserAction.ANALYSE
         case JobStatus.CANCELED:
             return UserAction.CANCEL
-        case JobStatus.STOPPED if fate.stopped_reason == StopReason.USER_ACTION:
+        case JobStatus.STOPPED if scenario.stopped_reason == StopReason.USER_ACTION:
             return UserAction.STOP
     return UserAction.START

@@ -95,7 +95,7 @@ def _v1(job: EmulatedJob, now: datetime) -> dict[str, Any]:
         "status": moment.status,
     }
     if job.analysed(now):
-        shown["valueEstimate"] = job.fate.cost if moment.step.cost is None else moment.step.cost
+        shown["valueEstimate"] = job.scenario.cost if moment.step.cost is None else moment.step.cost
     return shown
 
 

@@ -71,10 +71,10 @@ class Service:
         self.faults = FaultSwitches()
         self.traffic = RequestLog()
         self.buckets = ObjectStore(self._write)
-        self.default_fate = Scenario()
+        self.default_scenario = Scenario()
         self.clock.speed = self._speed
         self.jobs = JobStore()
-        self._next_fates: list[tuple[BatchApi | None, Scenario]] = []
+        self._next_scenarios: list[tuple[BatchApi | None, Scenario]] = []
 
     def now(self) -> datetime:
         """The service's time, with the account settled up to it."""
@@ -102,19 +102,19 @@ class Service:
         except ValueError as error:
             raise HttpRefusal(400, f"{error}.") from None
         self.account.check(api, "create")
-        job = self.jobs.make(api, request, self._fate_for(api), now)
+        job = self.jobs.make(api, request, self._scenario_for(api), now)
         shown = payload(job, now, self.settings)
         self.jobs.keep(job)
         return shown
 
-    def add(self, api: BatchApi, fate: Scenario, **given: Any) -> str:
+    def add(self, api: BatchApi, scenario: Scenario, **given: Any) -> str:
         """
         Put a job into the service without asking it, see :func:`~.placing.place`.
 
         :raises ValueError: if that makes no sense.
         """
         self.buckets.check(api, given.get("request") or {})
-        return place(self.jobs, self.now(), api, fate, **given).id
+        return place(self.jobs, self.now(), api, scenario, **given).id
 
     def add_foreign(
         self, api: BatchApi, count: int, *, status: str = JobStatus.DONE, age: float = 0.0, every: float = 0.0
@@ -228,9 +228,9 @@ class Service:
         scripted = () if job.at(now).step.tiles is None else ("status",)
         return [JobPayload(tile, scripted) for tile in tiles(job, now)]
 
-    def next_fate(self, fate: Scenario, api: BatchApi | None) -> None:
-        """Keep a fate for the next job that is created (in that API); they are used in order."""
-        self._next_fates.append((api, fate))
+    def next_scenario(self, scenario: Scenario, api: BatchApi | None) -> None:
+        """Keep a scenario for the next job that is created (in that API); they are used in order."""
+        self._next_scenarios.append((api, scenario))
 
     def _each(self, jobs: Iterable[EmulatedJob], look: Callable[[EmulatedJob], T]) -> list[tuple[EmulatedJob, T]]:
         """
@@ -250,12 +250,12 @@ class Service:
                 )
         return found
 
-    def _fate_for(self, api: BatchApi) -> Scenario:
-        for position, (wanted, fate) in enumerate(self._next_fates):
+    def _scenario_for(self, api: BatchApi) -> Scenario:
+        for position, (wanted, scenario) in enumerate(self._next_scenarios):
             if wanted in (None, api):
-                del self._next_fates[position]
-                return fate
-        return self.default_fate
+                del self._next_scenarios[position]
+                return scenario
+        return self.default_scenario
 
     def _list_time(self, now: datetime) -> datetime:
         return now - timedelta(seconds=self.settings.list_lag_seconds)

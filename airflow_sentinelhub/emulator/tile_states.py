@@ -25,7 +25,7 @@ _STUCK = (
 def tile_count(job: EmulatedJob, now: datetime) -> int:
     """How many tiles the job says it has."""
     given = job.at(now).step.tiles
-    return job.fate.tile_count if given is None else sum(given.values())
+    return job.scenario.tile_count if given is None else sum(given.values())
 
 
 def tiles(job: EmulatedJob, now: datetime) -> list[dict[str, Any]]:
@@ -46,10 +46,10 @@ def tile_statuses(job: EmulatedJob, now: datetime) -> Sequence[str]:
     moment = job.at(now)
     if moment.step.tiles is not None:
         return [status for status, count in moment.step.tiles.items() for _ in range(count)]
-    settled_before = job.fate.tile_count - len(job.open_tiles)
+    settled_before = job.scenario.tile_count - len(job.open_tiles)
     begun = job.analysed(now) and moment.status not in (JobStatus.ANALYSIS_DONE, JobStatus.ANALYSING)
-    front = moment.percentage / 100 * job.fate.tile_count - settled_before
-    statuses: list[str] = [TileStatus.PROCESSED] * job.fate.tile_count
+    front = moment.percentage / 100 * job.scenario.tile_count - settled_before
+    statuses: list[str] = [TileStatus.PROCESSED] * job.scenario.tile_count
     for turn, position in enumerate(job.open_tiles):
         status = _tile_status(front - turn, fails=position in job.failing_tiles) if begun else TileStatus.PENDING
         if moment.status == JobStatus.CANCELED and status not in _SETTLED:
@@ -82,7 +82,7 @@ def _tile(job: EmulatedJob, position: int, status: str, box: tuple[float, float,
             "crs": {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::4326"}},
         },
         "status": status,
-        "cost": round(job.fate.cost / max(1, job.fate.tile_count), 6) if status in _SETTLED else 0.0,
+        "cost": round(job.scenario.cost / max(1, job.scenario.tile_count), 6) if status in _SETTLED else 0.0,
     }
 
 

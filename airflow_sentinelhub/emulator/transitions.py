@@ -52,7 +52,9 @@ def start(job: EmulatedJob, now: datetime, settings: Settings) -> None:
         _restart_allowed(job, now, settings)
         _try_again(job)
         job.act(UserAction.START, now)
-        job.live(whole_life(job.api, job.fate, UserAction.START, JobStatus.ANALYSIS_DONE, moment.percentage), now)
+        job.live(
+            whole_life(job.api, job.scenario, UserAction.START, JobStatus.ANALYSIS_DONE, moment.percentage), now
+        )
         return
     startable = moment.status in (JobStatus.CREATED, JobStatus.ANALYSIS_DONE)
     if not startable or job.action_at(now) == UserAction.START:
@@ -73,10 +75,10 @@ def stop(job: EmulatedJob, now: datetime) -> None:
         verb = "canceled" if job.api is BatchApi.PROCESS_V1 else "stopped"
         raise _illegal(job, now, f"Only requests with status {', '.join(allowed)} can be {verb}.")
     job.act(action, now)
-    job.fate_ahead, job.scripted = not job.scripted, False
+    job.scenario_ahead, job.scripted = not job.scripted, False
     if moment.status == JobStatus.ANALYSING:
-        rest = replace(moment.step, seconds=moment.rest(now, job.fate.analysis_seconds))
-        failure = whole_life(job.api, job.fate, action, JobStatus.ANALYSING)[1:]
+        rest = replace(moment.step, seconds=moment.rest(now, job.scenario.analysis_seconds))
+        failure = whole_life(job.api, job.scenario, action, JobStatus.ANALYSING)[1:]
         job.live((rest, *failure), now)
     else:
         job.live((stopped(job.api),), now)
@@ -94,9 +96,9 @@ def restart_partial(job: EmulatedJob, now: datetime) -> None:
     # Which action the service shows after this is not documented.
     job.act(UserAction.START, now)
     job.open_tiles = tuple(sorted(job.failing_tiles))
-    job.failing_tiles = frozenset(job.open_tiles[: job.fate.failing_tiles(job.api)])
-    completed = 100.0 * (1 - len(job.open_tiles) / job.fate.tile_count) if job.fate.tile_count else 0.0
-    course = whole_life(job.api, job.fate, UserAction.START, JobStatus.PROCESSING, completed)
+    job.failing_tiles = frozenset(job.open_tiles[: job.scenario.failing_tiles(job.api)])
+    completed = 100.0 * (1 - len(job.open_tiles) / job.scenario.tile_count) if job.scenario.tile_count else 0.0
+    course = whole_life(job.api, job.scenario, UserAction.START, JobStatus.PROCESSING, completed)
     job.live(course, now)
 
 
@@ -105,14 +107,14 @@ def _proceed(job: EmulatedJob, action: UserAction, now: datetime) -> None:
     moment = job.at(now)
     job.act(action, now)
     if not job.scripted:
-        job.live(whole_life(job.api, job.fate, action, moment.status, moment.percentage), now)
+        job.live(whole_life(job.api, job.scenario, action, moment.status, moment.percentage), now)
 
 
 def _try_again(job: EmulatedJob) -> None:
-    """A job that its user stopped still has its fate before it; one that met its fate goes well now."""
-    if not job.fate_ahead:
-        job.fate = job.fate.lived()
-    job.scripted = job.fate_ahead = False
+    """A job that its user stopped still has its scenario before it; one that met its scenario goes well now."""
+    if not job.scenario_ahead:
+        job.scenario = job.scenario.lived()
+    job.scripted = job.scenario_ahead = False
 
 
 def _restart_allowed(job: EmulatedJob, now: datetime, settings: Settings) -> None:

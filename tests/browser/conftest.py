@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images"
 LEFT_BEHIND = ROOT / ".browser"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-PATIENCE = 180_000
+TIMEOUT = 180_000
 """Milliseconds that the browser waits for whatever should appear: a busy machine needs some of it."""
 
 
@@ -40,7 +40,7 @@ def chromium():
     path = next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
         pytest.skip(requirements.BROWSER)
-    expect.set_options(timeout=PATIENCE)
+    expect.set_options(timeout=TIMEOUT)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--disable-dev-shm-usage"])
         yield browser
@@ -72,7 +72,7 @@ def page(airflow, chromium, request):
     context = chromium.new_context(
         base_url=airflow.ui_url, viewport={"width": 1280, "height": 900}, locale="en-GB", timezone_id="UTC"
     )
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(TIMEOUT)
     page = context.new_page()
     failed_before = request.session.testsfailed
     yield page

@@ -139,7 +139,7 @@ class Task:
 
 def test_a_wait_is_followed_from_the_trigger_button_to_its_result(service, airflow, page, picture):
     """The emulator's job moves only when the test says so: every line is awaited, and none can be missed."""
-    service.next_fate(
+    service.next_scenario(
         {"queued_seconds": 0, "analysis_seconds": 3600, "ready_seconds": 0, "processing_seconds": 60_000},
         api="process",
     )
@@ -193,7 +193,7 @@ def test_a_failed_job_says_why(service, airflow, page):
     job_id = service.add_job(
         "process",
         status="PROCESSING",
-        fate={"end": "FAILED", "error": "Evalscript broken", "processing_seconds": 3600},
+        scenario={"end": "FAILED", "error": "Evalscript broken", "processing_seconds": 3600},
     )
     run_id = airflow.trigger(DAG, {"request_id": job_id})
     airflow.wait_until_deferred(DAG, run_id, "wait_for_analysis")

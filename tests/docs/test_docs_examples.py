@@ -53,9 +53,9 @@ def counted(tiles_dag, tmp_path, monkeypatch):
     with Emulator(speed=0, write_result=Folder(tmp_path)) as hub:
         monkeypatch.setenv("AIRFLOW_CONN_SENTINELHUB_DEFAULT", hub.airflow_connection)
 
-        def counted(**fate):
+        def counted(**scenario):
             request = {"output": {"delivery": {"s3": {"url": f"file://{tmp_path}"}}}}
-            job = hub.add_job("process", status="DONE", request=request, fate={"tile_count": 100, **fate})
+            job = hub.add_job("process", status="DONE", request=request, scenario={"tile_count": 100, **scenario})
             operator = tiles_dag.get_task("tiles")
             monkeypatch.setattr(operator, "request_id", job)
             ended = run(operator)

@@ -20,8 +20,8 @@ PROCESS, STATISTICAL, V1 = BatchApi.PROCESS, BatchApi.STATISTICAL, BatchApi.PROC
 NEWER_APIS = [PROCESS, STATISTICAL]
 
 
-def add(service: Service, api: BatchApi = PROCESS, status: str | None = "PROCESSING", **fate: Any) -> str:
-    return service.add(api, Scenario.parse(fate), status=status)
+def add(service: Service, api: BatchApi = PROCESS, status: str | None = "PROCESSING", **scenario: Any) -> str:
+    return service.add(api, Scenario.parse(scenario), status=status)
 
 
 def state(service: Service, job: str) -> tuple[str, str | None, float]:
@@ -113,7 +113,7 @@ def test_it_goes_on_with_more_units_after_an_hour(service: Service, api: BatchAp
     service.configure({"processing_units": 5000})
     service.act(api, job, "start")
     service.clock.advance(20 + 600)
-    assert state(service, job) == ("FAILED", None, 90), "its fate was still ahead"
+    assert state(service, job) == ("FAILED", None, 90), "its scenario was still ahead"
 
 
 def test_the_restart_is_refused_for_an_hour(service: Service) -> None:
@@ -129,12 +129,12 @@ def test_the_restart_is_refused_for_an_hour(service: Service) -> None:
     ("api", "given"),
     [
         (V1, {"status": "PROCESSING"}),
-        (PROCESS, {"fate": {"steps": [{"status": "PROCESSING", "seconds": 600}, {"status": "DONE"}]}}),
+        (PROCESS, {"scenario": {"steps": [{"status": "PROCESSING", "seconds": 600}, {"status": "DONE"}]}}),
     ],
 )
 def test_what_does_not_depend_on_the_units(service: Service, api: BatchApi, given: dict[str, Any]) -> None:
     service.configure({"processing_units": 1001})
-    service.add(api, Scenario.parse(given.pop("fate", None)), **given)
+    service.add(api, Scenario.parse(given.pop("scenario", None)), **given)
     service.clock.advance(300)
     [shown] = service.raw(*service.jobs.all())
     assert (shown["status"], service.settings.processing_units) == ("PROCESSING", 1001)
@@ -142,7 +142,7 @@ def test_what_does_not_depend_on_the_units(service: Service, api: BatchApi, give
 
 def test_the_refusal_and_the_balance_over_http(emulator: Emulator, user: requests.Session) -> None:
     emulator.configure(processing_units=2000)
-    emulator.add_job("process", status="PROCESSING", fate={"cost": 100})
+    emulator.add_job("process", status="PROCESSING", scenario={"cost": 100})
     emulator.advance(600)
     assert emulator.settings()["processing_units"] == 1900
     emulator.configure(processing_units=10)

@@ -35,17 +35,17 @@ def test_jobs(control: Control) -> None:
     ]
     foreign = control.add_foreign_jobs("process_v1", 2, age=5, every=5)
     assert [job["id"] for job in control.jobs() if job["api"] == "process_v1"] == foreign
-    control.set_fate(first, steps=[{"status": "STOPPED"}])
+    control.set_scenario(first, steps=[{"status": "STOPPED"}])
     assert control.job(first)["status"] == "STOPPED"
     control.remove_job(first)
     with pytest.raises(ValueError, match="one"):
         control.job(first)
 
 
-def test_the_next_job_gets_the_next_fate(control: Control, emulator: Emulator, user: requests.Session) -> None:
-    control.next_fate(steps=[{"status": "FAILED"}], api="statistical")
-    control.next_fate(steps=[{"status": "DONE"}])
-    control.default_fate({"cost": 7})
+def test_the_next_job_gets_the_next_scenario(control: Control, emulator: Emulator, user: requests.Session) -> None:
+    control.next_scenario(steps=[{"status": "FAILED"}], api="statistical")
+    control.next_scenario(steps=[{"status": "DONE"}])
+    control.default_scenario({"cost": 7})
     made = [
         user.post(emulator.url + api.path(), json=sample_request(api), timeout=60).json()["status"]
         for api in (BatchApi.PROCESS, BatchApi.PROCESS, BatchApi.STATISTICAL)
@@ -128,7 +128,7 @@ def test_secrets_are_not_kept_with_the_requests(emulator: Emulator, user: reques
 def test_a_reset_forgets_everything(control: Control, emulator: Emulator, user: requests.Session) -> None:
     control.add_job("process")
     control.fault(status=500, times=None)
-    control.next_fate({"end": "FAILED"})
+    control.next_scenario({"end": "FAILED"})
     control.rotate_secret("other")
     control.set_speed(5)
     control.reset()
@@ -145,7 +145,7 @@ def test_a_reset_forgets_everything(control: Control, emulator: Emulator, user: 
         (lambda control: control.add_job("process", user_action="SLEEP"), "SLEEP"),
         (lambda control: control.advance(-1), "backwards"),
         (lambda control: control.clear_faults(99), "99"),
-        (lambda control: control.next_fate({"end": "?"}), "does not end"),
+        (lambda control: control.next_scenario({"end": "?"}), "does not end"),
     ],
 )
 def test_nonsense_is_refused_with_a_reason(

@@ -45,7 +45,7 @@ def table(chapter: str) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize(("chapter", "kind"), [("Settings", Settings), ("Fates", Scenario)])
+@pytest.mark.parametrize(("chapter", "kind"), [("Settings", Settings), ("Scenarios", Scenario)])
 def test_every_field_is_in_the_table_with_its_default(chapter: str, kind: Any) -> None:
     documented = table(chapter)
     assert sorted(documented) == sorted(names(kind))
@@ -65,7 +65,7 @@ def test_every_field_is_in_the_table_with_its_default(chapter: str, kind: Any) -
     ("chapter", "expected"),
     [
         ("Faults", {*names(Fault), *FaultKind} - {"hits"}),
-        ("Fates", set(_OWN_KEYS)),
+        ("Scenarios", set(_OWN_KEYS)),
         ("The control interface", {name for name in vars(Control) if name[0] != "_"}
             - {"url", "auth_url", "cdse_auth_url", "client_id"}),
     ],
@@ -99,8 +99,8 @@ def test_every_address_of_the_control_interface_exists(emulator: Emulator) -> No
     assert [each for each in refusals if "control interface has no" in each] == []
 
 
-def test_the_examples_of_fates_are_fates() -> None:
-    examples = re.findall(r"^\| .* \| `(\{.*\})` \|$", CHAPTERS["Fates"], re.MULTILINE)
+def test_the_examples_of_scenarios_are_scenarios() -> None:
+    examples = re.findall(r"^\| .* \| `(\{.*\})` \|$", CHAPTERS["Scenarios"], re.MULTILINE)
     assert len(examples) >= 10
     for example in examples:
         assert Scenario.parse(json.loads(example)) != Scenario()

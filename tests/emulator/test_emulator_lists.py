@@ -73,7 +73,7 @@ DONE_TO_IT = {
         lambda service, job: service.describe(BatchApi.PROCESS, job, {"description": "new"}),
         ("request", "old", "new"),
     ),
-    "another fate": (
+    "another scenario": (
         {"status": "DONE"},
         lambda service, job: service.jobs[job].meet(Scenario.parse(None, [{"status": "NEW"}]), service.now()),
         ("status", "DONE", "NEW"),

@@ -142,7 +142,7 @@ def test_a_box_at_the_end_of_the_world_has_tiles(emulator: Emulator, user: reque
     asked = sample_request(BatchApi.PROCESS_V1)
     asked["processRequest"]["input"]["bounds"] = {"bbox": [-1.7e308, -1.7e308, 1.7e308, 1.7e308]}
     job = user.post(emulator.url + BatchApi.PROCESS_V1.path(), json=asked, timeout=60).json()["id"]
-    emulator.set_fate(job, steps=[{"status": "DONE"}])
+    emulator.set_scenario(job, steps=[{"status": "DONE"}])
     tiles = user.get(f"{emulator.url}{BatchApi.PROCESS_V1.path()}/{job}/tiles", timeout=60)
     assert len(json.loads(tiles.content, parse_constant=pytest.fail)["data"]) == 12
 
@@ -195,7 +195,7 @@ REFUSED: dict[str, tuple[str, str, list[Any]]] = {
         "/jobs",
         [
             {"api": "process", name: value}
-            for name in ("status", "request", "description", "fate", "steps", "user_action")
+            for name in ("status", "request", "description", "scenario", "steps", "user_action")
             for value in (7, [7], True)
         ],
     ),
@@ -209,9 +209,9 @@ REFUSED: dict[str, tuple[str, str, list[Any]]] = {
             {"api": "process", "status": 7},
         ],
     ),
-    "lengths and amounts of a fate": (
+    "lengths and amounts of a scenario": (
         "PUT",
-        "/fate",
+        "/scenario",
         [
             {name: each}
             for name in (
@@ -228,9 +228,9 @@ REFUSED: dict[str, tuple[str, str, list[Any]]] = {
             for each in [*HUGE, -1]
         ],
     ),
-    "kinds in a fate": (
+    "kinds in a scenario": (
         "PUT",
-        "/fate",
+        "/scenario",
         [
             *(
                 {"tile_count": 2.5},
@@ -246,7 +246,7 @@ REFUSED: dict[str, tuple[str, str, list[Any]]] = {
     ),
     "steps": (
         "POST",
-        "/next-fate",
+        "/next-scenario",
         [
             {"steps": [{"status": "PROCESSING"} | each]}
             for each in [
@@ -264,7 +264,7 @@ REFUSED: dict[str, tuple[str, str, list[Any]]] = {
     ),
     "steps of more than a century": (
         "POST",
-        "/next-fate",
+        "/next-scenario",
         [{"steps": [*[{"status": "A", "seconds": 3e9}] * 2, {"status": "B"}]}],
     ),
     "faults": (
@@ -314,7 +314,7 @@ def test_the_control_interface_refuses_what_makes_no_sense(
 ) -> None:
     method, path, bodies = REFUSED[what]
     obeyed = []
-    before = emulator.settings(), emulator.service.clock.speed, emulator.service.default_fate
+    before = emulator.settings(), emulator.service.clock.speed, emulator.service.default_scenario
     for body in bodies:
         sent = json.dumps(body).encode()
         answer = requests.request(method, f"{emulator.url}/_emulator{path}", data=sent, headers=JSON, timeout=60)
@@ -323,7 +323,7 @@ def test_the_control_interface_refuses_what_makes_no_sense(
         with pytest.raises(ValueError, match=r"\S"):
             emulator._call(method, path, body)
     assert obeyed == []
-    assert (emulator.settings(), emulator.service.clock.speed, emulator.service.default_fate) == before
+    assert (emulator.settings(), emulator.service.clock.speed, emulator.service.default_scenario) == before
     assert (emulator.jobs(), emulator.faults()) == ([], [])
     assert lists_work(emulator, user)
 
@@ -332,7 +332,7 @@ def test_the_control_interface_refuses_what_makes_no_sense(
 @pytest.mark.parametrize("over_http", [True, False])
 def test_a_name_that_no_job_has_is_not_found(emulator: Emulator, name: str, over_http: bool) -> None:
     control = EmulatorControl(emulator.url) if over_http else emulator
-    for ask in (control.job, control.remove_job, control.set_fate):
+    for ask in (control.job, control.remove_job, control.set_scenario):
         with pytest.raises(ValueError, match="No such thing"):
             ask(name)
 
@@ -355,7 +355,7 @@ def test_the_clock_stops_before_the_end_of_the_calendar(
 ) -> None:
     emulator, user = in_the_future, user_of(in_the_future)
     for api in BatchApi:
-        emulator.add_job(api, fate={"queued_seconds": limits.CENTURY, "processing_seconds": limits.CENTURY})
+        emulator.add_job(api, scenario={"queued_seconds": limits.CENTURY, "processing_seconds": limits.CENTURY})
         emulator.add_job(api, age=-limits.CENTURY)
         emulator.add_job(api, age=limits.CENTURY)
     emulator.configure(seconds_per_answer=limits.CENTURY, list_lag_seconds=limits.CENTURY, processing_units=5000)

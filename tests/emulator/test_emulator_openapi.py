@@ -139,7 +139,7 @@ def test_answers_are_checked_from_the_project_alone() -> None:
 
 
 SCRIPTED: dict[str, tuple[Callable[[Emulator], object], set[str]]] = {
-    "nothing": (lambda hub: hub.add_job("process", status="PROCESSING", fate={"end": "FAILED"}), set()),
+    "nothing": (lambda hub: hub.add_job("process", status="PROCESSING", scenario={"end": "FAILED"}), set()),
     "a natural end": (lambda hub: (hub.add_job("process"), hub.advance(1000)), set()),
     "the user's stop": (
         lambda hub: hub.service.act(BatchApi.PROCESS, hub.add_job("process", status="PROCESSING"), "stop"),
@@ -148,7 +148,7 @@ SCRIPTED: dict[str, tuple[Callable[[Emulator], object], set[str]]] = {
     "an end": (lambda hub: hub.add_job("process", status="PARTIAL"), {"status"}),
     "a new status": (lambda hub: hub.add_job("process", status="NEW"), {"status"}),
     "a new reason": (
-        lambda hub: hub.add_job("process", status="STOPPED", fate={"stopped_reason": "NEW"}),
+        lambda hub: hub.add_job("process", status="STOPPED", scenario={"stopped_reason": "NEW"}),
         {"status", "stoppedStatusReason"},
     ),
     "a step": (lambda hub: hub.add_job("process", steps=[{"status": "NEW"}]), {"status"}),

@@ -44,7 +44,7 @@ STEPS = st.lists(
     ),
     max_size=3,
 )
-FATES = st.dictionaries(
+SCENARIOS = st.dictionaries(
     st.sampled_from(
         [
             *("queued_seconds", "analysis_seconds", "ready_seconds", "processing_seconds", "fails_in_analysis"),
@@ -85,7 +85,7 @@ CONTROL: dict[str, st.SearchStrategy[Any]] = {
     "POST /jobs": st.fixed_dictionaries(
         {"api": APIS},
         optional={
-            "fate": st.one_of(FATES, VALUES),
+            "scenario": st.one_of(SCENARIOS, VALUES),
             "steps": st.one_of(STEPS, VALUES),
             **dict.fromkeys(("status", "user_action", "request", "description", "job_id", "age"), VALUES),
         },
@@ -93,8 +93,10 @@ CONTROL: dict[str, st.SearchStrategy[Any]] = {
     "POST /foreign-jobs": st.fixed_dictionaries(
         {"api": APIS}, optional={"count": st.one_of(st.integers(-1, 3), VALUES), "age": VALUES, "every": VALUES}
     ),
-    "PUT /fate": FATES,
-    "POST /next-fate": st.fixed_dictionaries({}, optional={"fate": FATES, "steps": STEPS, "api": APIS}),
+    "PUT /scenario": SCENARIOS,
+    "POST /next-scenario": st.fixed_dictionaries(
+        {}, optional={"scenario": SCENARIOS, "steps": STEPS, "api": APIS}
+    ),
     "POST /clock": st.fixed_dictionaries({}, optional={"advance": NUMBERS, "speed": NUMBERS}),
     "PATCH /settings": st.dictionaries(st.sampled_from(sorted(Settings().public())), VALUES, max_size=2).map(
         # What would make the test itself wait, or lose its token.

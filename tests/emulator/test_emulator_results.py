@@ -33,10 +33,10 @@ class Bucket(dict[str, bytes]):
         self[url] = content
         self.writes += 1
 
-    def add(self, api: BatchApi, url: str = "s3://b/x", status: str | None = "DONE", **fate: Any) -> str:
+    def add(self, api: BatchApi, url: str = "s3://b/x", status: str | None = "DONE", **scenario: Any) -> str:
         where = {"s3": {"url": url}}
         output = {"delivery": where} if api is BatchApi.PROCESS else where
-        job = self.service.add(api, Scenario.parse(fate), status=status, job_id=ID, request={"output": output})
+        job = self.service.add(api, Scenario.parse(scenario), status=status, job_id=ID, request={"output": output})
         self.look(api)
         return job
 
@@ -91,7 +91,7 @@ def test_each_feature_has_a_result_file(bucket: Bucket, url: str, expected: str)
 
 
 @pytest.mark.parametrize(
-    ("status", "fate", "expected"),
+    ("status", "scenario", "expected"),
     [
         ("DONE", {}, {"DONE": 12}),
         ("DONE", {"failed_tiles": 3}, {"FATAL": 3, "DONE": 9}),
@@ -103,20 +103,20 @@ def test_each_feature_has_a_result_file(bucket: Bucket, url: str, expected: str)
     ],
 )
 def test_features_are_in_keeping_with_the_job(
-    bucket: Bucket, status: str, fate: dict[str, Any], expected: dict[str, int]
+    bucket: Bucket, status: str, scenario: dict[str, Any], expected: dict[str, int]
 ) -> None:
-    bucket.add(BatchApi.PROCESS, status=status, **fate)
+    bucket.add(BatchApi.PROCESS, status=status, **scenario)
     assert bucket.by_status() == expected
 
 
 @pytest.mark.parametrize("api", [BatchApi.PROCESS, BatchApi.STATISTICAL])
 @pytest.mark.parametrize(
-    ("status", "fate"), [("CREATED", {}), ("ANALYSIS_DONE", {}), ("FAILED", {"fails_in_analysis": True})]
+    ("status", "scenario"), [("CREATED", {}), ("ANALYSIS_DONE", {}), ("FAILED", {"fails_in_analysis": True})]
 )
 def test_nothing_is_written_before_anything_is_processed(
-    bucket: Bucket, api: BatchApi, status: str, fate: dict[str, Any]
+    bucket: Bucket, api: BatchApi, status: str, scenario: dict[str, Any]
 ) -> None:
-    bucket.add(api, status=status, **fate)
+    bucket.add(api, status=status, **scenario)
     assert bucket == {}
 
 
@@ -204,7 +204,7 @@ def test_by_default_nothing_is_written(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    "fate",
+    "scenario",
     [
         {"failed_tiles": 10, "no_data_tiles": 3},
         {"partial_tiles": 13},
@@ -213,9 +213,9 @@ def test_by_default_nothing_is_written(tmp_path: Path, monkeypatch: pytest.Monke
         {"tile_errors": [1]},
     ],
 )
-def test_a_fate_that_makes_no_sense(fate: dict[str, Any]) -> None:
+def test_a_scenario_that_makes_no_sense(scenario: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"tiles|texts"):
-        Scenario.parse(fate)
+        Scenario.parse(scenario)
 
 
 @pytest.mark.parametrize("api", BatchApi)

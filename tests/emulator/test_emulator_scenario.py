@@ -20,7 +20,7 @@ def idle() -> Emulator:
 
 
 @pytest.mark.parametrize(
-    ("api", "fate", "expected"),
+    ("api", "scenario", "expected"),
     [
         (PROCESS, {}, {"status": "DONE", "completionPercentage": 100, "costPU": 250.0}),
         (PROCESS, {"completion_percentage": 97}, {"status": "DONE", "completionPercentage": 97}),
@@ -39,15 +39,15 @@ def idle() -> Emulator:
         (V1, {"end": "CANCELED"}, {"status": "CANCELED"}),
     ],
 )  # fmt: skip
-def test_how_a_job_ends(idle: Emulator, api: str, fate: dict[str, Any], expected: dict[str, Any]) -> None:
-    job = idle.add_job(api, fate=fate)
+def test_how_a_job_ends(idle: Emulator, api: str, scenario: dict[str, Any], expected: dict[str, Any]) -> None:
+    job = idle.add_job(api, scenario=scenario)
     idle.advance(WHOLE_LIFE)
     shown = idle.job(job)
     assert {name: shown.get(name, "ABSENT") for name in expected} == expected
 
 
 @pytest.mark.parametrize(
-    ("fate", "course"),
+    ("scenario", "course"),
     [
         ({"queued_seconds": 500}, [(499, "CREATED"), (1, "ANALYSING")]),
         ({"analysis_seconds": 500}, [(30, "ANALYSING"), (499, "ANALYSING"), (1, "ANALYSIS_DONE")]),
@@ -74,8 +74,8 @@ def test_how_a_job_ends(idle: Emulator, api: str, fate: dict[str, Any], expected
         ),
     ],
 )
-def test_how_long_it_takes(idle: Emulator, fate: dict[str, Any], course: list[tuple[float, str]]) -> None:
-    job = idle.add_job(PROCESS, fate=fate)
+def test_how_long_it_takes(idle: Emulator, scenario: dict[str, Any], course: list[tuple[float, str]]) -> None:
+    job = idle.add_job(PROCESS, scenario=scenario)
     for seconds, expected in course:
         idle.advance(seconds)
         assert idle.job(job)["status"] == expected
@@ -129,10 +129,10 @@ def test_steps_follow_each_other_and_the_last_one_stays(idle: Emulator) -> None:
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
     [
-        ({"fate": {"ends": "DONE"}}, "no ends; it has analysis_seconds"),
-        ({"fate": {"end": "EXPLODED"}}, "does not end in 'EXPLODED'"),
-        ({"fate": {"processing_seconds": -1}}, "processing_seconds"),
-        ({"fate": {"tile_count": 2, "failed_tiles": 3}}, "3 of 2 tiles"),
+        ({"scenario": {"ends": "DONE"}}, "no ends; it has analysis_seconds"),
+        ({"scenario": {"end": "EXPLODED"}}, "does not end in 'EXPLODED'"),
+        ({"scenario": {"processing_seconds": -1}}, "processing_seconds"),
+        ({"scenario": {"tile_count": 2, "failed_tiles": 3}}, "3 of 2 tiles"),
         ({"steps": []}, "at least one step"),
         ({"steps": [{"status": "DONE"}, {"status": "FAILED"}]}, "only the last step stays for ever"),
         ({"steps": [{"seconds": 3}]}, "needs a .status."),
@@ -140,7 +140,7 @@ def test_steps_follow_each_other_and_the_last_one_stays(idle: Emulator) -> None:
         ({"status": "DONE", "steps": [{"status": "DONE"}]}, "not both"),
     ],
 )
-def test_a_fate_that_makes_no_sense_is_refused(idle: Emulator, wrong: dict[str, Any], complaint: str) -> None:
+def test_a_scenario_that_makes_no_sense_is_refused(idle: Emulator, wrong: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         idle.add_job(PROCESS, **wrong)
 
@@ -175,10 +175,10 @@ def test_a_queued_job_differs_from_one_that_nobody_started_by_its_action_alone(i
     assert idle.job(job)["status"] == "PROCESSING"
 
 
-def test_a_fate_can_change_on_the_way_without_going_backwards(idle: Emulator) -> None:
+def test_a_scenario_can_change_on_the_way_without_going_backwards(idle: Emulator) -> None:
     job = idle.add_job(PROCESS, status="PROCESSING")
     idle.advance(300)
-    idle.set_fate(job, {"processing_seconds": 6000, "end": "FAILED", "completion_percentage": 60})
+    idle.set_scenario(job, {"processing_seconds": 6000, "end": "FAILED", "completion_percentage": 60})
     assert (idle.job(job)["status"], idle.job(job)["completionPercentage"]) == ("PROCESSING", 50)
     idle.advance(999)
     assert idle.job(job)["completionPercentage"] == 59
@@ -188,27 +188,27 @@ def test_a_fate_can_change_on_the_way_without_going_backwards(idle: Emulator) ->
 
 def test_a_job_that_is_being_processed_cannot_fail_in_its_analysis_any_more(idle: Emulator) -> None:
     job = idle.add_job(PROCESS, status="PROCESSING")
-    idle.set_fate(job, {"fails_in_analysis": True})
+    idle.set_scenario(job, {"fails_in_analysis": True})
     idle.advance(600)
     assert idle.job(job)["status"] == "DONE"
 
 
-def test_the_fate_of_a_finished_job_is_settled_unless_its_steps_are_laid_down(idle: Emulator) -> None:
+def test_the_scenario_of_a_finished_job_is_settled_unless_its_steps_are_laid_down(idle: Emulator) -> None:
     job = idle.add_job(PROCESS, status="DONE")
     with pytest.raises(ValueError, match="settled"):
-        idle.set_fate(job, {"end": "FAILED"})
-    idle.set_fate(job, steps=[{"gone": True}])
+        idle.set_scenario(job, {"end": "FAILED"})
+    idle.set_scenario(job, steps=[{"gone": True}])
     with pytest.raises(ValueError, match=job):
-        idle.set_fate("no-" + job, {})
+        idle.set_scenario("no-" + job, {})
 
 
 @pytest.mark.parametrize(
     ("given", "then", "expected"),
     [
         ({"status": "STOPPED"}, None, "DONE"),
-        ({"status": "STOPPED", "fate": {"end": "FAILED"}}, None, "FAILED"),
+        ({"status": "STOPPED", "scenario": {"end": "FAILED"}}, None, "FAILED"),
         ({"status": "STOPPED"}, {"end": "FAILED"}, "FAILED"),
-        ({"fate": {"end": "STOPPED", "stopped_reason": "OUT_OF_PU"}}, None, "DONE"),
+        ({"scenario": {"end": "STOPPED", "stopped_reason": "OUT_OF_PU"}}, None, "DONE"),
         ({"steps": [{"status": "STOPPED"}]}, None, "DONE"),
     ],
 )
@@ -219,7 +219,7 @@ def test_what_becomes_of_a_restarted_job(
     idle.advance(WHOLE_LIFE)
     assert idle.job(job)["status"] == "STOPPED"
     if then:
-        idle.set_fate(job, then)
+        idle.set_scenario(job, then)
     idle.advance(3600)
     idle.service.act(BatchApi.PROCESS, job, "start")
     idle.advance(20 + 600)

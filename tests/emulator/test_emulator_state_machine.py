@@ -15,13 +15,13 @@ NEWER_APIS = [BatchApi.PROCESS, BatchApi.STATISTICAL]
 V1 = BatchApi.PROCESS_V1
 
 
-def created(service: Service, api: BatchApi, **fate: object) -> str:
-    service.next_fate(Scenario.parse(fate), api)
+def created(service: Service, api: BatchApi, **scenario: object) -> str:
+    service.next_scenario(Scenario.parse(scenario), api)
     return str(service.create(api, sample_request(api))["id"])
 
 
-def in_state(service: Service, api: BatchApi, status: str, **fate: object) -> str:
-    return service.add(api, Scenario.parse(fate), status=status)
+def in_state(service: Service, api: BatchApi, status: str, **scenario: object) -> str:
+    return service.add(api, Scenario.parse(scenario), status=status)
 
 
 def status(service: Service, api: BatchApi, job_id: str) -> str:

@@ -15,9 +15,9 @@ V1 = BatchApi.PROCESS_V1
 
 
 def add(
-    service: Service, status: str | None = None, steps: list[dict[str, Any]] | None = None, **fate: object
+    service: Service, status: str | None = None, steps: list[dict[str, Any]] | None = None, **scenario: object
 ) -> str:
-    return service.add(V1, Scenario.parse(fate, steps), status=status)
+    return service.add(V1, Scenario.parse(scenario, steps), status=status)
 
 
 def by_status(service: Service, job: str) -> dict[str, int]:
@@ -33,7 +33,7 @@ def test_there_are_no_tiles_before_the_analysis_but_their_number_is_known(servic
 
 
 @pytest.mark.parametrize(
-    ("status", "fate", "expected"),
+    ("status", "scenario", "expected"),
     [
         ("ANALYSIS_DONE", {}, {"PENDING": 12}),
         ("PROCESSING", {}, {"PROCESSING": 1, "QUEUED": 1, "SCHEDULED": 1, "PENDING": 9}),
@@ -47,9 +47,9 @@ def test_there_are_no_tiles_before_the_analysis_but_their_number_is_known(servic
     ],
 )
 def test_tiles_are_in_keeping_with_the_job(
-    service: Service, status: str, fate: dict[str, Any], expected: dict[str, int]
+    service: Service, status: str, scenario: dict[str, Any], expected: dict[str, int]
 ) -> None:
-    assert by_status(service, add(service, status, **fate)) == expected
+    assert by_status(service, add(service, status, **scenario)) == expected
 
 
 def test_a_tile_goes_through_all_states_and_only_forward(service: Service) -> None:

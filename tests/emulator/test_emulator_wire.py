@@ -268,7 +268,7 @@ def test_a_list_can_be_sorted(emulator: Emulator, user: requests.Session, sort: 
 
 
 def test_tiles_are_paged_and_filtered(emulator: Emulator, user: requests.Session) -> None:
-    job = emulator.add_job("process_v1", status="PARTIAL", fate={"tile_count": 120, "failed_tiles": 3})
+    job = emulator.add_job("process_v1", status="PARTIAL", scenario={"tile_count": 120, "failed_tiles": 3})
     url = f"{emulator.url}/api/v1/batch/process/{job}/tiles"
     first = user.get(url, timeout=60).json()
     second = user.get(first["links"]["next"], timeout=60).json()

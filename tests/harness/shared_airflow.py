@@ -76,7 +76,7 @@ def pytest_runtest_teardown(item, nextitem):
 def service():
     """A local Sentinel Hub in real time, whose jobs move on when a test advances its clock."""
     with Emulator(speed=1) as emulator:
-        emulator.default_fate(HELD)
+        emulator.default_scenario(HELD)
         yield emulator
 
 

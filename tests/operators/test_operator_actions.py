@@ -20,7 +20,7 @@ def asked(emulator):
 
 
 def running(emulator, api="process", **given):
-    job_id = emulator.add_job(api, fate={"processing_seconds": 100_000, **given})
+    job_id = emulator.add_job(api, scenario={"processing_seconds": 100_000, **given})
     emulator.advance(600)
     assert emulator.job(job_id)["status"] == "PROCESSING"
     return job_id
@@ -66,7 +66,7 @@ def test_stop_twice(emulator, act, api):
 @every_api
 @pytest.mark.parametrize("end", ["DONE", "FAILED"])
 def test_stop_a_job_that_is_over(emulator, act, api, end):
-    job_id = emulator.add_job(api, fate={"end": end})
+    job_id = emulator.add_job(api, scenario={"end": end})
     emulator.advance(3600)
     ended = act("Stop", job_id, api)
     assert (ended.state, ended.returned["status"]) == ("success", end)
@@ -75,7 +75,7 @@ def test_stop_a_job_that_is_over(emulator, act, api, end):
 
 @pytest.mark.parametrize("name", ["Analyse", "Start", "Restart"])
 def test_a_failed_job_fails_the_task_and_is_pushed(emulator, act, name):
-    job_id = emulator.add_job("process", fate={"end": "FAILED", "error": "Evalscript broken"})
+    job_id = emulator.add_job("process", scenario={"end": "FAILED", "error": "Evalscript broken"})
     emulator.advance(3600)
     ended = act(name, job_id)
     kind = exceptions.BatchNotRestartable if name == "Restart" else exceptions.BatchFailed
@@ -114,7 +114,7 @@ def test_start_does_not_restart_what_somebody_stopped(emulator, act):
 
 
 def test_restart_the_failed_tiles_of_a_partial_job(emulator, act):
-    job_id = emulator.add_job("process_v1", fate={"failed_tiles": 2})
+    job_id = emulator.add_job("process_v1", scenario={"failed_tiles": 2})
     emulator.advance(3600)
     ended = act("Restart", job_id, "process_v1")
     assert (ended.state, ended.returned["status"]) == ("success", "PROCESSING"), ended.error
@@ -139,8 +139,8 @@ def ready(emulator, name, api):
         return running(emulator, api)
     if name != "Restart":
         return emulator.add_job(api, status="CREATED")
-    fate = {"failed_tiles": 2} if api == "process_v1" else {"end": "STOPPED", "stopped_reason": "OUT_OF_PU"}
-    job_id = emulator.add_job(api, fate=fate)
+    scenario = {"failed_tiles": 2} if api == "process_v1" else {"end": "STOPPED", "stopped_reason": "OUT_OF_PU"}
+    job_id = emulator.add_job(api, scenario=scenario)
     emulator.advance(10_000)
     return job_id
 
@@ -200,7 +200,7 @@ def test_a_job_that_fails_right_after_the_action(emulator, act, monkeypatch):
     from airflow_sentinelhub.client.batch import BatchClient
 
     def start(self, job_id):
-        emulator.set_fate(job_id, steps=[{"status": "FAILED", "error": "Evalscript broken"}])
+        emulator.set_scenario(job_id, steps=[{"status": "FAILED", "error": "Evalscript broken"}])
 
     monkeypatch.setattr(BatchClient, "start", start)
     ended = act("Start", job_id)
@@ -309,7 +309,7 @@ def test_a_start_that_is_refused_for_no_visible_reason(emulator, act, clock):
 
 def test_a_queued_job_is_stopped_when_that_becomes_possible(emulator, act):
     """CREATED lasts for minutes after a START, and a stop is documented from ANALYSING on (5.4)."""
-    job_id = emulator.add_job("process", fate={"queued_seconds": 150, "processing_seconds": 10_000})
+    job_id = emulator.add_job("process", scenario={"queued_seconds": 150, "processing_seconds": 10_000})
     ended = act("Stop", job_id)
     assert (ended.state, ended.returned["userAction"]) == ("success", "STOP"), ended.error
     assert len(ended.waits) == 3
@@ -317,7 +317,7 @@ def test_a_queued_job_is_stopped_when_that_becomes_possible(emulator, act):
 
 
 def test_a_start_waits_for_the_analysis_that_was_asked_for(emulator, act):
-    job_id = emulator.add_job("process", status="ANALYSING", fate={"analysis_seconds": 100})
+    job_id = emulator.add_job("process", status="ANALYSING", scenario={"analysis_seconds": 100})
     ended = act("Start", job_id)
     assert (ended.state, ended.returned["userAction"]) == ("success", "START"), ended.error
     assert ended.waits == [60.0, 60.0]
@@ -326,14 +326,14 @@ def test_a_start_waits_for_the_analysis_that_was_asked_for(emulator, act):
 
 def test_a_partial_job_that_turned_into_done_is_not_restarted(emulator, act, monkeypatch):
     """Read as PARTIAL, refused as DONE (4.7)."""
-    job_id = emulator.add_job("process_v1", fate={"failed_tiles": 2})
+    job_id = emulator.add_job("process_v1", scenario={"failed_tiles": 2})
     emulator.advance(3600)
     from airflow_sentinelhub.client.batch import BatchClient
 
     restart = BatchClient.restart_partial
 
     def restart_late(self, job_id):
-        emulator.set_fate(job_id, steps=[{"status": "DONE"}])
+        emulator.set_scenario(job_id, steps=[{"status": "DONE"}])
         restart(self, job_id)
 
     monkeypatch.setattr(BatchClient, "restart_partial", restart_late)

@@ -113,7 +113,7 @@ def test_without_a_store_neither_does_a_retry(busy, clock, without_store):
     busy.configure(not_found_seconds=30)
     task = Task(busy)
     first = task.succeeds()
-    busy.set_fate(first, steps=[{"status": "DONE", "userAction": "START"}])
+    busy.set_scenario(first, steps=[{"status": "DONE", "userAction": "START"}])
     busy.advance(60)
     busy.fault(status=502, method="POST", api="process", carried_out=True)
     second = task.succeeds()
@@ -147,7 +147,7 @@ def test_an_unfinished_attempt_that_is_cleared_goes_on(busy, clock, monkeypatch)
 def test_without_a_store_only_what_is_not_over_is_gone_on_with(emulator, clock, without_store, status, again):
     task = Task(emulator)
     first = task.succeeds()
-    emulator.set_fate(first, steps=[{"status": status, "userAction": "START"}])
+    emulator.set_scenario(first, steps=[{"status": status, "userAction": "START"}])
     second = task.succeeds()
     assert (second != first) is again
     assert posts(emulator) == 1 + again
@@ -162,7 +162,7 @@ def test_a_job_that_is_no_use_any_more(emulator, clock, monkeypatch, end):
     if end == "gone":
         emulator.remove_job(first)
     else:
-        emulator.set_fate(first, steps=[{"status": "FAILED"}])
+        emulator.set_scenario(first, steps=[{"status": "FAILED"}])
     ended = task.attempt()
     assert ended.state == "success", ended.error
     assert ended.returned["id"] != first

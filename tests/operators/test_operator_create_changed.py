@@ -24,7 +24,7 @@ def test_a_job_from_another_request_is_stopped_first(busy, clock, monkeypatch, a
     else:
         died(monkeypatch, task)
     [first] = task.jobs
-    busy.set_fate(first, steps=[{"status": "PROCESSING", "userAction": "START"}])
+    busy.set_scenario(first, steps=[{"status": "PROCESSING", "userAction": "START"}])
     second = task.succeeds(request=changed(api))
     assert task.jobs == [first, second]
     old = busy.job(first)
@@ -50,7 +50,7 @@ def test_one_that_nobody_started_is_left(busy, clock, without_store, api):
 def test_one_that_cannot_be_stopped_prevents_another(emulator, clock, without_store):
     task = Task(emulator)
     first = task.succeeds()
-    emulator.set_fate(first, steps=[{"status": "PROCESSING", "userAction": "START"}])
+    emulator.set_scenario(first, steps=[{"status": "PROCESSING", "userAction": "START"}])
     fault = emulator.fault(status=400, method="POST", path="stop$", message="Not now.", times=None)
     ended = task.attempt(request=changed("process"))
     assert type(ended.error) is exceptions.BatchActionImpossible

@@ -66,7 +66,7 @@ def told_to_end(monkeypatch, clock):
 
 
 def begun(emulator, clock, **arguments):
-    emulator.default_fate(
+    emulator.default_scenario(
         {"queued_seconds": 0, "analysis_seconds": 0, "ready_seconds": 0, "processing_seconds": 6000}
     )
     return RunTask(emulator, clock, **{"deferrable": False, **arguments})

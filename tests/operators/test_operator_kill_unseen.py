@@ -56,7 +56,7 @@ def refused(becomes):
 @pytest.fixture
 def task(emulator, clock):
     def task(**arguments):
-        emulator.default_fate(LONG)
+        emulator.default_scenario(LONG)
         return RunTask(emulator, clock, **arguments)
 
     return task
@@ -114,7 +114,7 @@ def test_the_answer_to_a_start_was_lost_before(emulator, task, becomes):
 
 
 def test_killed_before_the_restart(emulator, clock, becomes):
-    emulator.default_fate({"end": "STOPPED", "stopped_reason": "UNHEALTHY", "processing_seconds": 300})
+    emulator.default_scenario({"end": "STOPPED", "stopped_reason": "UNHEALTHY", "processing_seconds": 300})
     run = RunTask(emulator, clock, resume={"UNHEALTHY": 1})
     run.begin()
     run.wake()
@@ -201,7 +201,7 @@ def test_another_attempt_or_none_goes_on_with_a_job_that_runs(emulator, task, be
 
 def test_a_job_that_is_queued_is_asked_to_stop_until_it_can_be(emulator, clock, becomes):
     """The service documents a stop from ANALYSING on."""
-    emulator.default_fate({"queued_seconds": 20, "processing_seconds": 6000})
+    emulator.default_scenario({"queued_seconds": 20, "processing_seconds": 6000})
     run = RunTask(emulator, clock)
     becomes(run, "failed", during="start")
     ended = run.begin()
@@ -213,7 +213,7 @@ def test_a_job_that_is_queued_is_asked_to_stop_until_it_can_be(emulator, clock, 
 
 @pytest.mark.parametrize("state", ["queued", "running", RuntimeError("away")])
 def test_a_task_that_is_cleared_meanwhile_keeps_its_job(emulator, clock, monkeypatch, state):
-    emulator.default_fate({"queued_seconds": 20, "processing_seconds": 6000})
+    emulator.default_scenario({"queued_seconds": 20, "processing_seconds": 6000})
     answers = iter(["running", "failed", state])
     monkeypatch.setattr(own_state, "state_of", lambda _: given(next(answers)))
     ended = RunTask(emulator, clock).begin()
@@ -240,7 +240,7 @@ def test_no_answer_after_the_start_ends_no_wait(emulator, task, becomes, monkeyp
 
 
 def test_killed_before_a_pause(emulator, clock, becomes):
-    emulator.default_fate({"end": "STOPPED", "stopped_reason": "UNHEALTHY", "processing_seconds": 300})
+    emulator.default_scenario({"end": "STOPPED", "stopped_reason": "UNHEALTHY", "processing_seconds": 300})
     run = RunTask(emulator, clock, resume={"UNHEALTHY": 1})
     run.begin()
     run.execution.state = "failed"
@@ -280,7 +280,7 @@ def test_killed_just_before_airflow_gets_the_deferral_and_the_job_is_to_be_left(
 
 @listened
 def test_killed_just_before_airflow_gets_a_pause(emulator, clock, refused):
-    emulator.default_fate({"end": "STOPPED", "stopped_reason": "UNHEALTHY", "processing_seconds": 300})
+    emulator.default_scenario({"end": "STOPPED", "stopped_reason": "UNHEALTHY", "processing_seconds": 300})
     run = RunTask(emulator, clock, resume={"UNHEALTHY": 1})
     run.begin()
     refused(run, "failed", SentinelHubBatchRunPauseTrigger)

@@ -19,8 +19,10 @@ with_stops = pytest.mark.parametrize("api", [BatchApi.PROCESS, BatchApi.STATISTI
 @pytest.fixture
 def stopped(emulator):
     def stopped(api="process", reason="USER_ACTION", minutes=10):
-        fate = {"end": "STOPPED", "stopped_reason": reason, "processing_seconds": 500}
-        job_id = emulator.add_job(api, fate={"processing_seconds": 100_000} if reason == "USER_ACTION" else fate)
+        scenario = {"end": "STOPPED", "stopped_reason": reason, "processing_seconds": 500}
+        job_id = emulator.add_job(
+            api, scenario={"processing_seconds": 100_000} if reason == "USER_ACTION" else scenario
+        )
         emulator.advance(600)
         if reason == "USER_ACTION":
             _stop(emulator, api, job_id)
@@ -88,7 +90,7 @@ def test_somebody_restarts_it_during_the_wait(emulator, act, stopped):
     job_id = stopped(reason="UNHEALTHY")
 
     def staff(waits):
-        emulator.set_fate(job_id, steps=[{"status": "PROCESSING"}])
+        emulator.set_scenario(job_id, steps=[{"status": "PROCESSING"}])
 
     ended = act("Restart", job_id, between=staff)
     assert (ended.state, ended.returned["status"]) == ("success", "PROCESSING"), ended.error
@@ -162,7 +164,7 @@ def test_a_service_that_goes_on_refusing_is_not_asked_for_ever(emulator, act, st
 
 
 def test_a_job_that_is_about_to_stop_is_waited_for(emulator, act):
-    job_id = emulator.add_job("process", fate={"analysis_seconds": 300})
+    job_id = emulator.add_job("process", scenario={"analysis_seconds": 300})
     emulator.advance(100)
     stop = operator("Stop", task_id="stop", request_id=job_id, sentinelhub_conn_id="sh")
     assert run(stop).returned["status"] == "ANALYSING"

@@ -59,14 +59,14 @@ def test_without_waiting(emulator, clock, api):
 
 @every_api
 @pytest.mark.parametrize(
-    ("fate", "error"),
+    ("scenario", "error"),
     [
         ({"end": "FAILED", "error": "Out of luck"}, exceptions.BatchFailed),
         ({"fails_in_analysis": True}, exceptions.BatchFailed),
     ],
 )
-def test_a_job_that_fails(emulator, clock, api, fate, error):
-    emulator.default_fate(fate)
+def test_a_job_that_fails(emulator, clock, api, scenario, error):
+    emulator.default_scenario(scenario)
     ended = RunTask(emulator, clock, api).attempt()
     assert ended.state == "failed"
     assert isinstance(ended.error, error)
@@ -76,7 +76,7 @@ def test_a_job_that_fails(emulator, clock, api, fate, error):
 
 @with_stops
 def test_a_job_that_somebody_stops_is_left_stopped(emulator, clock, api):
-    emulator.default_fate({"end": "STOPPED"})
+    emulator.default_scenario({"end": "STOPPED"})
     task = RunTask(emulator, clock, api)
     ended = task.attempt()
     assert (ended.state, type(ended.error)) == ("failed", exceptions.BatchStopped)
@@ -89,7 +89,7 @@ def test_a_job_that_somebody_stops_is_left_stopped(emulator, clock, api):
 @with_store
 @with_stops
 def test_a_clear_lets_a_stopped_job_go_on(emulator, clock, api):
-    emulator.default_fate({"end": "STOPPED", "processing_seconds": 600})
+    emulator.default_scenario({"end": "STOPPED", "processing_seconds": 600})
     task = RunTask(emulator, clock, api)
     task.attempt()
     ended = task.cleared().attempt()
@@ -104,7 +104,7 @@ def test_a_clear_lets_a_stopped_job_go_on(emulator, clock, api):
 
 @with_stops
 def test_a_job_that_gets_too_dear_is_stopped(emulator, clock, api):
-    emulator.default_fate({"cost": 1000.0, "processing_seconds": 6000})
+    emulator.default_scenario({"cost": 1000.0, "processing_seconds": 6000})
     task = RunTask(emulator, clock, api, max_cost_pu=300)
     ended = task.attempt()
     assert (ended.state, type(ended.error)) == ("failed", exceptions.BatchCostExceeded)
@@ -120,7 +120,7 @@ def test_a_job_that_gets_too_dear_is_stopped(emulator, clock, api):
 @with_store
 @with_stops
 def test_a_retry_of_what_was_too_dear_spends_nothing(emulator, clock, api):
-    emulator.default_fate({"cost": 1000.0, "processing_seconds": 6000})
+    emulator.default_scenario({"cost": 1000.0, "processing_seconds": 6000})
     task = RunTask(emulator, clock, api, max_cost_pu=300)
     task.attempt()
     emulator.advance(7200)
@@ -134,7 +134,7 @@ def test_a_retry_of_what_was_too_dear_spends_nothing(emulator, clock, api):
 @with_store
 @with_stops
 def test_with_a_higher_limit_a_clear_goes_on(emulator, clock, api):
-    emulator.default_fate({"cost": 1000.0, "processing_seconds": 6000})
+    emulator.default_scenario({"cost": 1000.0, "processing_seconds": 6000})
     task = RunTask(emulator, clock, api, max_cost_pu=300)
     task.attempt()
     ended = task.cleared().attempt(max_cost_pu=2000)
@@ -144,7 +144,7 @@ def test_with_a_higher_limit_a_clear_goes_on(emulator, clock, api):
 
 
 def test_what_was_done_before_its_cost_was_seen_is_a_success(emulator, clock):
-    emulator.default_fate({"cost": 1000.0, "processing_seconds": 1})
+    emulator.default_scenario({"cost": 1000.0, "processing_seconds": 1})
     ended = RunTask(emulator, clock, max_cost_pu=300).attempt()
     assert ended.state == "success", ended.error
     assert "It cost more than max_cost_pu" in ended.log
@@ -159,7 +159,7 @@ def test_what_was_done_before_its_cost_was_seen_is_a_success(emulator, clock):
     [({"timeout": 900}, "AirflowFailException"), ({"execution_timeout": timedelta(seconds=900)}, "BatchTimeout")],
 )
 def test_time_is_up_and_the_job_is_stopped(emulator, clock, api, limit, error):
-    emulator.default_fate({"processing_seconds": 6000})
+    emulator.default_scenario({"processing_seconds": 6000})
     task = RunTask(emulator, clock, api, **limit)
     ended = task.attempt()
     assert (ended.state, type(ended.error).__name__) == ("failed", error)
@@ -172,7 +172,7 @@ def test_time_is_up_and_the_job_is_stopped(emulator, clock, api, limit, error):
 
 @with_stops
 def test_time_is_up_and_the_job_is_left(emulator, clock, api):
-    emulator.default_fate({"processing_seconds": 6000})
+    emulator.default_scenario({"processing_seconds": 6000})
     ended = RunTask(emulator, clock, api, timeout=900, on_timeout="leave").attempt()
     assert ended.state == "failed"
     assert asked(emulator) == {"create": 1, "start": 1}
@@ -182,7 +182,7 @@ def test_time_is_up_and_the_job_is_left(emulator, clock, api):
 @with_store
 @with_stops
 def test_a_retry_goes_on_with_what_a_time_limit_has_stopped(emulator, clock, api):
-    emulator.default_fate({"processing_seconds": 2000})
+    emulator.default_scenario({"processing_seconds": 2000})
     task = RunTask(emulator, clock, api, execution_timeout=timedelta(seconds=900))
     task.attempt()
     ended = task.attempt(execution_timeout=timedelta(hours=3))
@@ -194,7 +194,7 @@ def test_a_retry_goes_on_with_what_a_time_limit_has_stopped(emulator, clock, api
 @with_stops
 @pytest.mark.parametrize(("on_timeout", "stops"), [("stop", {"stop": 1}), ("leave", {})])
 def test_the_triggerer_is_not_heard_of(emulator, clock, api, on_timeout, stops):
-    emulator.default_fate({"processing_seconds": 6000})
+    emulator.default_scenario({"processing_seconds": 6000})
     task = RunTask(emulator, clock, api, timeout=900, on_timeout=on_timeout)
     task.begin()
     emulator.advance(1200)
@@ -206,7 +206,7 @@ def test_the_triggerer_is_not_heard_of(emulator, clock, api, on_timeout, stops):
 
 
 def test_a_trigger_that_crashes_stops_nothing(emulator, clock):
-    emulator.default_fate({"processing_seconds": 6000})
+    emulator.default_scenario({"processing_seconds": 6000})
     task = RunTask(emulator, clock)
     task.begin()
     ended = task.unheard("Trigger failure")
@@ -221,7 +221,7 @@ def test_a_trigger_that_crashes_stops_nothing(emulator, clock):
 @with_stops
 @pytest.mark.parametrize(("reason", "lock"), [("OUT_OF_PU", 60), ("UNHEALTHY", 30)])
 def test_a_job_that_the_service_stops_is_started_again(emulator, clock, api, reason, lock):
-    emulator.default_fate({"end": "STOPPED", "stopped_reason": reason, "processing_seconds": 300})
+    emulator.default_scenario({"end": "STOPPED", "stopped_reason": reason, "processing_seconds": 300})
     task = RunTask(emulator, clock, api, resume={"OUT_OF_PU": 2, "UNHEALTHY": 1})
     task.begin()
     task.wake()
@@ -237,15 +237,15 @@ def test_a_job_that_the_service_stops_is_started_again(emulator, clock, api, rea
 
 @with_stops
 def test_it_is_started_again_only_so_often(emulator, clock, api):
-    fate = {"end": "STOPPED", "stopped_reason": "UNHEALTHY", "processing_seconds": 300}
-    emulator.default_fate(fate)
+    scenario = {"end": "STOPPED", "stopped_reason": "UNHEALTHY", "processing_seconds": 300}
+    emulator.default_scenario(scenario)
     task = RunTask(emulator, clock, api, resume={"UNHEALTHY": 2})
     task.begin()
     for _ in range(10):
         if task.ended.state != "deferred":
             break
         if task.deferrals[-1] == "SentinelHubBatchRunTrigger":
-            emulator.set_fate(task.job["id"], fate)
+            emulator.set_scenario(task.job["id"], scenario)
         task.wake()
     assert (task.ended.state, type(task.ended.error)) == ("failed", exceptions.BatchStopped)
     assert asked(emulator) == {"create": 1, "start": 3}
@@ -253,7 +253,7 @@ def test_it_is_started_again_only_so_often(emulator, clock, api):
 
 @with_stops
 def test_another_reason_than_the_users_is_not_resumed(emulator, clock, api):
-    emulator.default_fate({"end": "STOPPED", "stopped_reason": "UNHEALTHY"})
+    emulator.default_scenario({"end": "STOPPED", "stopped_reason": "UNHEALTHY"})
     ended = RunTask(emulator, clock, api, resume={"OUT_OF_PU": 2}).attempt()
     assert type(ended.error) is exceptions.BatchStopped
     assert asked(emulator) == {"create": 1, "start": 1}

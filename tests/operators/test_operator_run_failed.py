@@ -26,7 +26,7 @@ def test_a_failure_for_good_is_both_and_survives_a_process(kind):
 
 
 def test_it_fails_for_good(emulator, clock):
-    emulator.default_fate(FAILS)
+    emulator.default_scenario(FAILS)
     error = RunTask(emulator, clock).attempt().error
     assert isinstance(error, exceptions.BatchFailed)
     assert isinstance(error, AirflowFailException)
@@ -34,7 +34,7 @@ def test_it_fails_for_good(emulator, clock):
 
 @with_store
 def test_a_retry_that_finds_it_failed_buys_nothing_and_a_clear_does(emulator, clock):
-    emulator.default_fate(FAILS)
+    emulator.default_scenario(FAILS)
     task = RunTask(emulator, clock)
     task.begin()  # its worker dies
     emulator.advance(7200)
@@ -50,7 +50,7 @@ def test_a_retry_that_finds_it_failed_buys_nothing_and_a_clear_does(emulator, cl
 
 @with_store
 def test_a_number_of_new_jobs_is_counted_since_the_last_clear(emulator, clock):
-    emulator.default_fate(FAILS)
+    emulator.default_scenario(FAILS)
     task = RunTask(emulator, clock, recreate_failed=1)
     assert not isinstance(task.attempt().error, AirflowFailException)
     assert isinstance(task.attempt().error, AirflowFailException)
@@ -65,7 +65,7 @@ def test_what_is_no_number_of_times(emulator, clock, wrong):
 
 
 def test_a_cost_stop_names_the_job_after_its_stop(emulator, clock):
-    emulator.default_fate({"cost": 1000.0, "processing_seconds": 6000})
+    emulator.default_scenario({"cost": 1000.0, "processing_seconds": 6000})
     ended = RunTask(emulator, clock, max_cost_pu=300).attempt()
     assert "is STOPPED" in str(ended.error)
     assert ended.error.spent == emulator.jobs()[0]["costPU"]
@@ -73,13 +73,13 @@ def test_a_cost_stop_names_the_job_after_its_stop(emulator, clock):
 
 @with_store
 def test_all_jobs_since_the_last_clear_count_and_are_named(emulator, clock):
-    emulator.default_fate({**FAILS, "cost": 250.0})
+    emulator.default_scenario({**FAILS, "cost": 250.0})
     task = RunTask(emulator, clock, recreate_failed=True, max_cost_pu=400)
     first = task.attempt()
     one = emulator.jobs()[0]
     assert isinstance(first.error, exceptions.BatchFailed)
     assert task.execution.xcoms["cost_pu"] == {one["id"]: one["costPU"]}
-    emulator.default_fate({"cost": 1000.0, "processing_seconds": 6000})
+    emulator.default_scenario({"cost": 1000.0, "processing_seconds": 6000})
     second = task.attempt()
     other = next(job for job in emulator.jobs() if job["id"] != one["id"])
     assert isinstance(second.error, exceptions.BatchCostExceeded)
@@ -90,10 +90,10 @@ def test_all_jobs_since_the_last_clear_count_and_are_named(emulator, clock):
 
 @with_store
 def test_no_job_is_started_for_which_nothing_is_left(emulator, clock):
-    emulator.default_fate({**FAILS, "cost": 250.0})
+    emulator.default_scenario({**FAILS, "cost": 250.0})
     task = RunTask(emulator, clock, recreate_failed=True, max_cost_pu=50)
     task.attempt()
-    emulator.default_fate({**FAILS, "cost": 1.0})
+    emulator.default_scenario({**FAILS, "cost": 1.0})
     ended = task.attempt()
     assert isinstance(ended.error, exceptions.BatchCostExceeded)
     assert asked(emulator)["start"] == 1

@@ -27,7 +27,7 @@ def test_what_a_stop_has_come_to_goes_with_the_task(emulator, clock):
     before = ActionState.from_json(deferred_to(task.ended)[2]["state"]["memory"])
     assert before != ActionState()
     assert before.refused_since is not None
-    emulator.set_fate(task.job["id"], {"queued_seconds": 60_000})
+    emulator.set_scenario(task.job["id"], {"queued_seconds": 60_000})
     task.wake()
     again = ActionState.from_json(deferred_to(task.ended)[2]["state"]["memory"])
     assert again.refused_since == before.refused_since, "it does not begin to count anew"
@@ -36,7 +36,7 @@ def test_what_a_stop_has_come_to_goes_with_the_task(emulator, clock):
 @with_store
 def test_a_restart_is_counted_before_the_service_is_asked_for_it(emulator, clock):
     """A worker that dies while it asks has used it up."""
-    emulator.default_fate({"end": "STOPPED", "stopped_reason": "OUT_OF_PU", "processing_seconds": 300})
+    emulator.default_scenario({"end": "STOPPED", "stopped_reason": "OUT_OF_PU", "processing_seconds": 300})
     task = RunTask(emulator, clock, resume={"OUT_OF_PU": 1})
     task.begin()
     emulator.advance(3600)
@@ -47,7 +47,7 @@ def test_a_restart_is_counted_before_the_service_is_asked_for_it(emulator, clock
 @with_store
 def test_a_cost_stop_lets_no_retry_go_on_even_with_a_higher_limit(emulator, clock):
     """The user has to clear the task: a retry is nobody's wish to spend more."""
-    emulator.default_fate({"cost": 1000.0, "processing_seconds": 6000})
+    emulator.default_scenario({"cost": 1000.0, "processing_seconds": 6000})
     task = RunTask(emulator, clock, max_cost_pu=300)
     assert isinstance(task.attempt().error, exceptions.BatchCostExceeded)
     assert run_record(task)["may_restart"] is False
@@ -69,7 +69,7 @@ def test_a_cost_stop_lets_no_retry_go_on_even_with_a_higher_limit(emulator, cloc
     ],
 )
 def test_the_limit_that_has_passed_is_named_when_no_triggerer_is_heard_of(emulator, clock, limits, kind, name):
-    emulator.default_fate({"processing_seconds": 6000})
+    emulator.default_scenario({"processing_seconds": 6000})
     task = RunTask(emulator, clock, **limits)
     task.begin()
     emulator.advance(1200)
@@ -82,7 +82,7 @@ def test_the_limit_that_has_passed_is_named_when_no_triggerer_is_heard_of(emulat
 @with_store
 def test_a_stopped_job_that_only_its_tag_finds_is_not_created_again(emulator, clock):
     """What Airflow kept of the task is lost."""
-    emulator.default_fate({"end": "STOPPED", "processing_seconds": 300})
+    emulator.default_scenario({"end": "STOPPED", "processing_seconds": 300})
     task = RunTask(emulator, clock)
     task.begin()
     emulator.advance(3600)

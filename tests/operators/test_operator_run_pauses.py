@@ -17,7 +17,7 @@ with_stops = pytest.mark.parametrize("api", ["process", "statistical"])
 
 def queued_when_time_is_up(emulator, clock, api, **arguments):
     """A task that may stop its job only when the job is analysed."""
-    emulator.default_fate({"queued_seconds": 1500, "processing_seconds": 60_000})
+    emulator.default_scenario({"queued_seconds": 1500, "processing_seconds": 60_000})
     task = RunTask(emulator, clock, api, execution_timeout=timedelta(seconds=900), **arguments)
     task.begin()
     task.wake()
@@ -46,7 +46,7 @@ def test_a_kill_meanwhile_finds_the_job(emulator, clock, api, on_kill):
 @with_stops
 def test_a_pause_is_not_over_before_the_time_of_the_task_is(emulator, clock, api):
     """Airflow does not tell what was waited for, so a triggerer that is away for a while must not end the task."""
-    emulator.default_fate({"end": "STOPPED", "stopped_reason": "UNHEALTHY", "processing_seconds": 300})
+    emulator.default_scenario({"end": "STOPPED", "stopped_reason": "UNHEALTHY", "processing_seconds": 300})
     task = RunTask(emulator, clock, api, timeout=timedelta(days=2), resume={"UNHEALTHY": 1})
     began = clock.now()
     task.begin()

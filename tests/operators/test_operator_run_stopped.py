@@ -18,7 +18,7 @@ DEAR = {"cost": 1000.0, "processing_seconds": 6000}
 @with_stops
 @pytest.mark.parametrize("again", ["retry", "clear"])
 def test_what_was_too_dear_is_not_even_started_before_the_limit_is_raised(emulator, clock, api, again):
-    emulator.default_fate(DEAR)
+    emulator.default_scenario(DEAR)
     task = RunTask(emulator, clock, api, max_cost_pu=300)
     first = task.attempt().error
     emulator.advance(7200)
@@ -37,10 +37,12 @@ def test_what_was_too_dear_is_not_even_started_before_the_limit_is_raised(emulat
 
 @with_store
 def test_a_retry_while_the_stop_is_under_way_says_the_same(emulator, clock):
-    emulator.default_fate(DEAR)
+    emulator.default_scenario(DEAR)
     task = RunTask(emulator, clock, max_cost_pu=300)
     task.attempt()
-    emulator.set_fate(task.job["id"], {"steps": [{"status": "PROCESSING", "userAction": "STOP", "cost": 350.0}]})
+    emulator.set_scenario(
+        task.job["id"], {"steps": [{"status": "PROCESSING", "userAction": "STOP", "cost": 350.0}]}
+    )
     ended = task.attempt()
     assert (type(ended.error), ended.error.spent) == (exceptions.BatchCostExceeded, 350)
     assert asked(emulator) == {"create": 1, "start": 1, "stop": 1}
@@ -48,7 +50,7 @@ def test_a_retry_while_the_stop_is_under_way_says_the_same(emulator, clock):
 
 @with_stops
 def test_a_job_that_the_service_stops_is_not_resumed_if_it_is_too_dear(emulator, clock, api):
-    emulator.default_fate(
+    emulator.default_scenario(
         {"end": "STOPPED", "stopped_reason": "OUT_OF_PU", "cost": 1000.0, "processing_seconds": 60}
     )
     ended = RunTask(emulator, clock, api, max_cost_pu=300, resume={"OUT_OF_PU": 1}, poke_interval=3600).attempt()
@@ -60,7 +62,7 @@ def test_a_job_that_the_service_stops_is_not_resumed_if_it_is_too_dear(emulator,
 @with_store
 @with_stops
 def test_the_user_is_told_what_lets_it_go_on(emulator, clock, api):
-    emulator.default_fate({"end": "STOPPED"})
+    emulator.default_scenario({"end": "STOPPED"})
     task = RunTask(emulator, clock, api)
     for ended in (task.attempt(), task.attempt()):
         assert type(ended.error) is exceptions.BatchStopped
@@ -75,8 +77,8 @@ def test_the_user_is_told_what_lets_it_go_on(emulator, clock, api):
 @with_stops
 def test_an_attempt_that_finds_its_job_stopped_resumes_it_as_often_as_is_left(emulator, clock, api):
     """The worker or the triggerer of the attempt before was lost while the job ran."""
-    fate = {"end": "STOPPED", "stopped_reason": "OUT_OF_PU", "processing_seconds": 300}
-    emulator.default_fate(fate)
+    scenario = {"end": "STOPPED", "stopped_reason": "OUT_OF_PU", "processing_seconds": 300}
+    emulator.default_scenario(scenario)
     task = RunTask(emulator, clock, api, resume={"OUT_OF_PU": 1})
     task.begin()
     emulator.advance(3600)
@@ -85,7 +87,7 @@ def test_an_attempt_that_finds_its_job_stopped_resumes_it_as_often_as_is_left(em
     assert task.deferrals[-1] == "SentinelHubBatchRunPauseTrigger", "the lock is not over"
     task.wake()
     assert task.deferrals[-1] == "SentinelHubBatchRunTrigger"
-    emulator.set_fate(task.job["id"], fate)
+    emulator.set_scenario(task.job["id"], scenario)
     emulator.advance(7200)
     ended = task.attempt()
     assert type(ended.error) is exceptions.BatchStopped
@@ -98,7 +100,7 @@ def test_an_attempt_that_finds_its_job_stopped_resumes_it_as_often_as_is_left(em
 
 @with_stops
 def test_without_a_store_the_user_is_told_what_starts_it_again(emulator, clock, forgetful, api):
-    emulator.default_fate({"end": "STOPPED"})
+    emulator.default_scenario({"end": "STOPPED"})
     task = RunTask(emulator, clock, api)
     for ended in (task.attempt(), task.cleared().attempt()):
         assert type(ended.error) is exceptions.BatchStopped
@@ -108,7 +110,7 @@ def test_without_a_store_the_user_is_told_what_starts_it_again(emulator, clock, 
 
 @with_stops
 def test_without_a_store_what_was_too_dear_spends_nothing_more(emulator, clock, forgetful, api):
-    emulator.default_fate(DEAR)
+    emulator.default_scenario(DEAR)
     task = RunTask(emulator, clock, api, max_cost_pu=300)
     assert type(task.attempt().error) is exceptions.BatchCostExceeded
     emulator.advance(7200)
@@ -150,7 +152,7 @@ def test_without_a_store_it_goes_on_with_what_was_fired(emulator, clock, forgetf
 
 
 def test_without_a_store_a_job_that_is_too_dear_is_stopped_all_the_same(emulator, clock, forgetful):
-    emulator.default_fate(DEAR)
+    emulator.default_scenario(DEAR)
     task = RunTask(emulator, clock, max_cost_pu=300)
     task.begin()
     ended = resumed(task, watched(task))
@@ -159,7 +161,7 @@ def test_without_a_store_a_job_that_is_too_dear_is_stopped_all_the_same(emulator
 
 
 def test_without_a_store_a_pause_ends_in_an_error_and_not_in_another_job(emulator, clock, forgetful):
-    emulator.default_fate(
+    emulator.default_scenario(
         {"end": "STOPPED", "stopped_reason": "OUT_OF_PU", "cost": 1000.0, "processing_seconds": 60}
     )
     task = RunTask(emulator, clock, resume={"OUT_OF_PU": 1})

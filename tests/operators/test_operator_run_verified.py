@@ -25,7 +25,7 @@ from tests.operators.runs import RunTask
 from tests.operators.test_operator_actions import asked
 
 V1 = known_statuses(BatchApi.PROCESS_V1)
-FATE = {"tile_count": 12, "failed_tiles": 2, "tile_errors": ["Out of memory"], "no_data_tiles": 3}
+SCENARIO = {"tile_count": 12, "failed_tiles": 2, "tile_errors": ["Out of memory"], "no_data_tiles": 3}
 COUNTS = {
     "process": {"DONE": 10, "FATAL": 2, "PENDING": 0},
     "statistical": {"DONE": 10, "PARTIAL": 0, "FAILED": 2, "UNREADABLE": 0},
@@ -66,8 +66,8 @@ def url(bucket, request):
 def run_task(emulator, clock, url):
     """Make a task that delivers to the folder, or to ``place``."""
 
-    def run_task(api="process", place=None, keys=None, fate=None, **arguments):
-        emulator.default_fate({**FATE, **(fate or {})})
+    def run_task(api="process", place=None, keys=None, scenario=None, **arguments):
+        emulator.default_scenario({**SCENARIO, **(scenario or {})})
         request = deepcopy(sample_request(BatchApi(api)))
         if api != "process_v1":
             output = request["output"]["delivery"] if api == "process" else request["output"]
@@ -144,13 +144,13 @@ def test_no_data_counts_only_if_asked(run_task, count_no_data, state):
 
 
 def test_intervals_that_failed_make_a_feature_fail(run_task):
-    ended = run_task("statistical", fate={"partial_tiles": 1}, max_failed_tiles=2).attempt()
+    ended = run_task("statistical", scenario={"partial_tiles": 1}, max_failed_tiles=2).attempt()
     assert type(failure(ended)) is exceptions.BatchIncomplete
     assert "1 PARTIAL: EXECUTION_ERROR" in str(ended.error)
 
 
 def test_what_is_pending_after_the_end_is_looked_at_again_and_counts(run_task, clock):
-    task = run_task(fate={"completion_percentage": 50, "end": "DONE"}, max_failed_tiles=2)
+    task = run_task(scenario={"completion_percentage": 50, "end": "DONE"}, max_failed_tiles=2)
     ended = task.attempt()
     assert type(failure(ended)) is exceptions.BatchIncomplete
     assert task.counts == {"DONE": 4, "FATAL": 2, "PENDING": 6}
@@ -163,7 +163,7 @@ def test_what_is_pending_after_the_end_is_looked_at_again_and_counts(run_task, c
 
 @every_api
 def test_nothing_is_read_unless_somebody_asks(run_task, emulator, bucket, api):
-    task = run_task(api, fate={"failed_tiles": 0, "no_data_tiles": 0})
+    task = run_task(api, scenario={"failed_tiles": 0, "no_data_tiles": 0})
     ended = task.attempt()
     assert ended.state == "success", ended.error
     assert task.counts is None
@@ -189,7 +189,7 @@ with_partial = pytest.mark.parametrize("api", ["process_v1", "statistical"])
     ],
 )
 def test_a_partial_job(run_task, emulator, api, arguments, state):
-    task = run_task(api, fate={"end": "PARTIAL"}, **arguments)
+    task = run_task(api, scenario={"end": "PARTIAL"}, **arguments)
     ended = task.attempt()
     assert (type(failure(ended)).__name__ if ended.error else ended.state) == state
     assert ended.returned["status"] == "PARTIAL"
@@ -200,7 +200,7 @@ def test_a_partial_job(run_task, emulator, api, arguments, state):
 @with_store
 @with_partial
 def test_a_retry_judges_a_partial_job_again(run_task, emulator, api):
-    task = run_task(api, fate={"end": "PARTIAL"}, max_failed_tiles=1)
+    task = run_task(api, scenario={"end": "PARTIAL"}, max_failed_tiles=1)
     assert type(task.attempt().error) is exceptions.BatchIncomplete
     ended = task.attempt(max_failed_tiles=2)
     assert ended.state == "success", ended.error
@@ -324,9 +324,9 @@ def test_without_a_store_no_retry_pays_for_another_job(run_task, emulator, bucke
 @every_api
 @pytest.mark.parametrize("most", [None, 2])
 def test_the_event_of_an_asset(run_task, url, api, most):
-    fate = None if most else {"failed_tiles": 0, "no_data_tiles": 0}
+    scenario = None if most else {"failed_tiles": 0, "no_data_tiles": 0}
     assets = [Asset("ndvi"), Asset("also_ndvi")]
-    task = run_task(api, fate=fate, max_failed_tiles=most, outlets=assets)
+    task = run_task(api, scenario=scenario, max_failed_tiles=most, outlets=assets)
     ended = task.attempt()
     assert ended.state == "success", ended.error
     expected = {
@@ -361,7 +361,7 @@ def test_outlets_without_waiting(run_task):
 def test_what_verification_costs(run_task, emulator, api):
     def cost(**arguments):
         emulator.reset()
-        task = run_task(api, fate={"failed_tiles": 0}, deferrable=True, **arguments)
+        task = run_task(api, scenario={"failed_tiles": 0}, deferrable=True, **arguments)
         task.begin()
         emulator.advance(3600)
         emulator.forget_requests()
@@ -431,7 +431,7 @@ def test_no_key_is_anywhere(run_task, emulator, s3, monkeypatch, api, most):
         api,
         f"s3://{BUCKET}/secret",
         keys,
-        fate={"tile_errors": [f"No access with {KEY_ID}"]},
+        scenario={"tile_errors": [f"No access with {KEY_ID}"]},
         max_failed_tiles=most,
         storage_conn_id=s3.connection(monkeypatch),
         outlets=[Asset("ndvi")],

@@ -19,7 +19,7 @@ from tests.harness.versions import through_the_database
 
 V1 = known_statuses(BatchApi.PROCESS_V1)
 APIS = [api.value for api in BatchApi]
-FATE = {"tile_count": 12, "failed_tiles": 2, "tile_errors": ["Out of memory"], "no_data_tiles": 3}
+SCENARIO = {"tile_count": 12, "failed_tiles": 2, "tile_errors": ["Out of memory"], "no_data_tiles": 3}
 
 
 @pytest.fixture
@@ -52,11 +52,11 @@ def pauses(monkeypatch):
 def add(hub, root):
     """Put in a job that delivers to the folder, or to ``url``."""
 
-    def add(api="process", status="DONE", url=None, **fate):
+    def add(api="process", status="DONE", url=None, **scenario):
         place = {"s3": {"url": url or f"file://{root}/x"}}
         output = {"delivery": place} if api == "process" else place
         request = None if api == "process_v1" else {"output": output}
-        return hub.add_job(api, status=status, request=request, fate={**FATE, **fate})
+        return hub.add_job(api, status=status, request=request, scenario={**SCENARIO, **scenario})
 
     return add
 
@@ -336,7 +336,7 @@ def test_no_secret_anywhere(hub, add, s3, monkeypatch, root):
     keys = {"accessKey": KEY_ID, "secretAccessKey": SECRET}
     request = {"output": {"delivery": {"s3": {"url": f"file://{root}/x", **keys}}}}
     job = hub.add_job(
-        "process", status="DONE", request=request, fate={**FATE, "tile_errors": [f"No access {KEY_ID}"]}
+        "process", status="DONE", request=request, scenario={**SCENARIO, "tile_errors": [f"No access {KEY_ID}"]}
     )
     ended = tiles({"id": job, "request": request}, storage_conn_id=s3.connection(monkeypatch))
     assert ended.state == "success"

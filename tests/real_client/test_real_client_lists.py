@@ -62,7 +62,7 @@ def test_a_page_without_data_is_an_error(emulator, config):
 def test_tiles(emulator, config):
     """Section 4.3: none before the analysis; a success is PROCESSED on the wire."""
     client = SentinelHubBatch(config)
-    job = emulator.add_job("process_v1", fate={"tile_count": 10, "failed_tiles": 2})
+    job = emulator.add_job("process_v1", scenario={"tile_count": 10, "failed_tiles": 2})
     assert not list(client.iter_tiles(job))
     emulator.advance(800)
     emulator.configure(page_size=4)

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from demo.airflow_rest import PATIENCE, AirflowRestError
+from demo.airflow_rest import TIMEOUT, AirflowRestError
 from tests.harness.shared_airflow import EVENT_EXAMPLE, EVENTS_CONNECTION
 from tests.harness.versions import needs_airflow
 
@@ -55,7 +55,7 @@ class Watched:
 
     def payloads(self):
         """What has come as events of the asset."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while True:
             try:
                 events = self.airflow.request("GET", "/assets/events", params={"limit": 100})["asset_events"]
@@ -97,13 +97,13 @@ def test_each_job_that_ends_starts_the_dag_once_though_the_triggerer_is_killed(w
     jobs = [service.add_job("process", steps=PROCESSING) for _ in range(3)]
     watched.until_noted()
 
-    service.set_fate(jobs[0], steps=DONE)
+    service.set_scenario(jobs[0], steps=DONE)
     watched.until("the event", watched.payloads)
     watched.until_noted()
     airflow.kill("triggerer")
-    service.set_fate(jobs[1], steps=DONE)
+    service.set_scenario(jobs[1], steps=DONE)
     jobs.append(service.add_job("process", steps=DONE))  # begins and ends while nobody looks
-    service.set_fate(jobs[2], steps=[{"status": "FAILED", "error": "not of interest"}])
+    service.set_scenario(jobs[2], steps=[{"status": "FAILED", "error": "not of interest"}])
     airflow.start("triggerer")
 
     watched.until("all events", lambda: len(watched.payloads()) >= 3)

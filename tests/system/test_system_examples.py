@@ -24,12 +24,12 @@ GROUP = "example_batch_group"
 def runs(service, airflow):
     """All examples side by side, and two runs with a job that fails; the clock moves when all of them wait."""
     before = service.requests()["actions"]
-    service.next_fate({**HELD, "failed_tiles": 2}, api="process_v1")
+    service.next_scenario({**HELD, "failed_tiles": 2}, api="process_v1")
     broken = {**HELD, "end": "FAILED", "error": "Evalscript broken", "processing_seconds": STAGE}
     jobs = {
-        "failed": service.add_job("process", fate=broken),
+        "failed": service.add_job("process", scenario=broken),
         "good of group": service.add_job("process"),
-        "bad of group": service.add_job("process", fate=broken),
+        "bad of group": service.add_job("process", scenario=broken),
     }
     members = [jobs["good of group"], jobs["bad of group"]]
     ids = {dag_id: airflow.trigger(dag_id) for dag_id in [*WAITS, GROUP]}

@@ -178,9 +178,9 @@ def test_hostile_answers_harm_nobody_else(airflow, accounts, start):
     ] + [{"request_id": job, "sentinelhub_conn_id": "hostile_one"} for job in hostile]
     run_id = start(waits)
     for number, job in enumerate(healthy):
-        (one if number < HEALTHY else other).set_fate(job, steps=[{"status": "DONE"}])
+        (one if number < HEALTHY else other).set_scenario(job, steps=[{"status": "DONE"}])
     for job, (status, fields, _) in zip(hostile, CONTENT.values(), strict=True):
-        one.set_fate(job, steps=[{"status": status, **fields}])
+        one.set_scenario(job, steps=[{"status": status, **fields}])
     ends = ["success" if status == "DONE" else "failed" for status, *_ in CONTENT.values()]
     ended(airflow, run_id, ["success"] * len(healthy) + ends)
 
@@ -199,7 +199,7 @@ def test_hostile_answers_harm_nobody_else(airflow, accounts, start):
     proxy.answers[slow] = drip(1)
     airflow.wait_until(lambda: {*hostile, slow} <= set(proxy.hits), "not every hostile answer was asked for")
     for job in healthy:
-        one.set_fate(job, steps=[{"status": "DONE"}])
+        one.set_scenario(job, steps=[{"status": "DONE"}])
     ended(airflow, run_id, ["success"] * len(healthy))
     after = processes_of(airflow)
     longest = max(blocks(airflow)[blocked_before:], default=0.0)

@@ -38,7 +38,7 @@ CASES = [
 @pytest.fixture(scope="module")
 def service():
     with Emulator(speed=1) as emulator:
-        emulator.default_fate(
+        emulator.default_scenario(
             {"queued_seconds": 0, "analysis_seconds": 0, "ready_seconds": 0, "processing_seconds": 1e7}
         )
         yield emulator

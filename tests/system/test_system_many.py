@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from demo.airflow_rest import PATIENCE
+from demo.airflow_rest import TIMEOUT
 
 pytestmark = pytest.mark.system
 
@@ -40,7 +40,7 @@ def test_many_mapped_waits_cost_a_few_requests(service, airflow):
         "not all waits are deferred",
         possible=lambda: not any(count_of(airflow, run_id, state) for state in ("failed", "upstream_failed")),
         story=lambda: airflow.story("many_waits", run_id),
-        timeout=PATIENCE + 3 * COUNT,
+        timeout=TIMEOUT + 3 * COUNT,
     )
     arriving, all_deferred = polls(service), time.monotonic() - began
 
@@ -60,8 +60,8 @@ def test_many_mapped_waits_cost_a_few_requests(service, airflow):
     service.forget_requests()
     ended = time.monotonic()
     for job_id in job_ids:
-        service.set_fate(job_id, steps=[{"status": "DONE", "costPU": 7}])
-    airflow.wait_for_run("many_waits", run_id, "success", timeout=PATIENCE + 3 * COUNT)
+        service.set_scenario(job_id, steps=[{"status": "DONE", "costPU": 7}])
+    airflow.wait_for_run("many_waits", run_id, "success", timeout=TIMEOUT + 3 * COUNT)
     print(
         f"\n{COUNT} waits: {arriving} requests until all were deferred ({all_deferred:.0f} s), then {watching} in "
         f"{INTERVAL} s each, {polls(service)} until all had ended ({time.monotonic() - ended:.0f} s)."

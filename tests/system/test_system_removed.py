@@ -70,12 +70,12 @@ def deploy(service, airflow):
     deployed = []
 
     def deploy(dag_id, **given):
-        service.next_fate(RUNNING)
+        service.next_scenario(RUNNING)
         deployed.append(Deployed(service, airflow, dag_id, **given))
         return deployed[-1]
 
     yield deploy
-    service.default_fate(HELD)
+    service.default_scenario(HELD)
     for each in deployed:
         each.file.unlink(missing_ok=True)
 

@@ -140,8 +140,8 @@ class Run:
     def clear(self):
         self.airflow.clear(self.dag_id, self.run_id, [TASK])
 
-    def stop_now(self, index=-1, **fate):
-        self.service.set_fate(self.jobs(index)[-1], {"processing_seconds": 0, **fate})
+    def stop_now(self, index=-1, **scenario):
+        self.service.set_scenario(self.jobs(index)[-1], {"processing_seconds": 0, **scenario})
         return self
 
     def ends_as(self, state):
@@ -180,11 +180,11 @@ class World:
 def world(service, airflow, tmp_path_factory):
     service.forget_requests()
     service.clear_faults()
-    service.default_fate(ENDLESS)
+    service.default_scenario(ENDLESS)
     yield World(service, airflow, tmp_path_factory.mktemp("runs"))
     service.clear_faults()
     service.configure(hidden_fields=[], restart_seconds=1800.0)
-    service.default_fate(HELD)
+    service.default_scenario(HELD)
 
 
 @pytest.fixture(scope="module")

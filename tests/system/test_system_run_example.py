@@ -12,7 +12,7 @@ from tests.harness.shared_airflow import HELD, STAGE
 pytestmark = pytest.mark.system
 
 DAG = "example_batch_run"
-FATES = {"whole": {}, "partial": {"failed_tiles": 2}, "incomplete": {"failed_tiles": 20}}
+SCENARIOS = {"whole": {}, "partial": {"failed_tiles": 2}, "incomplete": {"failed_tiles": 20}}
 BRANCH = {"whole": "use_everything", "partial": "use_what_is_there"}
 
 
@@ -30,8 +30,10 @@ def runs(service, airflow, bucket):
     """Runs in which everything comes out, in which little is missing, and in which too much is."""
     service.forget_requests()
     ids, jobs = {}, {}
-    for name, fate in FATES.items():
-        service.next_fate({**HELD, "tile_count": 100, "tile_errors": ["Out of memory"], **fate}, api="process")
+    for name, scenario in SCENARIOS.items():
+        service.next_scenario(
+            {**HELD, "tile_count": 100, "tile_errors": ["Out of memory"], **scenario}, api="process"
+        )
         ids[name] = airflow.trigger(DAG, {"bucket": f"{bucket}/{name}"})
         airflow.wait_until_deferred(DAG, ids[name], "run_country")
         jobs[name] = airflow.xcom(DAG, ids[name], "run_country", key="request_id")
@@ -78,7 +80,7 @@ def test_each_job_is_created_and_started_once_also_where_the_task_is_retried(run
 def test_the_event_of_the_asset(airflow, runs, bucket, name):
     events = airflow.request("GET", "/assets/events", params={"source_run_id": runs["ids"][name]})["asset_events"]
     [extra] = [event["extra"] for event in events]
-    failed = FATES[name].get("failed_tiles", 0)
+    failed = SCENARIOS[name].get("failed_tiles", 0)
     job_id = runs["jobs"][name]
     told = {key: extra[key] for key in ("request_id", "cost_pu", "counts", "delivery_url")}
     assert told == {

@@ -70,7 +70,7 @@ class Watched:
         )
 
     def end(self, **step):
-        self.service.set_fate(self.job_id, steps=[{"status": "DONE", "completionPercentage": 100, **step}])
+        self.service.set_scenario(self.job_id, steps=[{"status": "DONE", "completionPercentage": 100, **step}])
 
     def ends_as(self, state):
         self.airflow.wait_for_run(self.dag_id, self.run_id, state)

@@ -142,9 +142,9 @@ def test_it_fires_for_jobs_that_end_and_survives_its_death(emulator):
     async def scene():
         async with running(trigger(), database):
             await until(lambda: database.telling == 0)
-            emulator.set_fate(first, steps=DONE)
+            emulator.set_scenario(first, steps=DONE)
             await until(lambda: database.events and not database.telling)
-        emulator.set_fate(second, steps=[{"status": "FAILED", "error": "Evalscript broken"}])
+        emulator.set_scenario(second, steps=[{"status": "FAILED", "error": "Evalscript broken"}])
         async with running(trigger(), database):
             await until(lambda: len(database.events) == 2 and not database.telling)
 
@@ -167,7 +167,7 @@ def test_an_event_that_was_not_stored_is_fired_again(emulator):
     async def scene():
         async with running(trigger(), database, stores_after=600):
             await until(lambda: database.telling == 0)
-            emulator.set_fate(job, steps=DONE)
+            emulator.set_scenario(job, steps=DONE)
             await until(lambda: database.telling == 1)
             await asyncio.sleep(300)
             assert database.events == []
@@ -186,7 +186,7 @@ def test_without_a_state_store_it_fires_for_what_ends_while_it_runs(emulator):
         events = trigger(since="2020-01-01T00:00:00Z").run()
         waiting = asyncio.create_task(anext(events))
         await asyncio.sleep(30)  # it has looked once
-        emulator.set_fate(job, steps=DONE)
+        emulator.set_scenario(job, steps=DONE)
         event = await asyncio.wait_for(waiting, 3600)
         await events.aclose()
         return event.payload
@@ -243,7 +243,7 @@ def test_a_rotated_secret_is_picked_up(emulator, monkeypatch):
             emulator.revoke_tokens()
             await asyncio.sleep(30)
             monkeypatch.setenv("AIRFLOW_CONN_SH", json.dumps({**connection, "password": "the-new-secret"}))
-            emulator.set_fate(job, steps=DONE)
+            emulator.set_scenario(job, steps=DONE)
             await until(lambda: database.events)
 
     with structlog.testing.capture_logs() as lines:

@@ -382,7 +382,7 @@ def test_what_is_gone_is_no_error(emulator, airflow, monkeypatch):
 def test_what_was_asked_before_is_not_asked_again(emulator, airflow):
     airflow("failed")
     request_id = emulator.add_job(
-        "process", fate={"analysis_seconds": ENDLESS}, status="ANALYSING", user_action="STOP"
+        "process", scenario={"analysis_seconds": ENDLESS}, status="ANALYSING", user_action="STOP"
     )
     lines = killed(waiting(request_id))
     assert "asked for before" in told(lines)
@@ -392,11 +392,11 @@ def test_what_was_asked_before_is_not_asked_again(emulator, airflow):
 @every_trigger
 def test_a_queued_job_is_asked_again_until_it_is_analysed(emulator, airflow, make):
     airflow("failed")
-    request_id = emulator.add_job("process", fate={"queued_seconds": 10 * ENDLESS})
+    request_id = emulator.add_job("process", scenario={"queued_seconds": 10 * ENDLESS})
 
     def analysed():
         if stops(emulator) == 1:
-            emulator.set_fate(request_id, steps=[{"status": "ANALYSING"}])
+            emulator.set_scenario(request_id, steps=[{"status": "ANALYSING"}])
         return False
 
     lines = killed(make(request_id), again=analysed)
@@ -409,7 +409,7 @@ def test_a_queued_job_is_asked_again_until_it_is_analysed(emulator, airflow, mak
 def test_a_job_that_stays_queued_is_an_error_that_says_what_to_do(emulator, airflow, time):
     airflow("failed")
     began = time.now()
-    lines = killed(waiting(emulator.add_job("process", fate={"queued_seconds": 10 * ENDLESS})))
+    lines = killed(waiting(emulator.add_job("process", scenario={"queued_seconds": 10 * ENDLESS})))
     assert lines[-1]["log_level"] == "error"
     assert "COULD NOT BE STOPPED" in told(lines)
     assert "SentinelHubBatchStopOperator" in told(lines)
@@ -423,7 +423,7 @@ def test_a_queued_job_of_a_task_that_is_cleared_meanwhile_is_left(emulator, airf
         played.state = "queued" if stops(emulator) else played.state
         return False
 
-    lines = killed(waiting(emulator.add_job("process", fate={"queued_seconds": 10 * ENDLESS})), again=cleared)
+    lines = killed(waiting(emulator.add_job("process", scenario={"queued_seconds": 10 * ENDLESS})), again=cleared)
     assert "The task is queued, so Batch Process job" in told(lines)
 
 

@@ -22,7 +22,7 @@ class Clock(Protocol):
         """Return the present, in seconds since 1970."""
 
     def monotonic(self) -> float:
-        """Return seconds from an unknown start, which nobody sets back."""
+        """Return seconds from an arbitrary start; they never go back."""
 
     def sleep(self, seconds: float) -> None:
         """Block this thread."""
@@ -39,7 +39,7 @@ class SystemClock:
         return time.time()
 
     def monotonic(self) -> float:
-        """Return seconds from an unknown start, which nobody sets back."""
+        """Return seconds from an arbitrary start; they never go back."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
@@ -60,7 +60,7 @@ def now() -> float:
 
 
 def monotonic() -> float:
-    """Return seconds from an unknown start, which nobody sets back."""
+    """Return seconds from an arbitrary start; they never go back."""
     return _clock.monotonic()
 
 
@@ -87,7 +87,7 @@ def wait(event: threading.Event, seconds: float) -> bool:
 @contextmanager
 def replaced_by(other: Clock) -> Iterator[None]:
     """
-    Let sensors, operators and triggers of this process use another clock.
+    Replace the clock of sensors, operators and triggers of this process.
 
     :param other: the clock to use until the block ends.
     """

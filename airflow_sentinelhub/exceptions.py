@@ -1,5 +1,5 @@
 """
-What can go wrong, named by what it means.
+Exceptions, named by what they mean.
 
 Everything derives from :class:`SentinelHubError`, a plain ``Exception``: Airflow turns any of its own
 exceptions into a *skipped* task when a deferrable sensor has ``soft_fail=True``, and a job that failed must
@@ -60,11 +60,11 @@ class InvalidConnection(SentinelHubError):
 
 
 class InvalidRequestId(SentinelHubError):
-    """What was given to a sensor is no batch request id, nor anything that holds one."""
+    """A sensor was given no batch request id, and nothing that holds one."""
 
 
 class InvalidRequest(SentinelHubError):
-    """What was given as the request of a new job is none. Nothing was sent."""
+    """The request of a new job is not valid. Nothing was sent."""
 
 
 class UnsupportedOperation(SentinelHubError):
@@ -82,7 +82,7 @@ class InvalidPayload(SentinelHubError):
 
 class ResultsUnavailable(SentinelHubError):
     """
-    What became of each tile or feature cannot be read from the job's bucket.
+    The outcome of each tile or feature cannot be read from the job's bucket.
 
     It was never written, is gone, is broken, or the storage connection may not see it. The job may be perfectly
     well; but without this nobody can tell whether it is complete.
@@ -106,7 +106,7 @@ class BatchFailed(BatchError):
 
 
 class BatchCanceled(BatchFailed):
-    """Somebody canceled the job (Batch Process v1). It cannot be resumed; a new one is needed."""
+    """The job was canceled (Batch Process v1). It cannot be resumed; a new one is needed."""
 
 
 class BatchStopped(BatchError):
@@ -126,7 +126,7 @@ class BatchPartial(BatchError):
 
 
 class BatchNotStarted(BatchError):
-    """Nobody has started the job (or its analysis), so waiting for it has no end."""
+    """The job (or its analysis) was not started, so waiting for it has no end."""
 
 
 class BatchStalled(BatchError):

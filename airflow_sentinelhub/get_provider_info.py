@@ -1,4 +1,4 @@
-"""What Airflow asks of a provider. Every process of Airflow imports this module, so it imports nothing."""
+"""Provider metadata for Airflow. Every process of Airflow imports this module, so it imports nothing."""
 
 from __future__ import annotations
 

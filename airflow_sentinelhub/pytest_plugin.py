@@ -22,7 +22,7 @@ _INTERVAL = 0.1
 @pytest.fixture
 def sentinelhub_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScriptedEmulator]:
     """
-    A local Sentinel Hub of the test's own, without any jobs: ``sentinelhub_emulator.job(status=[...])``.
+    Run a local Sentinel Hub without any jobs: ``sentinelhub_emulator.job(status=[...])``.
 
     Needs the extra ``emulator``.
     """

@@ -16,7 +16,7 @@ from airflow_sentinelhub.jobs.untrusted_json import DOCUMENT, InvalidJson, clean
 
 
 class ResponseKind(Enum):
-    """What a successful answer holds."""
+    """Content of a successful answer."""
 
     OBJECT = auto()
     PAGE = auto()

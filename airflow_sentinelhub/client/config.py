@@ -1,4 +1,4 @@
-"""Where the service is and who asks: the configuration of a client."""
+"""Configuration of a client: addresses and credentials."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class ClientConfig:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether the URL's host is this machine; not, where the address cannot be read."""
+    """Return whether the URL's host is this machine; not, where the address cannot be read."""
     try:
         return read_address(url).is_loopback
     except UnreadableAddress:

@@ -15,7 +15,7 @@ CUSTOM = "custom"
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """
-    Where a deployment is.
+    Addresses of a deployment.
 
     :param name: how the connection names it.
     :param title: how people name it.

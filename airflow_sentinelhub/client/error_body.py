@@ -30,7 +30,7 @@ _NO_CHARACTER = re.compile(rf"&#[0-9]{{8,{2 * _READ}}}+;?")
 @dataclass(frozen=True, slots=True)
 class ErrorBody:
     """
-    What an answer says for people.
+    Texts of an error body.
 
     :param message: the message, without secrets, at most 1,000 characters.
     :param code: error code, such as ``COMMON_BAD_PAYLOAD`` or ``invalid_client``.

@@ -1,4 +1,4 @@
-"""From an answer that is no success to our exceptions, with what to do about it."""
+"""Mapping of answers that are no success to our exceptions, with advice."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _SPURIOUS = re.compile(
 @dataclass(frozen=True, slots=True)
 class ErrorContext:
     """
-    What was asked of whom, as messages and exceptions name it.
+    API, job and action of a request, as messages and exceptions name them.
 
     :param label: the job or API.
     :param action: what was asked for, so that "to {action}" is English.
@@ -56,18 +56,18 @@ class ErrorContext:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """What every exception of this subject carries."""
+        """The attributes of every exception of this context."""
         return {"api": self.api.value if self.api else None, "job_id": self.job_id}
 
 
 def is_transient(status: int) -> bool:
-    """Whether a status says nothing about the request, so that it may be repeated (429 is apart)."""
+    """Return whether a status says nothing about the request, so that it may be repeated (429 is apart)."""
     return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _PASSING
 
 
 def is_spurious(status: int, words: ErrorBody) -> bool:
     """
-    Whether a refusal is the service's own passing fault: it says that what was sent did not arrive.
+    Return whether a refusal is the service's own passing fault: it says that what was sent did not arrive.
 
     Nothing was done then, so that even the creation of a job may be repeated.
     """
@@ -88,7 +88,7 @@ def unavailable(
     retry_after: float | None = None,
     lasting: bool = False,
 ) -> ServiceUnavailable:
-    """Say that there was no usable answer; ``reason`` completes "no usable answer: …"."""
+    """Return the error for no usable answer; ``reason`` completes "no usable answer: …"."""
     words = words or ErrorBody()
     said = f" ({words})" if str(words) else ""
     error = ServiceUnavailable(
@@ -104,7 +104,7 @@ def unavailable(
 
 
 def redirected(subject: ErrorContext, answer: HttpResponse) -> ServiceUnavailable:
-    """Say where a redirect leads: it is not followed, as it would take the credentials along."""
+    """Return where a redirect leads: it is not followed, as it would take the credentials along."""
     host = one_line(answer.redirect_host, _LONGEST_HOST)
     return unavailable(
         subject,
@@ -116,7 +116,7 @@ def redirected(subject: ErrorContext, answer: HttpResponse) -> ServiceUnavailabl
 
 
 def rate_limited(subject: ErrorContext, words: ErrorBody, retry_after: float | None) -> RateLimited:
-    """Say that the service answered 429."""
+    """Return the error for a 429."""
     when = f" It wants to be asked again after {retry_after:g} s." if retry_after else ""
     return RateLimited(
         f"{subject.label}: {subject.host} refused to {subject.action} for now, as the account's request limit is "
@@ -130,7 +130,7 @@ def rate_limited(subject: ErrorContext, words: ErrorBody, retry_after: float | N
 
 
 def locally_rate_limited(subject: ErrorContext, wait: float) -> RateLimited:
-    """Say that nothing was sent, since the account's last 429 is not over."""
+    """Return the error for a request that was not sent, since the account's last 429 is not over."""
     return RateLimited(
         f"{subject.label}: {subject.host} was not asked to {subject.action}, as the account's request limit is "
         f"used up. It may be asked again in {wait:.1f} s.",
@@ -140,7 +140,7 @@ def locally_rate_limited(subject: ErrorContext, wait: float) -> RateLimited:
 
 
 def job_may_exist(subject: ErrorContext, cause: ServiceUnavailable) -> JobMayExist:
-    """Say that an answer to *create* was lost, which must not be asked again blindly."""
+    """Return the error for a lost answer to *create*, which must not be sent again blindly."""
     return JobMayExist(
         f"{cause} The job may exist all the same: list the newest jobs and look for it by its description before "
         "creating it again, otherwise two run and are charged.",

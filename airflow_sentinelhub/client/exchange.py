@@ -1,5 +1,5 @@
 """
-What one request and its answer may take: seconds and bytes.
+Bounds of one HTTP exchange: seconds and bytes.
 
 The timeouts of HTTP libraries count anew with each byte, so that an answer which drips never ends. Here all that
 is received or sent, from the first attempt to connect to the last byte of the answer, passes a connection that
@@ -67,7 +67,7 @@ class Exchange:
 
     def timeout(self, longest: float | None) -> float:
         """
-        Give the seconds for which a step may block.
+        Return the seconds for which a step may block.
 
         :param longest: seconds that this step may take at most.
         :raises TimeoutError: the time of the exchange is over.
@@ -79,7 +79,7 @@ class Exchange:
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
-        """Let it hold for what this thread sends meanwhile."""
+        """Apply this exchange to all that the thread sends inside the block."""
         before, _THREAD.exchange = getattr(_THREAD, "exchange", None), self
         try:
             yield
@@ -107,7 +107,7 @@ class BoundedAdapter(HTTPAdapter):
         _bound(self.poolmanager)
 
     def proxy_manager_for(self, proxy: Any, **kwargs: Any) -> Any:
-        """Give the pools of a proxy."""
+        """Return the pools of a proxy."""
         manager = super().proxy_manager_for(proxy, **kwargs)
         _bound(manager)
         return manager

@@ -1,4 +1,4 @@
-"""What came back: an answer, or the reason why there is none."""
+"""Result of an HTTP request: a response, or the reason for none."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class HttpResponse:
 
     @property
     def redirect_host(self) -> str:
-        """Where a redirect leads, without path and query, which may hold what is nobody's business."""
+        """The host of a redirect, without path and query, which may hold secrets."""
         try:
             # A relative one, too, is resolved against a host that was checked.
             return read_address(urljoin(self.url, self.headers.get("Location", ""))).origin
@@ -71,7 +71,7 @@ class RequestFailure:
 
 def classify_exception(error: Exception, *, connecting: bool = False) -> RequestFailure:
     """
-    Tell what an exception of ``requests`` means, or of ``urllib3`` while a body is read.
+    Return what an exception of ``requests`` means, or of ``urllib3`` while a body is read.
 
     Its own text is not used: it shows addresses of proxies with their passwords, and headers.
 

@@ -1,4 +1,4 @@
-"""From one page of a list to the next, and no further than any real list goes."""
+"""Pagination of lists, bounded by what real lists have."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Page = list[Payload]
 @dataclass(frozen=True, slots=True)
 class ListBounds:
     """
-    What no real list exceeds.
+    Bounds that no real list exceeds.
 
     :param items: how many there are.
     :param pages: on how many pages.
@@ -94,7 +94,7 @@ def pages(
 
 
 class _Walked:
-    """How far a walk has come."""
+    """Position in a list."""
 
     def __init__(self, bounds: ListBounds) -> None:
         self._bounds = bounds
@@ -125,7 +125,7 @@ class _Walked:
 
 def _continuation(payload: Payload) -> dict[str, str]:
     """
-    Tell what to add to the query for the next page; nothing where there is none.
+    Return what to add to the query for the next page; nothing where there is none.
 
     Only the query of ``links.next`` counts: its path uses the new URL layout whichever was asked.
     """

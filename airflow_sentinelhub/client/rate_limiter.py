@@ -1,4 +1,4 @@
-"""Who may ask when: the account's request limit, known to the whole process."""
+"""Per-account rate limiter, shared by the process."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class RateLimiter:
         self.reset()
 
     def reset(self) -> None:
-        """Open for everybody, for tests and after a fork."""
+        """Forget all limits, for tests and after a fork."""
         self._lock = threading.Lock()
         self._accounts: dict[Hashable, _AccountLimits] = {}
 
@@ -88,7 +88,7 @@ class RateLimiter:
 
     def block(self, key: Hashable, seconds: float, now: float) -> None:
         """
-        Let nobody pass for a while; a longer closure stays.
+        Block an account for a while; a longer block stays.
 
         :param seconds: how long the service wants to be left alone.
         """
@@ -100,7 +100,7 @@ class RateLimiter:
 
     def add_limit(self, key: Hashable, requests_per_minute: int | None) -> None:
         """
-        Let no more pass than so many in any minute, until the same is withdrawn; the lowest declaration counts.
+        Limit the requests in any minute until the limit is removed; the lowest limit counts.
 
         :param requests_per_minute: ``None``: no limit, which changes nothing.
         """

@@ -37,7 +37,7 @@ class RawAnswer(Protocol):
     headers: Any
 
     def stream(self, amt: int, decode_content: bool) -> Iterator[bytes]:
-        """Give the body in pieces."""
+        """Return the body in pieces."""
 
 
 def read_body(raw: RawAnswer, largest: int) -> tuple[bytes, bool]:

@@ -1,4 +1,4 @@
-"""When to ask again, and when to give up."""
+"""Retry policy of HTTP requests: back-off and budget."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class RetryBudget:
 
     def pause(self, failure: ServiceUnavailable) -> float | None:
         """
-        Seconds to wait before the next attempt; ``None`` to give up.
+        Return the seconds to wait before the next attempt; ``None`` to give up.
 
         What the service asks for is kept to, or not waited for at all. Otherwise the pause is a random part of
         1 s, 2 s, 4 s and so on to 60 s, the last one cut so that what remains is used for one more attempt.

@@ -26,7 +26,7 @@ LONGEST_LIFETIME = 365 * 86_400.0
 @dataclass(frozen=True, slots=True)
 class Token:
     """
-    A token and its times, on the clock of whoever asked for it.
+    A token and its times, on the caller's clock.
 
     :param value: the token itself; never part of the ``repr``.
     :param renew_at: from then on, a call fetches a new one first.

@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _CallState:
-    """What happened in a call so far."""
+    """State of a call over its attempts."""
 
     scrub: Redactor
     """Knows the secrets that were sent."""

@@ -108,7 +108,7 @@ def read_address(text: str) -> WebAddress:
 
 def is_loopback_host(host: str) -> bool:
     """
-    Whether a host is this machine: ``localhost``, a name below it, or a loopback address.
+    Return whether a host is this machine: ``localhost``, a name below it, or a loopback address.
 
     :param host: as in :class:`WebAddress`. Short forms such as ``127.1`` do not count.
     """
@@ -118,7 +118,7 @@ def is_loopback_host(host: str) -> bool:
 
 
 def is_loopback_ip(text: str) -> bool:
-    """Whether a text is an IP address of this machine."""
+    """Return whether a text is an IP address of this machine."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

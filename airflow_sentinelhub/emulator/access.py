@@ -1,5 +1,5 @@
 """
-Who may reach the emulator, and who may use its control interface.
+Access rules: who may reach the emulator, and who may use its control interface.
 
 The emulator guards nothing, so it listens to its own machine alone unless told otherwise. Even then a web page in
 somebody's browser could send to it: its control interface takes what no such page can send.
@@ -26,7 +26,7 @@ WARNING = (
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or an address is this machine's own. Names other than localhost are not looked up."""
+    """Return whether a name or an address is this machine's own. Names other than localhost are not looked up."""
     if host.lower() == "localhost":
         return True
     address = _address(host)
@@ -34,7 +34,7 @@ def is_loopback(host: str) -> bool:
 
 
 def reachable(host: str) -> str:
-    """Where this machine finds what listens there: an address that stands for every one is none to connect to."""
+    """Return an address of the listener that this machine can call; one for all interfaces cannot be called."""
     address = _address(host or "0.0.0.0")  # noqa: S104 - not to listen at
     if address is None or not address.is_unspecified:
         return host
@@ -48,7 +48,7 @@ def check_listening(host: str, allow_remote: bool) -> None:
 
 
 def warning(host: str, allowed_hosts: Collection[str]) -> str | None:
-    """What to warn of when listening there; ``None`` if only this machine can reach it."""
+    """Return what to warn of when listening there; ``None`` if only this machine can reach it."""
     if is_loopback(host):
         return None
     names = ", ".join(["localhost", *sorted(names_of(host, allowed_hosts))])
@@ -57,7 +57,7 @@ def warning(host: str, allowed_hosts: Collection[str]) -> str | None:
 
 def names_of(host: str, allowed_hosts: Collection[str]) -> frozenset[str]:
     """
-    The names, besides those of the loopback, by which the control interface may be called.
+    Return the names, besides those of the loopback, by which the control interface may be called.
 
     :param host: where the emulator listens. Its address is one of them, unless it stands for every address.
     :param allowed_hosts: more names, without a port.
@@ -97,7 +97,7 @@ def refusal(method: str, headers: Mapping[str, str], names: Collection[str]) -> 
 
 
 def _name(host: str) -> str | None:
-    """The name in a ``Host`` header, without its port; ``None`` if it cannot be read."""
+    """Return the name in a ``Host`` header, without its port; ``None`` if it cannot be read."""
     try:
         parts = urlsplit(f"//{host}")
         _ = parts.port

@@ -50,7 +50,7 @@ class EndpointCall:
         return str(self.request.path_params["job_id"])
 
     def scripted(self, fields: Iterable[str]) -> None:
-        """Note that a test chose these fields of the answer."""
+        """Record that a test chose these fields of the answer."""
         self.request.scope[SCRIPTED_FIELDS] |= set(fields)
 
     def answer(self, shown: JobPayload, status: int = 200) -> Response:
@@ -68,7 +68,7 @@ T = TypeVar("T")
 
 
 def build_api(service: Service) -> ASGIApp:
-    """The service as an ASGI application, without faults and without the control interface."""
+    """Return the service as an ASGI application, without faults and without the control interface."""
     routes = [_token_route(service, realm) for realm in Realm]
     for api in BatchApi:
         endpoints = JobEndpoints(service, api)
@@ -90,7 +90,7 @@ class JobEndpoints:
         self.api = api
 
     def routes(self, prefix: str) -> list[Route]:
-        """All endpoints, below the path of the jobs."""
+        """Return all endpoints, below the path of the jobs."""
         job, spec = prefix + "/{job_id}", self.api.spec
         routes = [
             self._route(prefix, "POST", self.create),
@@ -182,7 +182,7 @@ class JobEndpoints:
 
 
 def _guarded(service: Service, path: str, method: str, handler: Handler) -> Route:
-    """A route that needs a token, and has the service to itself."""
+    """Return a route that needs a token, and has the service to itself."""
 
     async def endpoint(request: Request) -> Response:
         body = await request.body()
@@ -241,5 +241,5 @@ async def _refuse_http(_: Request, error: Exception) -> Response:
 
 
 async def _unforeseen(_: Request, __: Exception) -> Response:
-    """A mistake of the emulator; starlette raises it once more, so that it is logged."""
+    """Answer for a mistake of the emulator; starlette raises it once more, so that it is logged."""
     return JsonAnswer(wrapped(500, "The emulator failed. Please report what its log says."), 500)

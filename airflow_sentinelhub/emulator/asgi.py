@@ -1,4 +1,4 @@
-"""Where every request comes in: counted, hit by faults, or taken to the control interface."""
+"""ASGI application: counts each request, applies faults, and serves the control interface."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class EmulatorApp:
 
 async def _whole_body(receive: Receive) -> bytes | None:
     """
-    The body of a request; ``None`` if its client has gone before it was complete.
+    Return the body of a request; ``None`` if its client has gone before it was complete.
 
     :raises _TooLongError: if it is longer than any request could be; the rest is not read.
     """
@@ -145,7 +145,7 @@ async def _whole_body(receive: Receive) -> bytes | None:
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Gives the body once more, then what comes after it."""
+    """Return the body once more, then what comes after it."""
     waiting = [body]
 
     async def replay() -> Message:

@@ -19,7 +19,7 @@ Steps = Sequence[Mapping[str, Any]]
 
 class Control(ABC):
     """
-    What a test or a demo can do to an emulator.
+    Control of an emulator by a test or a demo.
 
     Every method raises :class:`ValueError` with the reason if the emulator does not understand it. APIs are
     "process", "statistical" and "process_v1" (:class:`~airflow_sentinelhub.jobs.BatchApi`).
@@ -93,7 +93,7 @@ class Control(ABC):
         self, api: str, count: int = 1, *, status: str = "DONE", age: float = 0.0, every: float = 0.0
     ) -> list[str]:
         """
-        Let other people of the account have jobs, which fill the pages of lists.
+        Add jobs of other people of the account, which fill the pages of lists.
 
         :param status: of all of them.
         :param age: service seconds since the first one was created.
@@ -104,22 +104,22 @@ class Control(ABC):
         return cast("list[str]", self._call("POST", "/foreign-jobs", given)["ids"])
 
     def job(self, job_id: str) -> dict[str, Any]:
-        """What the service says of a job; costs no request."""
+        """Return what the service says of a job; costs no request."""
         return cast("dict[str, Any]", self._call("GET", f"/jobs/{_quoted(job_id)}"))
 
     def jobs(self) -> list[dict[str, Any]]:
-        """All jobs, oldest first, each with its ``api``."""
+        """Return all jobs, oldest first, each with its ``api``."""
         return cast("list[dict[str, Any]]", self._call("GET", "/jobs")["data"])
 
     def remove_job(self, job_id: str) -> None:
-        """Let a job vanish: the service answers 404 from now on."""
+        """Remove a job: the service answers 404 from now on."""
         self._call("DELETE", f"/jobs/{_quoted(job_id)}")
 
     def set_scenario(
         self, job_id: str, scenario: Mapping[str, Any] | None = None, *, steps: Steps | None = None
     ) -> None:
         """
-        Give a job another scenario, from where it is now.
+        Set another scenario for a job, from where it is now.
 
         :param scenario: what is left out has its default. A job that is over can only be given ``steps``.
         """
@@ -131,7 +131,7 @@ class Control(ABC):
         self, scenario: Mapping[str, Any] | None = None, *, steps: Steps | None = None, api: str | None = None
     ) -> None:
         """
-        Give a scenario to the next job that is created over the API; several wait in line.
+        Set the scenario of the next job that is created over the API; several are queued.
 
         :param api: only in this API. Default: any.
         """
@@ -139,7 +139,7 @@ class Control(ABC):
         self._call("POST", "/next-scenario", _present(given))
 
     def default_scenario(self, scenario: Mapping[str, Any]) -> None:
-        """Give this scenario to all jobs to come that are given no other."""
+        """Set the scenario of all jobs to come that have no other."""
         self._call("PUT", "/scenario", scenario)
 
     def fault(
@@ -186,7 +186,7 @@ class Control(ABC):
         return int(self._call("POST", "/faults", {**given, "times": times})["id"])
 
     def faults(self) -> list[dict[str, Any]]:
-        """The faults that are on, with their ``hits``."""
+        """Return the faults that are on, with their ``hits``."""
         return cast("list[dict[str, Any]]", self._call("GET", "/faults")["data"])
 
     def clear_faults(self, number: int | None = None) -> None:
@@ -194,7 +194,7 @@ class Control(ABC):
         self._call("DELETE", "/faults" if number is None else f"/faults/{number}")
 
     def advance(self, seconds: float) -> None:
-        """Let service time jump ahead by so many service seconds."""
+        """Advance service time by so many service seconds."""
         self._call("POST", "/clock", {"advance": seconds})
 
     def set_speed(self, speed: float) -> None:
@@ -206,7 +206,7 @@ class Control(ABC):
         self._call("PATCH", "/settings", settings)
 
     def settings(self) -> dict[str, Any]:
-        """All settings except the secret."""
+        """Return all settings except the secret."""
         return cast("dict[str, Any]", self._call("GET", "/settings"))
 
     def revoke_tokens(self) -> None:
@@ -218,7 +218,7 @@ class Control(ABC):
         self.configure(client_secret=secret)
 
     def requests(self) -> RequestCounts:
-        """What was asked of the service so far."""
+        """Return what was asked of the service so far."""
         return cast("RequestCounts", self._call("GET", "/requests"))
 
     def forget_requests(self) -> None:

@@ -215,7 +215,7 @@ _FOREIGN_FIELDS: Mapping[str, _Check] = {
 
 
 def _checked(what: str, given: Given, fields: Mapping[str, _Check]) -> dict[str, Any]:
-    """The fields that were given, except those that are null."""
+    """Return the fields that were given, except those that are null."""
     if unknown := sorted(set(given) - set(fields)):
         raise Refused(f"{what} no {', '.join(unknown)[:100]}; they have api, {', '.join(fields)}")
     return {

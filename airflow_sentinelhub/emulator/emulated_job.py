@@ -57,7 +57,7 @@ class EmulatedJob:
         self._lay_out_tiles()
 
     def at(self, now: datetime) -> TimelinePoint:
-        """Where the job is."""
+        """Return where the job is."""
         return self.script.at(now)
 
     def cost(self, now: datetime) -> float:
@@ -72,23 +72,23 @@ class EmulatedJob:
         self.past.append((now, before))
 
     def as_of(self, then: datetime) -> EmulatedJob:
-        """The job as it was before everything that has been done to it since."""
+        """Return the job as it was before everything that has been done to it since."""
         for changed, before in self.past:
             if changed > then:
                 return before
         return self
 
     def action_at(self, now: datetime) -> str:
-        """The user's last action as the service shows it (a step may show another one)."""
+        """Return the user's last action as the service shows it (a step may show another one)."""
         return str(self.at(now).step.fields.get("userAction", self.user_action))
 
     def analysed(self, now: datetime) -> bool:
-        """Whether it got past its analysis, so that tiles and an estimate exist."""
+        """Return whether it got past its analysis, so that tiles and an estimate exist."""
         return bool((self.reached | self.at(now).passed) - _NOT_YET_ANALYSED)
 
     def visible(self, now: datetime, hidden_seconds: float, retention: bool) -> bool:
         """
-        Whether the service knows the job.
+        Return whether the service knows the job.
 
         :param hidden_seconds: how long after its creation it does not, yet.
         :param retention: whether idle statistical jobs are deleted (sentinelhub-api.md, section 6.3).
@@ -113,12 +113,12 @@ class EmulatedJob:
         self.script = Timeline(steps, now, moment.percentage)
 
     def act(self, action: UserAction, now: datetime) -> None:
-        """Note what the user asked for."""
+        """Record what the user asked for."""
         self.user_action, self.user_action_updated = action, now
 
     def meet(self, scenario: Scenario, now: datetime) -> None:
         """
-        Give the job another scenario, from where it is; one at rest meets it when it is started again.
+        Set another scenario, from where the job is; a job at rest follows it when it is started again.
 
         :raises ValueError: if it is over, and the scenario does not name its steps.
         """

@@ -79,7 +79,7 @@ def _headers(fault: Fault) -> dict[str, str]:
 
 
 async def _carry_out(app: ASGIApp, scope: Scope, receive: Receive) -> bytes:
-    """Let the request take effect, and keep the body of the answer."""
+    """Carry the request out, and keep the body of the answer."""
     body = bytearray()
 
     async def keep(message: Message) -> None:

@@ -15,7 +15,7 @@ from airflow_sentinelhub.jobs import BatchApi
 
 class FaultKind(StrEnum):
     """
-    What goes wrong.
+    Kind of a fault.
 
     ``STATUS``: an HTTP status with an error body. ``DROP``: the connection is closed without an answer. ``CUT``:
     it is closed in the middle of the answer. ``HANG``: no answer, until the client gives up. ``SLOW``: the right
@@ -35,7 +35,7 @@ class FaultKind(StrEnum):
 
 
 class ErrorShape(StrEnum):
-    """How an error body looks: in ``{"error": ...}``, without that (rate limiting), or absent."""
+    """Shape of an error body: in ``{"error": ...}``, without that (rate limiting), or absent."""
 
     WRAPPED = "wrapped"
     FLAT = "flat"
@@ -111,7 +111,7 @@ class Fault:
         return fault
 
     def matches(self, place: Endpoint, method: str, path: str) -> bool:
-        """Whether it is meant for this request."""
+        """Return whether it is meant for this request."""
         return (
             (self.method is None or self.method.upper() == method)
             and (self.path is None or re.search(self.path, path) is not None)
@@ -191,11 +191,11 @@ class FaultSwitches:
             del self._faults[number]
 
     def all(self) -> dict[int, Fault]:
-        """What is on, by number."""
+        """Return what is on, by number."""
         return dict(self._faults)
 
     def strike(self, place: Endpoint, method: str, path: str) -> Fault | None:
-        """The fault that hits this request, if any; used up, it is off."""
+        """Return the fault that hits this request, if any; used up, it is off."""
         for number, fault in self._faults.items():
             if not fault.matches(place, method, path):
                 continue

@@ -41,7 +41,7 @@ class Feature:
 
 
 def are_written(job: EmulatedJob, now: datetime) -> bool:
-    """Whether the service writes anything of them: from PROCESSING on, and not while a restart is prepared."""
+    """Return whether the service writes files: from PROCESSING on, and not while a restart is prepared."""
     moment = job.at(now)
     if moment.status in _NOT_PROCESSED:
         return False
@@ -49,7 +49,7 @@ def are_written(job: EmulatedJob, now: datetime) -> bool:
 
 
 def features(job: EmulatedJob, now: datetime) -> list[Feature]:
-    """All features, in the order in which they are processed."""
+    """Return all features, in the order in which they are processed."""
     without_data = len(job.failing_tiles) + job.scenario.no_data_tiles
     partial = without_data + job.scenario.partial_tiles
     return [

@@ -30,7 +30,7 @@ class JobStore:
         job_id: str | None = None,
     ) -> EmulatedJob:
         """
-        Make a new job, for which nobody has done anything yet. It is not there before :meth:`keep`.
+        Make a new job, in its first state. It is not there before :meth:`keep`.
 
         :param job_id: Default: a new UUID.
         """
@@ -66,7 +66,7 @@ class JobStore:
         return self._jobs[job_id]
 
     def get(self, job_id: str) -> EmulatedJob | None:
-        """The job, if there is one."""
+        """Return the job, if there is one."""
         return self._jobs.get(job_id)
 
     def all(self) -> list[EmulatedJob]:
@@ -74,6 +74,6 @@ class JobStore:
         return list(self._jobs.values())
 
     def as_of(self, then: datetime, api: BatchApi) -> list[EmulatedJob]:
-        """The jobs of an API as they were at a time, also those that were removed since."""
+        """Return the jobs of an API as they were at a time, also those that were removed since."""
         gone = [job for removed, job in self._removed if removed > then]
         return [job.as_of(then) for job in (*gone, *self._jobs.values()) if job.api is api]

@@ -1,4 +1,4 @@
-"""The course of a job that nobody interferes with, as steps (sentinelhub-api.md, sections 4.4 and 5.4)."""
+"""Undisturbed life cycle of a job, as steps (sentinelhub-api.md, sections 4.4 and 5.4)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def whole_life(
     api: BatchApi, scenario: Scenario, user_action: str, status: str = JobStatus.CREATED, percentage: float = 0.0
 ) -> tuple[TimelineStep, ...]:
     """
-    What a job lives through from now on.
+    Return what a job lives through from now on.
 
     :param user_action: what its user asked for last. Without START it rests after its analysis, without any
         action it rests in CREATED.
@@ -62,7 +62,7 @@ def _processing(scenario: Scenario, percentage: float, completion: float) -> Tim
 
 
 def stopped(api: BatchApi, reason: StopReason = StopReason.USER_ACTION) -> TimelineStep:
-    """Where a job comes to rest that its user stops, or that runs out of processing units."""
+    """Return where a job comes to rest that its user stops, or that runs out of processing units."""
     if api is BatchApi.PROCESS_V1:
         return TimelineStep(status=JobStatus.CANCELED)
     return TimelineStep(status=JobStatus.STOPPED, fields={"stoppedStatusReason": str(reason)})

@@ -94,7 +94,7 @@ def check_json(value: object) -> None:
 
 
 def brief(value: object) -> str:
-    """A value for an error message: not longer than a line, whatever it is."""
+    """Return a value for an error message: not longer than a line, whatever it is."""
     try:
         written = repr(value)
     except (ValueError, RecursionError):  # an int of thousands of digits, a list of a thousand levels

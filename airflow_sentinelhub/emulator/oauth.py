@@ -87,7 +87,7 @@ class Tokens:
         }
 
     def valid(self, authorization: str) -> bool:
-        """Whether an ``Authorization`` header opens the door."""
+        """Return whether an ``Authorization`` header opens the door."""
         kind, _, token = authorization.partition(" ")
         return kind.lower() == "bearer" and self._time() < self._expiries.get(token.strip(), float("-inf"))
 
@@ -101,7 +101,7 @@ class Tokens:
 
 
 def _jwt(realm: Realm, client_id: str, seconds: int) -> str:
-    """Something that looks like a JWT; nobody checks its signature."""
+    """Return a text in the form of a JWT; its signature is not checked."""
     issued = int(_time.time())
     claims = {
         "exp": issued + seconds,

@@ -1,4 +1,4 @@
-"""Where the files of jobs are written to, if they are: a folder, or whatever a test makes of them."""
+"""Object store for the files of jobs: a folder, or a function of a test."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Folder:
 
     def place(self, url: str) -> Path:
         """
-        Where a file of this URL is written to.
+        Return where a file of this URL is written to.
 
         :raises ValueError: that is outside of the folder.
         """
@@ -53,7 +53,7 @@ class Folder:
 
 class ObjectStore:
     """
-    Delivers what jobs have written by now, whenever somebody looks at them.
+    Object store that writes the files of a job when the job is read.
 
     :param write: what takes a URL and a content; ``None``: nothing is delivered.
     """
@@ -64,7 +64,7 @@ class ObjectStore:
 
     @property
     def schemes(self) -> tuple[str, ...]:
-        """What a delivery URL may begin with, besides those of the real service."""
+        """The URL schemes of deliveries, besides those of the real service."""
         return () if self._write is None else ("file",)
 
     def check(self, api: BatchApi, request: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""How many requests an account may make (sentinelhub-api.md, section 3.1)."""
+"""Request limit of an account (sentinelhub-api.md, section 3.1)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RateLimit:
 
     def admit(self, per_minute: int | None) -> int | None:
         """
-        Let a request in; one that is refused costs nothing.
+        Admit a request; one that is refused costs nothing.
 
         :param per_minute: the limit; ``None`` for none.
         :return: ``None`` if it may pass, otherwise after how many milliseconds the next one may.

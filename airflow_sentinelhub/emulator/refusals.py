@@ -1,4 +1,4 @@
-"""What the service says when it refuses."""
+"""Refusals of the service."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class HttpRefusal(Exception):
 
 
 def error_object(status: int, message: str | None = None) -> dict[str, object]:
-    """The error itself, as rate limiting sends it: not wrapped."""
+    """Return the error itself, as rate limiting sends it: not wrapped."""
     return {
         "status": status,
         "reason": _reason(status),
@@ -50,7 +50,7 @@ def error_object(status: int, message: str | None = None) -> dict[str, object]:
 
 
 def wrapped(status: int, message: str | None = None) -> dict[str, object]:
-    """The error as everything but rate limiting sends it."""
+    """Return the error as everything but rate limiting sends it."""
     return {"error": error_object(status, message)}
 
 

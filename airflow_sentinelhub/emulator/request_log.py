@@ -1,4 +1,4 @@
-"""What was asked of the service: for tests of what polling costs, and proof that nobody stopped a job."""
+"""Request log: for tests of what polling costs, and proof that no job was stopped."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class LoggedRequest:
 
 class RequestCounts(TypedDict):
     """
-    What was asked since the beginning or the last reset; the control interface itself does not count.
+    Counts of requests since the beginning or the last reset, without the control interface.
 
     ``by_path`` is keyed like ``GET /api/v2/batch/process/{id}``, ``by_api`` by API (and "token"), ``by_status`` by
     the HTTP status of the answer, for those that were answered; ``actions`` counts what was asked for, whether or
@@ -84,7 +84,7 @@ class RequestLog:
         self._by_status[str(status)] += 1
 
     def counts(self) -> RequestCounts:
-        """The numbers so far."""
+        """Return the numbers so far."""
         return {
             "total": self._by_path.total(),
             "by_path": dict(self._by_path),

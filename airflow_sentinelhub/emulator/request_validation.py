@@ -1,4 +1,4 @@
-"""What a user may send to create a job: checked as far as it helps, credentials masked."""
+"""Validation of the requests that create jobs: checked as far as it helps, credentials masked."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _READ_ONLY_V1 = frozenset(
 
 def read_json(content_type: str, body: bytes) -> dict[str, Any]:
     """
-    The JSON object of a body.
+    Return the JSON object of a body.
 
     :raises HttpRefusal: 400 if it is none or has what no service could store, 415 for anything but JSON
         (multipart is not emulated).
@@ -51,7 +51,7 @@ def read_json(content_type: str, body: bytes) -> dict[str, Any]:
 
 def description(body: Mapping[str, Any]) -> str | None:
     """
-    The description in a body, if there is one.
+    Return the description in a body, if there is one.
 
     :raises HttpRefusal: 400 if it is no text.
     """
@@ -63,7 +63,7 @@ def description(body: Mapping[str, Any]) -> str | None:
 
 def accept(api: BatchApi, body: Mapping[str, Any], schemes: Sequence[str] = ()) -> dict[str, Any]:
     """
-    The request as the service keeps and shows it: defaults filled in, credentials masked.
+    Return the request as the service keeps and shows it: defaults filled in, credentials masked.
 
     :param schemes: what the URL of a storage may begin with, besides its own.
     :raises HttpRefusal: 400 that names the field, for what the service is documented to refuse.
@@ -80,7 +80,7 @@ def accept(api: BatchApi, body: Mapping[str, Any], schemes: Sequence[str] = ()) 
 
 
 def masked(value: Any) -> Any:
-    """The same without anybody's credentials."""
+    """Return the same without credentials."""
     if isinstance(value, Mapping):
         return {name: MASK if name in _CREDENTIALS else masked(each) for name, each in value.items()}
     if isinstance(value, list):

@@ -35,7 +35,7 @@ def files(job: EmulatedJob, now: datetime) -> Iterator[tuple[str, bytes]]:
 
 
 def delivery_url(api: BatchApi, request: Mapping[str, Any]) -> str | None:
-    """Where a job of this request delivers, if anywhere."""
+    """Return where a job of this request delivers, if anywhere."""
     match api, request:
         case BatchApi.PROCESS, {"output": {"delivery": {"s3": {"url": str(url)}} | {"gs": {"url": str(url)}}}}:
             return url
@@ -45,7 +45,7 @@ def delivery_url(api: BatchApi, request: Mapping[str, Any]) -> str | None:
 
 
 def _process_root(url: str, job_id: str) -> str:
-    """The "root folder of the delivery path": what is above the first folder or name that differs by feature."""
+    """Return the root of the delivery path: what is above the first folder or name that differs by feature."""
     if "<" not in url:
         return f"{url.rstrip('/')}/{job_id}"
     segments = url.rstrip("/").replace("<requestId>", job_id).split("/")

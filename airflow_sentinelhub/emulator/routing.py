@@ -1,4 +1,4 @@
-"""Which part of the service an address belongs to."""
+"""Routing: which part of the service an address belongs to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ACTIONS = frozenset({"analyse", "start", "stop", "cancel", "restartpartial"})
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """
-    What an address means.
+    Part of the service to which an address leads.
 
     :param api: name of the API, "token" for a token endpoint, "tilinggrids", or ``None`` for nothing known.
     :param pattern: the path with ids replaced by ``{id}`` and ``{tileId}``.
@@ -28,14 +28,14 @@ class Endpoint:
 
 
 def layouts(api: BatchApi) -> list[tuple[UrlLayout, str]]:
-    """The paths of an API's jobs, in the layouts that it has."""
+    """Return the paths of an API's jobs, in the layouts that it has."""
     if api.spec.new_path is None:
         return [(UrlLayout.LEGACY, api.path())]
     return [(layout, api.path(layout)) for layout in UrlLayout]
 
 
 def tiling_grid_paths() -> list[str]:
-    """Where tiling grids are listed: beside the jobs of both versions of Batch Process."""
+    """Return where tiling grids are listed: beside the jobs of both versions of Batch Process."""
     return [
         path.rpartition("/")[0] + "/tilinggrids"
         for api in (BatchApi.PROCESS, BatchApi.PROCESS_V1)

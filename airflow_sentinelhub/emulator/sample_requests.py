@@ -1,4 +1,4 @@
-"""Requests for jobs that are put into the service without anybody having asked for them."""
+"""Sample requests of jobs that are put into the service directly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is going to become of a job: the part of its life that nobody can influence."""
+"""Scenario of a job: the part of its life that its user cannot influence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ENDS = frozenset({JobStatus.DONE, JobStatus.FAILED, JobStatus.STOPPED, JobStatus
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """
-    How long a job stays in each state once its user has asked for it, and how it ends.
+    Time that a job stays in each state once its user has asked for it, and its end.
 
     All lengths are service seconds.
 
@@ -117,7 +117,7 @@ class Scenario:
             raise ValueError(f"There are only {self.tile_count} tiles to fail, be without data or be partial")
 
     def ending(self, api: BatchApi) -> str:
-        """The status after PROCESSING, if ``then`` does not say more."""
+        """Return the status after PROCESSING, if ``then`` does not say more."""
         if self.end is not None:
             return self.end
         if api is BatchApi.PROCESS_V1 and self.failed_tiles:
@@ -135,7 +135,7 @@ class Scenario:
         return 50.0
 
     def failing_tiles(self, api: BatchApi) -> int:
-        """How many tiles fail, in keeping with the status at the end."""
+        """Return how many tiles fail, in keeping with the status at the end."""
         match self.ending(api):
             case JobStatus.PARTIAL:
                 return self.failed_tiles or 1
@@ -144,7 +144,7 @@ class Scenario:
         return self.failed_tiles
 
     def last_step(self, status: str) -> TimelineStep:
-        """The step in which a job ends up in this status."""
+        """Return the step in which a job ends up in this status."""
         sent: dict[str, Any] = {}
         percentage = None
         scripted = {"status"} if status == self.end or status not in ENDS else set()
@@ -171,7 +171,7 @@ class Scenario:
         return "Processing failed for too many features."
 
     def lived(self) -> Scenario:
-        """The scenario of a job that met its end and is tried again: this time it goes well."""
+        """Return the scenario of a job that met its end and is tried again: this time it goes well."""
         return replace(
             self,
             end=None,

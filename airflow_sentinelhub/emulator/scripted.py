@@ -1,4 +1,4 @@
-"""An emulator for the tests of DAGs: a job's whole life in one line, and time that passes when somebody looks."""
+"""Scripted emulator for the tests of DAGs: a job's whole life in one line, and time that passes at each poll."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class ScriptedJob:
 
     @property
     def payload(self) -> dict[str, Any]:
-        """What the service says of it now; asking costs no request, and lets no time pass."""
+        """The job as the service describes it now; it costs no request, and no time passes."""
         return self.emulator.job(self.id)
 
     @property
@@ -68,7 +68,7 @@ class ScriptedJob:
 
 class ScriptedEmulator(Emulator):
     """
-    A local Sentinel Hub on which time stands still until somebody asks for something.
+    A local Sentinel Hub whose time stands still between requests.
 
     With every answer about jobs a minute of service time passes, so a job moves on with each look at it, however
     fast or slow the machine is. ``set_speed()`` and ``advance()`` let time pass besides.
@@ -119,7 +119,7 @@ class ScriptedEmulator(Emulator):
         request: Mapping[str, Any] | None = None,
     ) -> ScriptedJob | dict[str, Any]:
         """
-        Put in a job that somebody has started, and say how it goes on.
+        Add a job that is started, and set how it goes on.
 
         :param job_id: nothing is put in: give what the service says of that job.
         :param status: its statuses in their order, each a word or a word and its length in service seconds, such
@@ -170,7 +170,7 @@ class ScriptedEmulator(Emulator):
         return ScriptedJob(made, of_api.value, self)
 
     def _usual_request(self, api: BatchApi) -> dict[str, Any]:
-        """Give the usual request, delivering to where this emulator may write."""
+        """Return the usual request, delivering to where this emulator may write."""
         asked = deepcopy(sample_request(api))
         address = self.results_folder.as_uri()
         match api:
@@ -204,7 +204,7 @@ def _read(api: BatchApi, status: str | Statuses) -> list[tuple[JobStatus, float]
 def _steps(
     api: BatchApi, scenario: Scenario, script: Sequence[tuple[JobStatus, float]]
 ) -> tuple[TimelineStep, ...]:
-    """The job's life; it is processed bit by bit, as far as its end allows."""
+    """Return the job's life; it is processed bit by bit, as far as its end allows."""
     in_all = sum(length for status, length in script if status is JobStatus.PROCESSING)
     done, steps = 0.0, []
     for status, length in script:

@@ -1,4 +1,4 @@
-"""Jobs that are put into the service without anybody having asked it for them."""
+"""Seeding: jobs that are put into the service directly."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def place_foreign(
 
 
 def _usual_action(scenario: Scenario, status: str | None) -> UserAction:
-    """What the user of a job in this state is likely to have done."""
+    """Return what the user of a job in this state is likely to have done."""
     match status:
         case JobStatus.CREATED:
             return UserAction.NONE

@@ -37,7 +37,7 @@ class JobPayload(dict[str, Any]):
 
 
 def payload(job: EmulatedJob, now: datetime, settings: Settings) -> JobPayload:
-    """The whole job. Optional fields without a value are left out, not null."""
+    """Return the whole job. Optional fields without a value are left out, not null."""
     step = job.at(now).step
     shown = _v1(job, now) if job.api is BatchApi.PROCESS_V1 else _task(job, now, settings)
     shown |= step.fields
@@ -51,12 +51,12 @@ def payload(job: EmulatedJob, now: datetime, settings: Settings) -> JobPayload:
 
 
 def request_payload(job: EmulatedJob) -> JobPayload:
-    """What the job was created from."""
+    """Return what the job was created from."""
     return JobPayload(job.request, [EVERYTHING] if "request" in job.scripted_fields else ())
 
 
 def light_status(job: EmulatedJob, now: datetime, settings: Settings) -> JobPayload:
-    """The answer of ``/status``: without the request, and without ``userAction``."""
+    """Return the answer of ``/status``: without the request, and without ``userAction``."""
     whole = payload(job, now, settings)
     return JobPayload({name: whole[name] for name in whole if name not in _NOT_IN_STATUS}, whole.scripted)
 

@@ -23,7 +23,7 @@ _BACKLOG = 2048
 
 def open_socket(host: str, port: int) -> socket.socket:
     """
-    A socket that listens: from here on clients can connect, even before the server runs.
+    Return a socket that listens: from here on clients can connect, even before the server runs.
 
     :param port: 0 for a free one.
     :raises OSError: if the port is taken.
@@ -75,7 +75,7 @@ class Server(uvicorn.Server):
         )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let go of requests that hang on purpose, then stop."""
+        """End requests that hang on purpose, then stop."""
         self._app.closing.set()
         await super().shutdown(sockets)
 

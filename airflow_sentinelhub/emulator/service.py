@@ -77,7 +77,7 @@ class Service:
         self._next_scenarios: list[tuple[BatchApi | None, Scenario]] = []
 
     def now(self) -> datetime:
-        """The service's time, with the account settled up to it."""
+        """Return the service's time, with the account settled up to it."""
         now = self.clock.now()
         jobs = self.jobs.all()
         if self.settings.processing_units is not None:
@@ -136,11 +136,11 @@ class Service:
         return job
 
     def get(self, api: BatchApi, job_id: str) -> JobPayload:
-        """The whole job."""
+        """Return the whole job."""
         return payload(self.find(api, job_id), self.clock.now(), self.settings)
 
     def status(self, api: BatchApi, job_id: str) -> JobPayload:
-        """The light status."""
+        """Return the light status."""
         return light_status(self.find(api, job_id), self.clock.now(), self.settings)
 
     def raw(self, *jobs: EmulatedJob) -> list[JobPayload]:
@@ -148,7 +148,7 @@ class Service:
         return [shown for _, shown in self.shown(jobs)]
 
     def shown(self, jobs: Iterable[EmulatedJob]) -> list[tuple[EmulatedJob, JobPayload]]:
-        """The same, each with its job."""
+        """Return the same, each with its job."""
         now = self.now()
 
         def look(job: EmulatedJob) -> JobPayload:
@@ -158,7 +158,7 @@ class Service:
         return self._each(jobs, look)
 
     def in_order(self, api: BatchApi, sort: str, descending: bool) -> list[EmulatedJob]:
-        """All jobs of an API in order; equals in the order of their creation."""
+        """Return all jobs of an API in order; equals in the order of their creation."""
         then = self._list_time(self.now())
 
         def order(job: EmulatedJob) -> tuple[Any, ...] | None:
@@ -172,7 +172,7 @@ class Service:
         return [job for _, job in ordered]
 
     def listed(self, job: EmulatedJob) -> JobPayload:
-        """A job of :meth:`in_order` as the list shows it."""
+        """Return a job of :meth:`in_order` as the list shows it."""
         return payload(job, self._list_time(self.clock.now()), self.settings)
 
     def page(self, jobs: Iterable[EmulatedJob]) -> list[JobPayload]:
@@ -180,7 +180,7 @@ class Service:
         return [shown for _, shown in self._each(jobs, self.listed)]
 
     def page_sent(self, api: BatchApi) -> None:
-        """Let other people's jobs appear, if a page of a list makes them."""
+        """Add other people's jobs, if a page of a list makes them appear."""
         self.add_foreign(api, self.settings.foreign_jobs_per_page)
 
     def act(self, api: BatchApi, job_id: str, action: str) -> None:
@@ -223,7 +223,7 @@ class Service:
         self.jobs.remove(job_id, self.now())
 
     def tiles(self, job_id: str) -> list[JobPayload]:
-        """The tiles of a V1 job."""
+        """Return the tiles of a V1 job."""
         job, now = self.find(BatchApi.PROCESS_V1, job_id), self.clock.now()
         scripted = () if job.at(now).step.tiles is None else ("status",)
         return [JobPayload(tile, scripted) for tile in tiles(job, now)]
@@ -234,7 +234,7 @@ class Service:
 
     def _each(self, jobs: Iterable[EmulatedJob], look: Callable[[EmulatedJob], T]) -> list[tuple[EmulatedJob, T]]:
         """
-        What a look at each job gives.
+        Return what a look at each job gives.
 
         A job that cannot be looked at is a mistake of the emulator. It is removed, as it would spoil every list to
         come, and logged.

@@ -48,7 +48,7 @@ class ServiceClock:
         self._speed = checked
 
     def now(self) -> datetime:
-        """The service's time, in UTC."""
+        """Return the service's time, in UTC."""
         passed = (self._time() - self._since) * self._speed
         return self._then + timedelta(seconds=min(passed, (LATEST - self._then).total_seconds()))
 
@@ -76,5 +76,5 @@ def checked_jump(seconds: object) -> float:
 
 
 def wire(moment: datetime) -> str:
-    """A time as the service writes it: ISO 8601, UTC, microseconds, ``Z``."""
+    """Return a time as the service writes it: ISO 8601, UTC, microseconds, ``Z``."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,4 +1,4 @@
-"""What the emulated service does by default, and what can be changed while it runs."""
+"""Settings of the emulated service, which can be changed while it runs."""
 
 from __future__ import annotations
 
@@ -85,11 +85,11 @@ class Settings:
             setattr(self, name, value)
 
     def public(self) -> dict[str, Any]:
-        """All settings except the secret."""
+        """Return all settings except the secret."""
         return {name: value for name, value in asdict(self).items() if name != "client_secret"}
 
     def cost_key(self, api: BatchApi) -> str | None:
-        """What this API calls the cost of a job; V1 reports none."""
+        """Return what this API calls the cost of a job; V1 reports none."""
         return {
             BatchApi.PROCESS: self.process_cost_key,
             BatchApi.STATISTICAL: self.statistical_cost_key,

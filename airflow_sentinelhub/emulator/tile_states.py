@@ -23,13 +23,13 @@ _STUCK = (
 
 
 def tile_count(job: EmulatedJob, now: datetime) -> int:
-    """How many tiles the job says it has."""
+    """Return how many tiles the job says it has."""
     given = job.at(now).step.tiles
     return job.scenario.tile_count if given is None else sum(given.values())
 
 
 def tiles(job: EmulatedJob, now: datetime) -> list[dict[str, Any]]:
-    """All tiles, oldest first. There are none before the analysis is over."""
+    """Return all tiles, oldest first. There are none before the analysis is over."""
     statuses = tile_statuses(job, now)
     west, south, east, north = _bounds(job.request)
     width = (east - west) / max(1, len(statuses))
@@ -87,7 +87,7 @@ def _tile(job: EmulatedJob, position: int, status: str, box: tuple[float, float,
 
 
 def _bounds(request: dict[str, Any]) -> tuple[float, float, float, float]:
-    """The request's box, if it has one; a tile of the real service follows the grid instead."""
+    """Return the request's box, if it has one; a tile of the real service follows the grid instead."""
     match request:
         case {
             "processRequest": {

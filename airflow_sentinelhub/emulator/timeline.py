@@ -87,7 +87,7 @@ class TimelineStep:
 @dataclass(frozen=True, slots=True)
 class TimelinePoint:
     """
-    What is true of a job at one time.
+    State of a job at one time.
 
     :param step: the step that it is in.
     :param since: when that step began.
@@ -129,7 +129,7 @@ class Timeline:
     percentage: float = 0.0
 
     def at(self, now: datetime) -> TimelinePoint:
-        """Where a job is: computed from the time alone, so that asking changes nothing."""
+        """Return where a job is: computed from the time alone, so that asking changes nothing."""
         begin, before = self.started, self.percentage
         passed = set()
         for position, step in enumerate(self.steps):
@@ -146,7 +146,7 @@ class Timeline:
         return any(step.gone for step in self.steps)
 
     def reaches(self, status: str, since: datetime) -> datetime | None:
-        """When it next has this status; ``since`` if it has it then, ``None`` if never again."""
+        """Return when it next has this status; ``since`` if it has it then, ``None`` if never again."""
         begin = self.started
         for step in self.steps[:-1]:
             if step.seconds is None:
@@ -193,7 +193,7 @@ def _within(
 
 
 def _whole(number: float) -> float:
-    """The service writes 100, not 100.0."""
+    """Return the service writes 100, not 100.0."""
     return int(number) if float(number).is_integer() else number
 
 

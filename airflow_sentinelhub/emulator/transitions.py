@@ -1,4 +1,4 @@
-"""What a user may do to a job, and what comes of it (sentinelhub-api.md, sections 4.4, 4.5 and 5.4)."""
+"""Actions of a user on a job, and their effect (sentinelhub-api.md, sections 4.4, 4.5 and 5.4)."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _proceed(job: EmulatedJob, action: UserAction, now: datetime) -> None:
 
 
 def _try_again(job: EmulatedJob) -> None:
-    """A job that its user stopped still has its scenario before it; one that met its scenario goes well now."""
+    """Keep the scenario of a job that its user stopped; one whose scenario is over goes well now."""
     if not job.scenario_ahead:
         job.scenario = job.scenario.lived()
     job.scripted = job.scenario_ahead = False

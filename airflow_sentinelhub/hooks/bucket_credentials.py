@@ -1,4 +1,4 @@
-"""From an Airflow connection to the keys that let the service into its user's bucket."""
+"""Bucket credentials from an Airflow connection."""
 
 from __future__ import annotations
 

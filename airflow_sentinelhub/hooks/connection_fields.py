@@ -1,4 +1,4 @@
-"""What the fields of an Airflow connection mean."""
+"""Fields of an Airflow connection and their meaning."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def check(client: BatchClient, now: float) -> tuple[bool, str]:
 
 def refusal(conn_id: str, error: InvalidConnection) -> str:
     """
-    Say which field makes no sense, without the connection's id.
+    Return the message for a field that makes no sense, without the connection's id.
 
     A form that is tested has another id than the one that was typed.
     """
@@ -94,7 +94,7 @@ def _fields_of_list(config: ClientConfig, error: SentinelHubError) -> str:
 
 
 def _address(config: ClientConfig, error: SentinelHubError, field: str) -> str:
-    """Name the field of an address; where nobody answers at a known one, it is the way there."""
+    """Return the field with the address; where a known address does not answer, the network is at fault."""
     answered = isinstance(error, ServiceError) and error.http_status is not None
     if deployment_at(config.base_url) and not answered:
         return f"the network of this machine (proxy, firewall), or {field}"

@@ -1,4 +1,4 @@
-"""From an Airflow connection to Sentinel Hub."""
+"""Hook: a client from an Airflow connection."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class SentinelHubHook(BaseHook):
 
     def get_conn(self, api: BatchApi | str = BatchApi.PROCESS) -> BatchClient:
         """
-        Give a client of one of the batch APIs.
+        Return a client of one of the batch APIs.
 
         :param api: ``process`` (the default), ``statistical`` or ``process_v1``.
         :raises InvalidConnection: see :meth:`get_config`.
@@ -83,7 +83,7 @@ class SentinelHubHook(BaseHook):
 
     def get_sh_config(self) -> SHConfig:
         """
-        Give the connection as a configuration of sentinelhub-py.
+        Return the connection as a configuration of sentinelhub-py.
 
         Nothing of the worker's own ``config.toml`` or environment gets into it.
 

@@ -1,4 +1,4 @@
-"""What a batch job is and when it is over: pure rules, without I/O and without a clock."""
+"""Rules about batch jobs: pure, without I/O and without a clock."""
 
 from airflow_sentinelhub.jobs import wait_messages
 from airflow_sentinelhub.jobs.action_retry_rules import ActionState, next_step_with_retry

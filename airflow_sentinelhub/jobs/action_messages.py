@@ -1,4 +1,4 @@
-"""What to tell of an action on a job: what was found, what it means, and what to do next."""
+"""Messages about actions on a job: what was found, what it means, and what to do next."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow_sentinelhub.jobs.statuses import JobStatus, StopReason, UserAction
 
 
 def now_is(job: BatchJob) -> str:
-    """Say where a job is."""
+    """Return where a job is."""
     said = [job.raw_status or "without a status"]
     if job.status is JobStatus.PROCESSING and job.completion_percentage is not None:
         said[0] += f" {job.completion_percentage:.0f} %"
@@ -27,7 +27,7 @@ def now_is(job: BatchJob) -> str:
 
 def left(label: str, reason: str = "") -> str:
     """
-    Say that the job of a killed task is not stopped.
+    Return the message that the job of a killed task is not stopped.
 
     :param label: of the job.
     :param reason: the user's choice, for example ``on_kill='leave'``; empty: it is not for that.
@@ -40,12 +40,12 @@ def left(label: str, reason: str = "") -> str:
 
 
 def doing(job: BatchJob, what: str) -> str:
-    """Say what the service is asked for."""
+    """Return what the service is asked for."""
     return f"{now_is(job)} The service is asked to {what}."
 
 
 def asked_already(job: BatchJob) -> str:
-    """The action is pending, and the status has not followed yet."""
+    """Return the message for an action that is pending, and that the status does not show yet."""
     return f"{now_is(job)} That was asked for before, so nothing is asked again."
 
 
@@ -76,7 +76,7 @@ def restarted(job: BatchJob) -> str:
 
 
 def nothing_runs(job: BatchJob) -> str:
-    """Stop, and nobody ever started it."""
+    """Return the message for a stop of a job that was never started."""
     return (
         f"{now_is(job)} Nobody has asked for anything, so nothing runs and there is nothing to stop; the service "
         "stops a job from its analysis on."
@@ -117,7 +117,7 @@ def locked(job: BatchJob, left: float) -> str:
 
 
 def ending(job: BatchJob, what: str) -> str:
-    """A pending STOP or CANCEL forbids it."""
+    """Return the message for an action that a pending STOP or CANCEL forbids."""
     after = (
         "A canceled job cannot be started again: create a new one"
         if job.api is BatchApi.PROCESS_V1
@@ -135,7 +135,7 @@ def stopped_before_start(job: BatchJob) -> str:
 
 
 def never_started(job: BatchJob) -> str:
-    """Restart, and nobody ever started it."""
+    """Return the message for a restart of a job that was never started."""
     return (
         f"{now_is(job)} It was never started, so there is nothing to restart: use SentinelHubBatchStartOperator."
     )
@@ -178,7 +178,7 @@ def not_yet_for_too_long(job: BatchJob, action: str, waited: float) -> str:
 
 
 def refused(job: BatchJob, action: str, refusal: SentinelHubError, pause: float) -> str:
-    """The service refuses what the job's state should allow, or does not answer."""
+    """Return the message for an action that the service refuses though the job's state should allow it."""
     what = "gives no answer when asked to" if isinstance(refusal, ServiceUnavailable) else "does not want to"
     again = f"It is asked again in {format_duration(pause)}."
     return f"The service {what} {action} the job: {refusal} {now_is(job)} {again}"
@@ -194,7 +194,7 @@ def refused_for_too_long(job: BatchJob, action: str, refusal: SentinelHubError, 
 
 
 def took_it(job: BatchJob) -> str:
-    """The job shows the action."""
+    """Return the message for an action that the job shows."""
     return f"The service took it: {now_is(job)}"
 
 
@@ -207,7 +207,7 @@ def lingers(job: BatchJob) -> str:
 
 
 def ignored(job: BatchJob, action: str, waited: float) -> str:
-    """The service accepted an action, but does not show it."""
+    """Return the message for an action that the service accepted, and the job does not show."""
     return (
         f"The service accepted to {action} {job.label}, but does not show it {format_duration(waited)} later: "
         f"{now_is(job)} Clear this task to look again; what was done is not done twice."

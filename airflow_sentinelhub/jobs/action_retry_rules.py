@@ -1,4 +1,4 @@
-"""How long an action is tried that is too early or refused: pure rules with a memory."""
+"""Retry rules of actions that are too early or refused: pure, with a state."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ REFUSED_AT_MOST = {
 @dataclass(frozen=True, slots=True)
 class ActionState(JsonRecord):
     """
-    What is remembered between two looks at a job on which an action is due; times are seconds since 1970.
+    State of an action on a job; times are seconds since 1970.
 
     :param seen: whether the job was ever seen.
     :param waited_for: the stop whose lock is (or was) waited out; empty: none.

@@ -1,5 +1,5 @@
 """
-What it takes to act on a job in the state that it is in: the one rule behind all operators that act.
+Rules of actions: what it takes to act on a job in the state that it is in.
 
 Like :func:`~airflow_sentinelhub.jobs.evaluate` it does no I/O and reads no clock. The comments name the fact of
 the service that a branch rests on; where the documentation is silent, the service is asked and its answer decides.
@@ -33,7 +33,7 @@ _ENDING = (UserAction.STOP, UserAction.CANCEL)
 
 
 class Action(StrEnum):
-    """What a user asks of a job."""
+    """Action of a user on a job."""
 
     ANALYSE = "analyse"
     START = "start"
@@ -42,7 +42,7 @@ class Action(StrEnum):
 
 
 class ServiceCall(StrEnum):
-    """What the service is asked for; the values are methods of the client."""
+    """Call of the service; the values are methods of the client."""
 
     ANALYSE = "analyse"
     START = "start"
@@ -89,7 +89,7 @@ class NotAllowed:
     kind: type[BatchError]
 
     def exception(self, job: BatchJob) -> BatchError:
-        """Give the exception."""
+        """Return the exception."""
         reason = {"reason": job.stopped_reason} if issubclass(self.kind, BatchStopped) else {}
         return self.kind(
             self.message,
@@ -127,7 +127,7 @@ def next_step(action: Action, job: BatchJob, now: float) -> ActionStep:
 
 def acceptance(action: Action, before: BatchJob, after: BatchJob, now: float) -> NothingToDo | NotAllowed | None:
     """
-    Tell whether a job shows an action that the service has accepted.
+    Return whether a job shows an action that the service has accepted.
 
     :param before: the job before the action.
     :param after: the job as it is read now. An old state may be read for a while.

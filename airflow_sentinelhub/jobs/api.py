@@ -33,7 +33,7 @@ class BatchApi(StrEnum):
 
     @property
     def spec(self) -> ApiSpec:
-        """What is known of this API, as data."""
+        """The specification of this API, as data."""
         return _FACTS[self]
 
     @property
@@ -55,7 +55,7 @@ class BatchApi(StrEnum):
 @dataclass(frozen=True, slots=True)
 class ApiSpec:
     """
-    What distinguishes one batch API from the others.
+    Specification of a batch API: how it differs from the others.
 
     :param display_name: name for messages.
     :param legacy_path: collection of jobs in the legacy layout.

@@ -1,4 +1,4 @@
-"""When a job has come to an end, and what tells that end from another one of the same job."""
+"""Completion of a job, and how one completion is told from another one of the same job."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def completion_of(
     job: BatchJob, policy: WaitPolicy, now: float, memory: WaitState
 ) -> tuple[Completion | None, WaitState]:
     """
-    Tell whether a job has come to an end.
+    Return whether a job has come to an end.
 
     :func:`~airflow_sentinelhub.jobs.evaluate` decides, so that a job has ended when a sensor would say so: DONE,
     FAILED and CANCELED at once, STOPPED and PARTIAL when they are read again, as they may not last.
@@ -67,7 +67,7 @@ def completion_of(
 
 def is_stale_status(job: BatchJob, now: float) -> bool:
     """
-    Tell whether what looks like another end may be the old one, in a job that was started again a moment ago.
+    Return whether what looks like another end may be the old one, in a job that was started again a moment ago.
 
     Its user action is new at once, its status follows minutes later (sections 4.4 and 5.4). V1 has no time stamp
     of the status that would tell.

@@ -1,5 +1,5 @@
 """
-Which ends of jobs are new: the rule behind everything that starts when a job ends.
+Cursor over job completions: which of them are new.
 
 The service tells what is, and nothing of what was. What has been told already is therefore remembered, and as it
 has to survive restarts in little space, it is the jobs that may still end that are remembered, and not those that
@@ -54,14 +54,14 @@ class NewCompletion(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Names the end among all ends of all jobs, so that whoever is told twice can see it."""
+        """The name of the completion among those of all jobs, by which a repeated event is recognised."""
         return f"{self.listed.key} {self.end.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class CompletionCursor:
     """
-    What is remembered between two looks.
+    State of a completion watch between two polls.
 
     :param since: jobs created from then on are new unless ``closed`` has them; ``None``: nothing was seen yet.
         Seconds since 1970, by the service's clock.
@@ -115,7 +115,7 @@ class CompletionCursor:
         return replace(self, since=since, open=open_, closed=closed)._trimmed(), news
 
     def told(self, news: Iterable[NewCompletion]) -> CompletionCursor:
-        """Take note that ends were told, or that nobody wants to hear of them."""
+        """Record that completions were emitted, or are not to be emitted."""
         open_, closed, telling = dict(self.open), dict(self.closed), set(self.telling)
         for each in news:
             telling.discard(fingerprint(each.key))
@@ -127,7 +127,7 @@ class CompletionCursor:
         return replace(self, open=open_, closed=closed, telling=frozenset(telling))._trimmed()
 
     def about_to_tell(self, news: Iterable[NewCompletion]) -> CompletionCursor:
-        """Take note that ends are about to be told."""
+        """Record that ends are about to be told."""
         return replace(self, telling=self.telling | {fingerprint(each.key) for each in news})
 
     def without(self, ids: Collection[str]) -> CompletionCursor:
@@ -135,7 +135,7 @@ class CompletionCursor:
         return replace(self, open={key: told for key, told in self.open.items() if key not in ids})
 
     def to_json(self) -> dict[str, Any]:
-        """Give the bookmark as plain JSON; of too many jobs, those seen last are left out."""
+        """Return the cursor as plain JSON; of too many jobs, those seen last are left out."""
         kept = list(self.open.items())[:MOST_OPEN]
         return {
             "version": 1,
@@ -173,7 +173,7 @@ class CompletionCursor:
 
     def is_new(self, key: str, created: float) -> bool:
         """
-        Tell whether a job may end that no look has shown readable yet.
+        Return whether a job may end that no look has shown readable yet.
 
         :param key: its id, in lower case.
         :param created: when it was created, in seconds since 1970.
@@ -181,13 +181,13 @@ class CompletionCursor:
         return self.since is not None and created >= self.since and fingerprint(key) not in self.closed
 
     def _is_settled(self, listed: ListedJob) -> bool:
-        """Tell whether a job that is not open was seen before, so that it must have ended."""
+        """Return whether a job that is not open was seen before, so that it must have ended."""
         if self.since is None or listed.created is None:
             return False
         return listed.created < self.since or fingerprint(listed.key) in self.closed
 
     def _is_new(self, listed: ListedJob, end: Completion, now: float, told_from: float | None) -> bool:
-        """Tell whether the end of a job that is open, or was never seen, was not told yet."""
+        """Return whether the end of a job that is open, or was never seen, was not told yet."""
         told = self.open.get(listed.key)
         if told is not None:
             return fingerprint(end.name) != told and not (
@@ -208,7 +208,7 @@ class CompletionCursor:
 
 
 def fingerprint(text: str) -> str:
-    """Give a text in twelve characters that hardly any other text has."""
+    """Return a text in twelve characters that hardly any other text has."""
     return hashlib.blake2s(text.encode(), digest_size=6).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Which ends of jobs somebody wants to know of."""
+"""Filter of job completions."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class CompletionFilter:
     request_ids: tuple[str, ...] | None = None
 
     def wants(self, listed: ListedJob) -> bool:
-        """Tell whether the end of this job counts, if it is the right one."""
+        """Return whether the end of this job counts, if it is the right one."""
         return self.request_ids is None or listed.key in self.request_ids
 
     def matches(self, listed: ListedJob) -> bool:
-        """Tell whether the end that this job has come to counts."""
+        """Return whether the end that this job has come to counts."""
         text = listed.description[:LONGEST_DESCRIPTION]
         return (
             self.wants(listed)

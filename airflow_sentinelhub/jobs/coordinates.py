@@ -11,7 +11,7 @@ _LISTS = {list, tuple}
 
 def is_coordinates(value: list[Any] | tuple[Any, ...]) -> bool:
     """
-    Tell whether a list holds only numbers, or only points (lists of numbers).
+    Return whether a list holds only numbers, or only points (lists of numbers).
 
     There is nothing to hide, to find or to replace in such a list, so it need not be walked through; and this
     looks at it without a loop of Python's.

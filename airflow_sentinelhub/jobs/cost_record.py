@@ -1,5 +1,5 @@
 """
-What the jobs of a task have cost since the task was last cleared.
+Cost record: what the jobs of a task have cost since it was last cleared.
 
 Like all of ``jobs`` it does no I/O and reads no clock.
 """
@@ -46,7 +46,7 @@ class CostRecord:
 
     def with_job(self, job: BatchJob, max_tries: int) -> CostRecord:
         """
-        Note what a job has cost by now.
+        Record what a job has cost by now.
 
         :param job: the job. What it cost before is kept where the service does not tell.
         :param max_tries: Airflow's. After a clear, only the job that is gone on with counts.

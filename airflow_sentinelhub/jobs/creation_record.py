@@ -27,7 +27,7 @@ _USELESS = frozenset({JobStatus.FAILED, JobStatus.CANCELED})
 @dataclass(frozen=True, slots=True)
 class CreationRecord:
     """
-    What a task keeps of the job that it creates, across its attempts.
+    Record of the job that a task creates, across its attempts.
 
     A user's clear begins a new series of attempts, which creates a new job if the one before had finished.
 
@@ -49,7 +49,7 @@ class CreationRecord:
     spent: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Give the record as plain JSON."""
+        """Return the record as plain JSON."""
         return {**asdict(self), "spent": list(self.spent)}
 
     @classmethod
@@ -70,7 +70,7 @@ class CreationRecord:
 
     def was_cleared(self, max_tries: int) -> bool:
         """
-        Tell whether a user has cleared the task after it had finished.
+        Return whether a user has cleared the task after it had finished.
 
         Otherwise the worker died between handing the job on and telling Airflow so: that is the same series.
         """
@@ -82,7 +82,7 @@ class CreationRecord:
         return CreationRecord(spent=spent[-_SPENT_KEPT:])
 
     def asking(self, digest: str, now: float) -> CreationRecord:
-        """Note that a job is about to be asked for."""
+        """Record that a job is about to be asked for."""
         since = now if self.since is None else self.since
         return replace(self, id=None, finished=False, digest=digest, since=since, posted=now)
 
@@ -91,7 +91,7 @@ class CreationRecord:
         return replace(self, id=job_id, finished=False, digest=digest, posted=None)
 
     def handed_on(self, max_tries: int) -> CreationRecord:
-        """Note that the attempt is over."""
+        """Record that the attempt is over."""
         return replace(self, finished=True, max_tries=max_tries)
 
     @property
@@ -103,7 +103,7 @@ class CreationRecord:
 @dataclass(frozen=True, slots=True)
 class SearchResult:
     """
-    What was found in a list of jobs.
+    Result of a search in the list of jobs.
 
     :param adopt: the task's own job, to be gone on with.
     :param others: jobs of the same task from other requests, newest first.
@@ -117,7 +117,7 @@ class SearchResult:
 
 def adoptable(job: BatchJob, *, remembered: bool, restarts: bool = False) -> bool:
     """
-    Tell whether an attempt goes on with a job.
+    Return whether an attempt goes on with a job.
 
     :param remembered: Airflow keeps what attempts leave (3.3), so that a job of an attempt that finished is told
         from one of an attempt that did not. Otherwise only a job that is not over can be meant.
@@ -167,7 +167,7 @@ def select_job(
 
 
 def is_unstarted(job: BatchJob) -> bool:
-    """Tell whether a job may be left as it is: nobody has asked for anything, so it never runs by itself."""
+    """Return whether a job may be left as it is: it was never started, so it never runs by itself."""
     return job.status is JobStatus.CREATED and job.user_action is UserAction.NONE
 
 

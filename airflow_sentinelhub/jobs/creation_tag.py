@@ -34,7 +34,7 @@ _TAG = re.compile(
 @dataclass(frozen=True, slots=True)
 class CreationTag:
     """
-    Which task asked for a job, and for which one.
+    Idempotency tag: the task that asked for a job, and the request.
 
     It has no time and no number of the attempt in it, so that every attempt makes the same.
 
@@ -59,7 +59,7 @@ class CreationTag:
         )
 
     def of_same_task(self, other: CreationTag) -> bool:
-        """Tell whether both are of one task instance, whatever it asked for."""
+        """Return whether both are of one task instance, whatever it asked for."""
         return self._task == other._task
 
     @property
@@ -69,7 +69,7 @@ class CreationTag:
 
 def deployment_id(base_url: str) -> str:
     """
-    Give a short name of an Airflow.
+    Return a short name of an Airflow.
 
     :param base_url: address of its API server; empty where it is not configured.
     """
@@ -78,7 +78,7 @@ def deployment_id(base_url: str) -> str:
 
 def request_digest(request: Mapping[str, Any]) -> str:
     """
-    Tell requests apart.
+    Return a digest of a request.
 
     Credentials do not count, so keys may be rotated between two attempts, and neither does the description, which
     changes nothing that the job does.

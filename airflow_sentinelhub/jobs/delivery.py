@@ -1,4 +1,4 @@
-"""Where the service leaves the files of a job in its user's bucket (sentinelhub-api.md, sections 5.5 and 6.4)."""
+"""Delivery of a job: where its files are in its user's bucket (sentinelhub-api.md, sections 5.5 and 6.4)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PLACEHOLDER = re.compile(r"<(\w{1,64})>")
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """
-    Where a job delivers.
+    Delivery of a job.
 
     :param url: the URL of its request, which may be a template.
     :param is_zarr: whether it writes one Zarr store there, instead of files for each feature.
@@ -40,7 +40,7 @@ class Delivery:
 @dataclass(frozen=True, slots=True)
 class ResultFiles:
     """
-    Which files are the results of a Batch Statistical job.
+    Result files of a Batch Statistical job.
 
     :param folder: URL of the folder below which they are.
     :param names: what their path below that folder looks like, with groups ``ID`` and ``IDENTIFIER``.
@@ -77,7 +77,7 @@ def delivery_of(api: BatchApi, job_id: str, payload: Mapping[str, Any]) -> Deliv
 
 def delivery_folder(api: BatchApi, job_id: str, payload: Mapping[str, Any]) -> str | None:
     """
-    Give the folder in a bucket below which a job leaves its files.
+    Return the folder in a bucket below which a job leaves its files.
 
     :param api: the job's API.
     :param job_id: its id.
@@ -100,7 +100,7 @@ def delivery_folder(api: BatchApi, job_id: str, payload: Mapping[str, Any]) -> s
 
 def execution_databases(delivery: Delivery, job_id: str) -> tuple[str, ...]:
     """
-    Give the places where the execution database of a Batch Process job may be, the likeliest first.
+    Return the places where the execution database of a Batch Process job may be, the likeliest first.
 
     The documentation calls it the "root folder of the delivery path"; what that means was taken from Sentinel
     Hub's own reader (SH-S1-CARD4L-metadata-generator, ``path_template.py``). For Zarr, whose URL is the store
@@ -119,7 +119,7 @@ def execution_databases(delivery: Delivery, job_id: str) -> tuple[str, ...]:
 
 def result_files(delivery: Delivery, job_id: str) -> ResultFiles:
     """
-    Tell which files are the results of a Batch Statistical job.
+    Return which files are the results of a Batch Statistical job.
 
     :param delivery: where the job delivers.
     :param job_id: its id.
@@ -181,7 +181,7 @@ def _pattern(template: str, job_id: str) -> re.Pattern[str]:
 
 def _readable(url: object) -> str | None:
     """
-    Give a URL without user and password; ``None`` if it is none.
+    Return a URL without user and password; ``None`` if it is none.
 
     Airflow would take the user for the id of a connection, and they have no business in a message.
     """

@@ -1,4 +1,4 @@
-"""Which delivery URLs of a job may be read, and which paths below them: what a job says is data, not trust."""
+"""Access rules for delivery URLs: which may be read, and which paths below them. A job is not trusted."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def check_access(job: BatchJob, delivery: Delivery, access: FileAccess) -> str |
 
 def is_below(path: str) -> bool:
     """
-    Tell whether a path, relative to a folder, stays below it, whoever reads it.
+    Return whether a path, relative to a folder, stays below it for every reader.
 
     :param path: what a list of a storage names.
     """

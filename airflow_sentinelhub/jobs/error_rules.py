@@ -1,5 +1,5 @@
 """
-The rule for looks at a job that failed: what is only weather, and what ends a wait.
+Rules for failed polls: which are an outage, and which end a wait.
 
 Losing sight of a job is not the job's failure. Nothing here says anything about the job, and nothing that
 follows from it may stop the job.
@@ -108,7 +108,7 @@ def evaluate_error(
 
 def error_delay(error: SentinelHubError, policy: WaitPolicy, memory: WaitState, jitter: float) -> float:
     """
-    Seconds to wait after a failed look.
+    Return the seconds to wait after a failed look.
 
     A blip is over at once, so the first repetition comes soon; the pause doubles with each failure up to a
     minute (or the poll interval, where that is longer).
@@ -137,7 +137,7 @@ def _sentence(error: SentinelHubError) -> str:
 
 def _may_be_a_roll_out(error: RequestRefused) -> bool:
     """
-    Tell refusals that do not come from the service itself.
+    Return whether a refusal does not come from the service itself.
 
     A 401 on a fresh token, while the token endpoint is content, and a 404 without the service's error object (a
     gateway's page) say nothing of a job that could be seen before.

@@ -30,7 +30,7 @@ _OTHERS = "(other errors)"
 @dataclass(frozen=True, slots=True)
 class FailureThreshold:
     """
-    How many tiles or features may fail.
+    Number or part of tiles or features that may fail.
 
     :param number: that many; ``None``: a share is allowed.
     :param share: of all of them, from 0 to 1.
@@ -57,7 +57,7 @@ class FailureThreshold:
         )
 
     def of_all(self, total: int) -> int:
-        """Give how many of ``total`` may fail."""
+        """Return how many of ``total`` may fail."""
         # A ratio is written in decimals: 0.29 of 100 are 29, and not 28.999999999999996.
         return self.number if self.number is not None else int(self.share * total + 1e-9)
 
@@ -104,17 +104,17 @@ class FailureCheck:
 
     @property
     def what(self) -> str:
-        """What this API calls them."""
+        """The name of tiles or features in this API."""
         return "tiles" if self._job.api is BatchApi.PROCESS_V1 else "features"
 
     @property
     def failed(self) -> int:
-        """How many did not come out."""
+        """The number of those that failed."""
         return self._reasons.total()
 
     @property
     def allowed(self) -> int:
-        """How many may fail."""
+        """The number of those that may fail."""
         return self._allowance.of_all(self.total)
 
     def check(self) -> None:

@@ -1,4 +1,4 @@
-"""What came out of a job: its tiles or features by status, counted, and why the failed ones failed."""
+"""Counts of tiles or features by status, and the errors of those that failed."""
 
 from __future__ import annotations
 
@@ -84,12 +84,12 @@ class FeatureCounts:
 
     @property
     def total(self) -> int:
-        """How many tiles there are of the wanted statuses."""
+        """The number of tiles in the wanted statuses."""
         return sum(self._counts.values())
 
     @property
     def kept(self) -> int:
-        """How many tiles are kept."""
+        """The number of tiles that are kept."""
         return sum(map(len, self.tiles.values()))
 
     def counts(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class FeatureCounts:
 
     def errors(self, most: int) -> list[str]:
         """
-        Give the commonest errors, each with its status and how often it occurs.
+        Return the commonest errors, each with its status and how often it occurs.
 
         :param most: how many lines at most; the last one counts the rest.
         """
@@ -122,7 +122,7 @@ class FeatureCounts:
 
 
 def errors_of(tile: Mapping[str, Any]) -> Iterator[str]:
-    """Give the different errors of a tile; a feature of Batch Statistical may have one for each interval."""
+    """Return the different errors of a tile; a feature of Batch Statistical may have one for each interval."""
     intervals = tile.get("failed_intervals")
     errors = [tile.get("error")]
     if isinstance(intervals, list):
@@ -131,7 +131,7 @@ def errors_of(tile: Mapping[str, Any]) -> Iterator[str]:
 
 
 def shortened(text: str) -> str:
-    """Give a text as one line that is not too long for a log."""
+    """Return a text as one line that is not too long for a log."""
     return REDACT.line(text, _LONGEST_ERROR)
 
 
@@ -160,7 +160,7 @@ def tiles_by_status(
 
 def read_tile(tile: Mapping[str, Any], *, include_geometry: bool = False) -> tuple[str, dict[str, Any]]:
     """
-    Give a tile's status, and the tile as it goes to XCom: cleaned and bounded.
+    Return a tile's status, and the tile as it goes to XCom: cleaned and bounded.
 
     :param tile: its payload.
     :param include_geometry: keep ``geometry`` and ``origin``.

@@ -1,4 +1,4 @@
-"""What the result file of a feature says: Batch Statistical keeps failures nowhere else (section 6.4)."""
+"""Result file of a feature: Batch Statistical keeps failures nowhere else (section 6.4)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_statistics(
     content: object, *, feature_id: int | None = None, identifier: str | None = None
 ) -> tuple[str, dict[str, Any]]:
     """
-    Give a feature's status, and what failed of it; the statistics themselves are left where they are.
+    Return a feature's status, and what failed of it; the statistics themselves are left where they are.
 
     The record has ``id``, ``identifier``, ``error`` (of the whole feature, or ``None``), ``intervals`` (how many
     the file has) and ``failed_intervals``, a list of ``{"from", "to", "error"}``. It is cleaned and bounded: texts
@@ -63,7 +63,7 @@ def read_statistics(
 def unreadable(
     reason: str, *, feature_id: int | None = None, identifier: str | None = None
 ) -> tuple[str, dict[str, Any]]:
-    """Give the record of a file that cannot be read."""
+    """Return the record of a file that cannot be read."""
     return StatisticsStatus.UNREADABLE.value, clean(_record(feature_id, identifier) | {"error": reason})
 
 
@@ -104,12 +104,12 @@ def _failed(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _value(value: object, longest: int = LONGEST_TEXT) -> object:
-    """An id, an identifier or a time: a number or a text, and nothing that is nested."""
+    """Return an id, an identifier or a time: a number or a text, and nothing that is nested."""
     return value if value is None or isinstance(value, bool | int | float) else cut(str(clean(value)), longest)
 
 
 def _common(failed: list[dict[str, Any]]) -> str | None:
-    """The error of all intervals, if it is one and the same."""
+    """Return the error of all intervals, if it is one and the same."""
     errors = {each["error"] for each in failed}
     return errors.pop() if len(errors) == 1 else None
 

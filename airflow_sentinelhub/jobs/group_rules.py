@@ -29,7 +29,7 @@ _NAMED = 10
 @dataclass(frozen=True, slots=True)
 class Quorum:
     """
-    How many jobs of a group have to be done, and when it is given up.
+    Number of jobs of a group that have to be done, and when the wait is given up.
 
     :param until: ``all``, ``any`` (one), or so many.
     :param fail_fast: with ``all``, give up with the first job that ends badly; otherwise when every job has ended.
@@ -47,7 +47,7 @@ class Quorum:
 
     def needed(self, jobs: int) -> int:
         """
-        Say how many jobs have to be done.
+        Return how many jobs have to be done.
 
         :param jobs: how many there are. Of none, all are done.
         """
@@ -60,7 +60,7 @@ class Quorum:
                 return int(self.until)
 
     def as_text(self, api: BatchApi, jobs: int) -> str:
-        """Say what is waited for: "all of 12 Batch Process jobs are done"."""
+        """Return what is waited for: "all of 12 Batch Process jobs are done"."""
         name = f"{jobs} {api.display_name} job{'' if jobs == 1 else 's'}"
         match self.until:
             case "all":
@@ -123,7 +123,7 @@ class GroupCounts:
 @dataclass(frozen=True, slots=True)
 class GroupVerdict:
     """
-    What was decided about a group.
+    Verdict on a group of jobs.
 
     :param outcome: the decision: of jobs that ended badly in the same way, theirs.
     :param api: the API of the jobs.
@@ -155,7 +155,7 @@ class GroupVerdict:
 
     def exception(self) -> SentinelHubError:
         """
-        Give the exception that says this verdict.
+        Return the exception that says this verdict.
 
         It carries id, status and the service's words of the job that decided, if one did.
 
@@ -167,7 +167,7 @@ class GroupVerdict:
         return error
 
     def to_json(self) -> dict[str, Any]:
-        """Give the verdict as plain JSON, for a trigger's event: of most jobs, id, outcome and status alone."""
+        """Return the verdict as plain JSON, for a trigger's event: of most jobs, id, outcome and status alone."""
         return {
             "outcome": self.outcome.value,
             "api": self.api.value,
@@ -240,7 +240,7 @@ def evaluate_group(members: Members, quorum: Quorum, api: BatchApi, deadlines: D
 
 def group_error(job_ids: list[str], api: BatchApi, reason: str) -> GroupVerdict:
     """
-    Give the verdict on a group that cannot be watched because of an error of ours.
+    Return the verdict on a group that cannot be watched because of an error in this package.
 
     :param job_ids: the jobs.
     :param api: their API.

@@ -40,7 +40,7 @@ _READ = (
 @dataclass(frozen=True, slots=True)
 class BatchJob:
     """
-    What the service says of a job at one moment.
+    A job, as the service describes it at one time.
 
     :param api: the API that the job belongs to.
     :param id: its id.
@@ -136,16 +136,16 @@ class BatchJob:
 
     @property
     def is_over(self) -> bool:
-        """Whether it has come to rest: it goes on only if somebody starts it again."""
+        """Whether it has come to rest: it goes on only when it is started again."""
         return self.status in _OVER
 
     @property
     def label(self) -> str:
-        """How messages name the job: API and whole id."""
+        """The name of the job in messages: API and whole id."""
         return f"{self.api.display_name} job {self.id}"
 
     def to_json(self) -> dict[str, Any]:
-        """Give the job as it goes to XCom: the service's own keys, without the request."""
+        """Return the job as it goes to XCom: the service's own keys, without the request."""
         return dict(self.payload)
 
 
@@ -163,13 +163,13 @@ class MissingJob:
 
     @property
     def label(self) -> str:
-        """How messages name the job: API and whole id."""
+        """The name of the job in messages: API and whole id."""
         return f"{self.api.display_name} job {self.id}"
 
 
 def is_plausible_id(value: object) -> TypeGuard[str]:
     """
-    Tell whether a value from outside can be the id of a job.
+    Return whether a value from outside can be the id of a job.
 
     :param value: what the service says. Its ids are UUIDs; any short printable text is taken that is no secret and
         leads nowhere else as a part of an address.
@@ -201,7 +201,7 @@ def _user_action(payload: Mapping[str, Any], light: bool) -> UserAction | None:
 
 
 def _text(value: object, longest: int) -> str | None:
-    """Give what messages show of a clean value: one line."""
+    """Return what messages show of a clean value: one line."""
     if isinstance(value, Mapping):
         # An error may come as an object with a message.
         message = value.get("message")

@@ -18,7 +18,7 @@ class JsonRecord:
     __slots__ = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Give the record as plain JSON."""
+        """Return the record as plain JSON."""
         return dataclasses.asdict(self)  # type: ignore[call-overload, no-any-return]
 
     @classmethod

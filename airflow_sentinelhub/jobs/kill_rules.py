@@ -1,5 +1,5 @@
 """
-What becomes of the job of a task that is killed: the choice of the user, and what the task's state says.
+Kill rules: what becomes of the job of a killed task, by the user's choice and the task's state.
 
 Like all of ``jobs`` it does no I/O and reads no clock.
 """
@@ -15,7 +15,7 @@ _STATES_OF_A_KILL = frozenset({"failed", "skipped", REMOVED})
 
 
 class KillAction(StrEnum):
-    """What the user wants of the job of a killed task."""
+    """User's choice for the job of a killed task."""
 
     STOP = "stop"
     """The job is stopped."""
@@ -33,7 +33,7 @@ class KillAction(StrEnum):
 
     def stops(self, state: str | None) -> bool:
         """
-        Tell whether the job is to be stopped.
+        Return whether the job is to be stopped.
 
         :param state: the state of the task now; ``None``: Airflow does not know the task.
         """
@@ -44,7 +44,7 @@ class KillAction(StrEnum):
 
 def state_means_killed(state: str | None) -> bool:
     """
-    Tell whether the state of a task says that somebody wants it, and what it does, to end.
+    Return whether the state of a task means that it was killed by a user.
 
     A task that was cleared, moved to another triggerer, taken up by another attempt or marked as a success
     shows something else, and one whose state is not known proves nothing: its job is left.

@@ -51,7 +51,7 @@ class Limit:
 
 
 def is_template(value: object) -> bool:
-    """Tell whether Airflow will render a value: a text with Jinja in it, or what another task will give."""
+    """Return whether Airflow will render a value: a text with Jinja in it, or what another task will give."""
     if isinstance(value, str):
         return "{{" in value or "{%" in value
     return hasattr(value, "resolve")

@@ -40,7 +40,7 @@ def cut(text: str, longest: int) -> str:
 
 def one_line(text: str, longest: int = LONGEST_LINE) -> str:
     """
-    Give a text as a log, an exception or a message may show it: as one line of printable characters.
+    Return a text as a log, an exception or a message may show it: as one line of printable characters.
 
     :param text: any text.
     :param longest: characters of the result.

@@ -91,7 +91,7 @@ _HINT = re.compile(
 
 def is_secret_name(name: str) -> bool:
     """
-    Tell whether a field of this name holds a secret.
+    Return whether a field of this name holds a secret.
 
     :param name: of a field, a parameter or a header; case, underscores, dashes and what comes before do not
         matter.

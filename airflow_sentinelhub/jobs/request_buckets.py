@@ -1,4 +1,4 @@
-"""Where a request names buckets, and which of them lack the keys that the service needs."""
+"""Buckets in a request, and which of them lack the keys that the service needs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KEYS = {"s3": ("iamRoleARN", "accessKey", "secretAccessKey"), "gs": ("credentia
 @dataclass(frozen=True, slots=True)
 class BucketCredentials:
     """
-    What opens buckets of one kind.
+    Credentials for buckets of one kind.
 
     :param kind: ``s3`` or ``gs``.
     :param fields: what is put beside the URL.
@@ -63,7 +63,7 @@ def add_bucket_credentials(
 
 
 def _place(request: dict[str, Any], path: Iterable[str]) -> dict[str, Any]:
-    """Give a place in a request; only what leads there is copied, as the rest may be a large geometry."""
+    """Return a place in a request; only what leads there is copied, as the rest may be a large geometry."""
     place = request
     for name in path:
         below = place.get(name)

@@ -61,7 +61,7 @@ class IdField:
 
 def parse_request_id(value: Any) -> str:
     """
-    Give the id of a batch request in its canonical form.
+    Return the id of a batch request in its canonical form.
 
     :param value: an id, a job payload with ``id``, its JSON text, or an object with ``request_id``.
     :raises InvalidRequestId: there is no UUID in it. Asking the service would only cost requests.
@@ -107,7 +107,7 @@ def extract_ids(value: Any) -> Any:
 
 def parse_request_ids(value: Any) -> tuple[list[str], int]:
     """
-    Give the ids of batch requests in their canonical form, each once, in the order given.
+    Return the ids of batch requests in their canonical form, each once, in the order given.
 
     :param value: a list, the results of a mapped task, or the text of a list, of whatever
         :func:`parse_request_id` takes. Just one of these is a list of one.

@@ -1,4 +1,4 @@
-"""What is wrong with the text of a request, and where; never what stands there, as that may be a key."""
+"""Errors in the text of a request: what and where, without the text itself, as it may be a key."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NAMES = {
 
 def problem_of(text: str) -> str:
     """
-    Tell why a text is no request.
+    Return why a text is no request.
 
     :param text: a text that is no JSON object.
     """

@@ -1,4 +1,4 @@
-"""When a stopped job may be started again, and whether somebody already has."""
+"""Restart lock: when a stopped job may be started again, and whether it already was."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ONE_ACTION = 5.0
 
 def lock_seconds(job: BatchJob) -> float:
     """
-    Give the length of the lock of a STOPPED job.
+    Return the length of the lock of a STOPPED job.
 
     :param job: a STOPPED one. That of an UNHEALTHY job is not documented and taken to be that of any stop.
     """
@@ -30,7 +30,7 @@ def lock_seconds(job: BatchJob) -> float:
 
 def lock_ends(job: BatchJob, now: float) -> float | None:
     """
-    Give the time from which the service should accept a start of a STOPPED job, in seconds since 1970.
+    Return the time from which the service should accept a start of a STOPPED job, in seconds since 1970.
 
     :param job: a STOPPED one.
     :param now: seconds since 1970. A stop that lies in the future (the clocks differ) counts as one of now.
@@ -46,7 +46,7 @@ def lock_ends(job: BatchJob, now: float) -> float | None:
 
 def is_restart_pending(job: BatchJob) -> bool:
     """
-    Tell whether somebody has just started a STOPPED job again, and the service has not moved it yet.
+    Return whether a STOPPED job was just started again, and the service has not moved it yet.
 
     A stop by its user leaves the user action STOP, so START is newer than that. But a job that the service
     stopped for another reason still shows the START that it ran under: there only a START that is not older than

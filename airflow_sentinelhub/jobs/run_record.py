@@ -1,4 +1,4 @@
-"""What a task that runs a whole job keeps of it, and whether it may start a job again that is STOPPED."""
+"""Run record of a task that runs a whole job, and whether a STOPPED job may be started again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_sentinelhub.jobs.statuses import JobStatus, UserAction
 @dataclass(frozen=True, slots=True)
 class RunRecord:
     """
-    What is known of a job across the attempts of its task.
+    Record of a job across the attempts of its task.
 
     A job that is stopped is not started again unless somebody asked for that: the user by a clear of the task or
     by ``resume``, or the task itself, which stopped it for a time limit and is retried.
@@ -33,7 +33,7 @@ class RunRecord:
     recreated: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """Give the record as plain JSON."""
+        """Return the record as plain JSON."""
         return {**asdict(self), "resumed": dict(self.resumed)}
 
     @classmethod
@@ -55,7 +55,7 @@ class RunRecord:
 
     def begun(self, job_id: str, max_tries: int) -> RunRecord:
         """
-        Note that an attempt begins.
+        Record that an attempt begins.
 
         :param job_id: its job.
         :param max_tries: Airflow's.
@@ -68,7 +68,7 @@ class RunRecord:
 
     def is_retry(self, job_id: str, max_tries: int) -> bool:
         """
-        Tell whether an attempt with this job came before, and no clear since.
+        Return whether an attempt with this job came before, and no clear since.
 
         :param job_id: the job.
         :param max_tries: Airflow's; only a clear changes it.
@@ -76,16 +76,16 @@ class RunRecord:
         return self.job_id == job_id and self.max_tries == max_tries
 
     def stopped_by_task(self) -> RunRecord:
-        """Note that the task itself stops the job; the next attempt goes on with it."""
+        """Record that the task itself stops the job; the next attempt goes on with it."""
         return replace(self, may_restart=True)
 
     def started(self) -> RunRecord:
-        """Note that the job is on its way; a stop from now on is somebody's wish."""
+        """Record that the job is on its way; a stop from now on is a user's."""
         return replace(self, may_restart=False)
 
     def may_resume(self, job: BatchJob, resume: Mapping[str, int]) -> bool:
         """
-        Tell whether a job is to be started again for the reason for which it stopped.
+        Return whether a job is to be started again for the reason for which it stopped.
 
         :param job: the job.
         :param resume: how often, for each reason.
@@ -94,14 +94,14 @@ class RunRecord:
         return job.status is JobStatus.STOPPED and self.resumed.get(reason, 0) < resume.get(reason, 0)
 
     def resuming(self, job: BatchJob) -> RunRecord:
-        """Note that a job is started again for the reason for which it stopped."""
+        """Record that a job is started again for the reason for which it stopped."""
         reason = job.stopped_reason or ""
         resumed = {**self.resumed, reason: self.resumed.get(reason, 0) + 1}
         return replace(self, resumed=resumed, may_restart=True)
 
     def first_action(self, job: BatchJob) -> Action:
         """
-        Say how an attempt gets its job going.
+        Return how an attempt gets its job going.
 
         :param job: the job, as it was created or left by an attempt before.
         """
@@ -109,6 +109,6 @@ class RunRecord:
 
 
 def is_stopped(job: BatchJob) -> bool:
-    """Tell whether a job is stopped, or is about to be."""
+    """Return whether a job is stopped, or is about to be."""
     stopping = job.user_action is UserAction.STOP and job.status is not JobStatus.DONE
     return job.status is JobStatus.STOPPED or stopping

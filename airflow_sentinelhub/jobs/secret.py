@@ -26,5 +26,5 @@ class Secret(Generic[Value]):
         return "<hidden>"
 
     def reveal(self) -> Value:
-        """Give the value. Use it within an expression: a variable would show it."""
+        """Return the value. Use it within an expression: a variable would show it."""
         return self._value

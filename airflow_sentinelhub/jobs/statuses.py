@@ -7,7 +7,7 @@ from enum import StrEnum
 
 class JobStatus(StrEnum):
     """
-    Where a job is.
+    Status of a job.
 
     PARTIAL comes from V1 and, by its schema, from Batch Statistical; CANCELED (one L) from V1 alone; STOPPED
     from Batch Process and Batch Statistical.
@@ -26,7 +26,7 @@ class JobStatus(StrEnum):
 
 class UserAction(StrEnum):
     """
-    What the user asked for last.
+    Last action of the user.
 
     The status stays CREATED for minutes after a successful START: only this tells a queued job from one that
     nobody started. V1 says CANCEL where the others say STOP.
@@ -68,7 +68,7 @@ class FeatureStatus(StrEnum):
 
 class StatisticsStatus(StrEnum):
     """
-    What the result file of a feature of Batch Statistical comes to.
+    Outcome of a feature of Batch Statistical, by its result file.
 
     DONE: all intervals. PARTIAL: some intervals failed. FAILED: the feature, or all intervals. UNREADABLE: the
     file is not what the documentation describes. Features without a file are not known of.

@@ -40,7 +40,7 @@ class InvalidJson(ValueError):
 @dataclass(frozen=True, slots=True)
 class Limits:
     """
-    How much of a value is kept. What is beyond is left out; a text that was cut ends with dots.
+    Limits of a value that is kept. What is beyond is left out; a text that was cut ends with dots.
 
     :param depth: of nested objects and lists.
     :param text: characters of one text.

@@ -1,4 +1,4 @@
-"""What a look at a job comes to."""
+"""Verdict: the result of evaluating a poll."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_sentinelhub.jobs.job import BatchJob
 
 
 class Outcome(StrEnum):
-    """How a wait stands or ends. The values travel in trigger events: they are never renamed."""
+    """State or end of a wait. The values are stored in trigger events: they are never renamed."""
 
     WAITING = "waiting"
     DONE = "done"
@@ -65,7 +65,7 @@ _EXCEPTIONS: dict[Outcome, type[SentinelHubError]] = {
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """
-    What was decided, about which job, and why.
+    Verdict on one job: outcome and reason.
 
     :param outcome: the decision.
     :param api: the job's API.
@@ -104,7 +104,7 @@ class Verdict:
 
     def exception(self) -> SentinelHubError:
         """
-        Give the exception that says this verdict.
+        Return the exception that says this verdict.
 
         :raises ValueError: the job is done or waited for; nothing is wrong with it.
         """
@@ -124,7 +124,7 @@ class Verdict:
         return kind(self.message, **attributes)
 
     def to_json(self) -> dict[str, Any]:
-        """Give the verdict as plain JSON, for a trigger's event."""
+        """Return the verdict as plain JSON, for a trigger's event."""
         return {
             "outcome": self.outcome.value,
             "api": self.api.value,

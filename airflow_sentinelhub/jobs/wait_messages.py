@@ -1,4 +1,4 @@
-"""What to tell the person who has to do something about a job."""
+"""Messages for the person who has to do something about a job."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def accepted_partial(job: BatchJob) -> str:
 
 
 def resting(job: BatchJob, goal: WaitGoal) -> str:
-    """Say why a job does not move: the service waits for an action of its user."""
+    """Return why a job does not move: the service waits for an action of its user."""
     if job.status is JobStatus.CREATED:
         needed = "analysed or started" if goal is WaitGoal.ANALYSIS else "started"
         state = "was created, but nobody has asked for its analysis or started it"
@@ -83,7 +83,7 @@ def resting(job: BatchJob, goal: WaitGoal) -> str:
 
 
 def not_started(job: BatchJob, goal: WaitGoal, rested: float) -> str:
-    """Say that the patience with a resting job has ended."""
+    """Return the message that the grace for an unstarted job has ended."""
     call = "'analyse' or 'start'" if goal is WaitGoal.ANALYSIS else "'start'"
     return (
         f"{resting(job, goal)} Nothing happened for {format_duration(rested)}. Call {call} before this sensor, or "
@@ -92,7 +92,7 @@ def not_started(job: BatchJob, goal: WaitGoal, rested: float) -> str:
 
 
 def stalled(job: BatchJob, unchanged: float) -> str:
-    """Say that a job shows no sign of life."""
+    """Return the message that a job shows no sign of life."""
     return (
         f"{job.label} is {job.raw_status}, but its progress, cost and time stamp have not changed for "
         f"{format_duration(unchanged)} (stall_timeout). It was left as it is: look at it in the service's "
@@ -102,7 +102,7 @@ def stalled(job: BatchJob, unchanged: float) -> str:
 
 def too_dear(job: BatchJob, max_cost_pu: float, others: float = 0.0) -> str:
     """
-    Say that a job has cost more than it may, and how to go on with it.
+    Return the message that a job has cost more than it may, and how to go on with it.
 
     :param job: the job.
     :param max_cost_pu: what it may cost.
@@ -120,7 +120,7 @@ def too_dear(job: BatchJob, max_cost_pu: float, others: float = 0.0) -> str:
 
 def nothing_left(label: str, max_cost_pu: float, others: float) -> str:
     """
-    Say that a job is not started, as earlier ones have cost what the task may spend.
+    Return the message that a job is not started, as earlier ones have cost what the task may spend.
 
     :param label: of the job.
     :param max_cost_pu: what all jobs of the task may cost.
@@ -133,13 +133,13 @@ def nothing_left(label: str, max_cost_pu: float, others: float) -> str:
 
 
 def unknown_status(job: BatchJob) -> str:
-    """Say that the service uses a word that this version does not know."""
+    """Return the message that the service uses a word that this version does not know."""
     word = f"status {job.raw_status!r}" if job.raw_status else "no status"
     return f"{job.label} has {word}, which this version of the provider does not know."
 
 
 def unknown_status_for_too_long(job: BatchJob, unchanged: float) -> str:
-    """Say that an unknown status does not go away."""
+    """Return the message that an unknown status does not go away."""
     return (
         f"{unknown_status(job)} Nothing about it changed for {format_duration(unchanged)}. Look at the job in the "
         "service's dashboard, and for a newer version of airflow-provider-sentinelhub."
@@ -191,7 +191,7 @@ def gone(job: MissingJob) -> str:
 
 
 def belongs_to_v2(job: MissingJob) -> str:
-    """Tell who looks for a V2 job with a V1 sensor where it is."""
+    """Return the message for a V2 job that is looked for with a V1 sensor."""
     return (
         f"There is no {job.label}, but there is a Batch Process (v2) job of that id: use "
         "SentinelHubBatchProcessJobSensor or SentinelHubBatchProcessAnalysisSensor, or api='process'."

@@ -18,7 +18,7 @@ _SLOWER_AFTER = (10, 30)
 
 
 class WaitGoal(StrEnum):
-    """What is waited for."""
+    """Goal of a wait."""
 
     ANALYSIS = "analysis"
     COMPLETION = "completion"
@@ -27,7 +27,7 @@ class WaitGoal(StrEnum):
 @dataclass(frozen=True, slots=True)
 class WaitPolicy:
     """
-    How often to look, and how long to put up with what. All times are seconds.
+    Poll intervals, grace periods and tolerances of a wait. All times are seconds.
 
     :param poke_interval: between two looks at a job.
     :param analysis_poke_interval: the same while the job is queued for its analysis or analysed.
@@ -53,7 +53,7 @@ class WaitPolicy:
 
     def interval(self, job: BatchJob | None, unchanged: float = 0.0) -> float:
         """
-        Seconds until the next look at a job in this state.
+        Return the seconds until the next look at a job in this state.
 
         Analyses take minutes and are looked at more often; a job that rests, and one that is processed,
         takes its time. One at which nothing has changed for ten intervals will hardly be done in the next one.
@@ -72,7 +72,7 @@ class WaitPolicy:
 
     def confirmation_pause(self, job: BatchJob | None) -> float:
         """
-        Seconds between the two readings of a state that may not last.
+        Return the seconds between the two readings of a state that may not last.
 
         :param job: the job in that state; ``None`` for a 404 or a refusal, which a roll-out of the service may
             cause for a while.
@@ -127,7 +127,7 @@ class Deadlines:
 
     def verdict(self, api: BatchApi, job_id: str, job: BatchJob | None, now: float) -> Verdict | None:
         """
-        Give the verdict when time is up, else ``None``.
+        Return the verdict when time is up, else ``None``.
 
         :param api: the API of the job.
         :param job_id: its id.
@@ -138,7 +138,7 @@ class Deadlines:
 
     def passed(self, api: BatchApi, job_id: str, job: BatchJob | None) -> Verdict:
         """
-        Give the verdict that time is up.
+        Return the verdict that time is up.
 
         :param api: the API of the job.
         :param job_id: its id.
@@ -159,7 +159,7 @@ class Deadlines:
 
 
 def last_state(job: BatchJob | None) -> str:
-    """Say how a job was last seen."""
+    """Return how a job was last seen."""
     if job is None:
         return "its state is not known"
     progress = "" if job.completion_percentage is None else f" {job.completion_percentage:g} %"

@@ -88,13 +88,13 @@ def evaluate(
 
 
 def exceeds_max_cost(job: BatchJob, max_cost_pu: float) -> bool:
-    """Tell whether a job has cost more processing units than it may."""
+    """Return whether a job has cost more processing units than it may."""
     return job.cost_pu is not None and job.cost_pu > max_cost_pu
 
 
 def _after_processing(status: JobStatus) -> Outcome | None:
     """
-    Give the outcome of a status when completion is awaited; ``None``: not over.
+    Return the outcome of a status when completion is awaited; ``None``: not over.
 
     Neither percentage nor tile counts matter: DONE comes at 97 % too (and straight after the analysis when all
     outputs exist), and at 100 % the job may still be PROCESSING.
@@ -117,7 +117,7 @@ def _after_processing(status: JobStatus) -> Outcome | None:
 
 
 def _after_analysis(status: JobStatus) -> Outcome | None:
-    """Give the outcome of a status when the analysis is awaited: anything later than it is success."""
+    """Return the outcome of a status when the analysis is awaited: anything later than it is success."""
     match status:
         case JobStatus.CREATED | JobStatus.ANALYSING:
             return None
@@ -135,7 +135,7 @@ def _after_analysis(status: JobStatus) -> Outcome | None:
 
 def awaits_start(job: BatchJob, goal: WaitGoal) -> bool:
     """
-    Tell whether the job waits for somebody to start it.
+    Return whether the job has to be started by a user.
 
     The status alone cannot tell: it stays CREATED for minutes after a START. An answer without a user action
     (statistical ``/status``, or an unknown word) proves nothing, and a pending STOP or CANCEL will end the job.
@@ -230,7 +230,7 @@ def _confirm(
     memory: WaitState,
     meanwhile: str | None = None,
 ) -> tuple[Verdict, WaitState]:
-    """Give the outcome only if it is read a second time, a pause after the first."""
+    """Return the outcome only if it is read a second time, a pause after the first."""
     pause = policy.confirmation_pause(job if isinstance(job, BatchJob) else None)
     return require_second_reading(
         _verdict(outcome, job, message),
@@ -245,7 +245,7 @@ def require_second_reading(
     verdict: Verdict, meanwhile: str, *, pause: float, now: float, memory: WaitState, readings: int = 2
 ) -> tuple[Verdict, WaitState]:
     """
-    Give a verdict only if it is reached again.
+    Return a verdict only if it is reached again.
 
     :param verdict: what was read.
     :param meanwhile: what to say when it is read for the first time.

@@ -1,4 +1,4 @@
-"""What is remembered of a job between two looks."""
+"""State of a wait for one job between two polls."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ JOB_ID = "{id}"
 
 def job_page(template: str, job_id: str) -> str:
     """
-    Give the page of a job.
+    Return the page of a job.
 
     :param template: its address, with :data:`JOB_ID`, or that of a page that shows all jobs; empty: there is none.
     :param job_id: the job.
@@ -22,7 +22,7 @@ def job_page(template: str, job_id: str) -> str:
 
 def jobs_page(template: str) -> str:
     """
-    Give the page that shows all jobs; empty if there is none, but one for each job.
+    Return the page that shows all jobs; empty if there is none, but one for each job.
 
     :param template: see :func:`job_page`.
     """
@@ -31,7 +31,7 @@ def jobs_page(template: str) -> str:
 
 def folder_page(folder: str) -> str:
     """
-    Give the page of a folder in the web console of its object storage.
+    Return the page of a folder in the web console of its object storage.
 
     It is empty for a storage that has none, and for a URL that cannot be read.
 

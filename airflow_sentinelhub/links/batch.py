@@ -27,7 +27,7 @@ class _PageLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """
-        Give the page's address; empty while it is not known.
+        Return the page's address; empty while it is not known.
 
         :param operator: the task, as its worker knows it.
         :param ti_key: its instance.
@@ -59,7 +59,7 @@ class SentinelHubDeliveryLink(_PageLink):
 
 def note_resumed(operator: Any) -> None:
     """
-    Note that a task goes on after it was deferred, so that its links may be known from before.
+    Record that a task goes on after it was deferred, so that its links may be known from before.
 
     :param operator: the task, on its worker.
     """
@@ -70,7 +70,7 @@ def link_to(
     operator: Any, *, config: ClientConfig | None = None, job_id: str | None = None, delivery: str | None = None
 ) -> None:
     """
-    Note what a task's links lead to. What is left out stays as it is.
+    Record what a task's links lead to. What is left out stays as it is.
 
     :param operator: the task, on its worker.
     :param config: the account.

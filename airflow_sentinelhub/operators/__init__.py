@@ -1,1 +1,1 @@
-"""What acts on jobs, or reads what came out of them."""
+"""Operators that act on jobs, or read their results."""

@@ -1,4 +1,4 @@
-"""How an operator acts on a job: look, decide, ask the service, and look that it took it."""
+"""Operator base for an action on a job: poll, decide, call the service, and check the effect."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class _ActionCheckpoint:
     """
-    What has to be known to go on after a wait.
+    Checkpoint of an action: what is needed to go on after a wait.
 
     :param job_id: the job.
     :param ends_at: end of the task's ``execution_timeout``, in seconds since 1970; ``None``: none.
@@ -110,7 +110,7 @@ class SentinelHubBatchActionOperator(DeferMixin, SentinelHubBatchOperator):
         return self._run(context, known)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Say what became of a wait whose trigger never fired."""
+        """Return what became of a wait whose trigger never fired."""
         note_resumed(self)
         failure = self._trigger_failure(next_method, next_kwargs)
         if failure is None:

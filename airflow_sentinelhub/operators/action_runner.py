@@ -1,4 +1,4 @@
-"""Doing something to a job: from the first look at it until it shows what was asked for."""
+"""Action runner: acts on a job, from the first poll until the job shows the effect."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class ActionContext:
     """
-    What a task lends to what it does to a job.
+    Parts of a task that an action runner needs.
 
     :param log: the task's log.
     :param connect: gives a client of another API of the same account.

@@ -1,4 +1,4 @@
-"""What every operator of a batch API has: the API, and the connection to it."""
+"""Base of all operators of a batch API: the API, and its connection."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class SentinelHubBatchOperator(BaseOperator):
 
     def client(self) -> BatchClient:
         """
-        Give a client of the API, to be closed after use.
+        Return a client of the API, to be closed after use.
 
         :raises InvalidConnection: the connection lacks a field.
         """

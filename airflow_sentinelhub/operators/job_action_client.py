@@ -1,4 +1,4 @@
-"""Asking the service for something, by a worker: looks with patience, and whether it was taken."""
+"""Blocking client for actions on a job: retries, and checks the effect."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class JobCreator:
 
     def job(self) -> BatchJob:
         """
-        Give the job. Its id is kept when this returns.
+        Return the job. Its id is kept when this returns.
 
         :raises BatchActionImpossible: a job of an earlier attempt, from another request, could not be stopped.
         :raises JobMayExist: the answer was lost, and the job does not appear.
@@ -91,7 +91,7 @@ class JobCreator:
         return self._earlier() or self._created()
 
     def finish(self) -> None:
-        """Note that the job is handed on: when the task is cleared from now on, it begins anew."""
+        """Record that the job is handed on: when the task is cleared from now on, it begins anew."""
         self._keep(self._record.handed_on(self._ledger.max_tries))
 
     # What earlier attempts left

@@ -21,7 +21,7 @@ _REQUEST = "request"
 
 
 class KeylessPartial(OperatorPartial):
-    """What ``partial`` of an operator returns that makes a job from a request."""
+    """Partial of an operator that makes a job from a request."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""What every operator has that makes a job: its request, from the DAG to what is sent."""
+"""Base of all operators that make a job: its request, from the DAG to what is sent."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class SecretPlaceholders:
 
     def hide(self, request: Any) -> Any:
         """
-        Give a request with stand-ins instead of keys.
+        Return a request with stand-ins instead of keys.
 
         :param request: a request, its JSON text, a template of it, or what will give it. A text that is no
             template any more becomes what it stands for.
@@ -51,7 +51,7 @@ class SecretPlaceholders:
         return self._hide(request)
 
     def reveal(self, request: Any) -> Any:
-        """Give a request with its keys."""
+        """Return a request with its keys."""
         if isinstance(request, Mapping):
             return {name: self.reveal(value) for name, value in request.items()}
         if isinstance(request, list | tuple):
@@ -141,7 +141,7 @@ def _read_python(text: str) -> Any:
 
 
 def _mask(key: Any) -> None:
-    """Tell Airflow, so that it does not appear in a log either."""
+    """Mask a secret in Airflow, so that it does not appear in a log either."""
     if isinstance(key, Mapping):
         for each in key.values():
             _mask(each)

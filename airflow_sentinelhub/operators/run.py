@@ -283,7 +283,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         return self._settle(context, known, verdict)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Say what becomes of the job when its trigger never fired; Airflow does not tell what was known."""
+        """Return what becomes of the job when its trigger never fired; Airflow does not tell what was known."""
         note_resumed(self)
         failure = self._trigger_failure(next_method, next_kwargs)
         if failure is None:
@@ -445,12 +445,12 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         raise error
 
     def _may_recreate(self, store: TaskStateStore) -> bool:
-        """Tell whether a retry may create another job. Without a store, each attempt may have created one."""
+        """Return whether a retry may create another job. Without a store, each attempt may have created one."""
         used = store.read_run().recreated if store.remembers else store.try_number - 1
         return used < self._recreations
 
     def _ending_of(self, context: Context, ending: Verdict, job: BatchJob) -> Verdict:
-        """Say how it ended with the job as it is after its stop: it went on until then."""
+        """Return how it ended with the job as it is after its stop: it went on until then."""
         limit, others = self._cost_limit(context, job.id)
         if ending.outcome is Outcome.COST_EXCEEDED and limit is not None:
             return replace(ending, job=job, message=wait_messages.too_dear(job, limit, others))
@@ -463,7 +463,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
             raise AirflowFailException(f"{error} {_NO_RETRY}") from error
 
     def _finished(self, context: Context, state: RunState, job: BatchJob) -> dict[str, Any]:
-        """Verify the job, and hand it on; a job that is done is not lost because nobody can look at it now."""
+        """Verify the job, and return it; a job that is done is not lost because it cannot be read now."""
         try:
             return self._verified(context, job)
         except SentinelHubError as error:
@@ -603,7 +603,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
             context["ti"].xcom_push(key=key, value=value)
 
     def _known_id(self, context: Context) -> str | None:
-        """Give the job's id, where all that is left of it is what was kept."""
+        """Return the job's id, where all that is left of it is what was kept."""
         record = TaskStateStore.of(context).read()
         if record is not None and record.id is not None:
             return record.id

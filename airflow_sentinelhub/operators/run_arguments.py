@@ -1,4 +1,4 @@
-"""What the arguments of the operator that runs a whole job may be."""
+"""Validation of the run operator's arguments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_sentinelhub.jobs.kill_rules import KillAction
 
 def validate_end_action(name: str, choice: str) -> bool:
     """
-    Tell whether the job is to be stopped.
+    Return whether the job is to be stopped.
 
     :param name: the argument, for the message.
     :param choice: ``stop`` or ``leave``.

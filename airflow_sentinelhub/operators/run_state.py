@@ -1,4 +1,4 @@
-"""How far a task is with the job that it runs: what survives its stays in the triggerer."""
+"""Run state: how far a task is with its job, across its stays in the triggerer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_sentinelhub.jobs.run_record import RunRecord
 @dataclass(frozen=True, slots=True)
 class RunState:
     """
-    Where a task is.
+    State of a task that runs a job.
 
     :param job_id: the job.
     :param deadlines: of this attempt.
@@ -33,7 +33,7 @@ class RunState:
     unread_since: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as plain JSON."""
+        """Return it as plain JSON."""
         return {
             "job_id": self.job_id,
             "deadlines": self.deadlines.to_json(),

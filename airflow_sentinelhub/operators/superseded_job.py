@@ -1,4 +1,4 @@
-"""Ending a job that a task has created before, from a request that has changed since."""
+"""Stop of a superseded job: the task has created it from a request that has changed since."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of each tile or feature of a batch job: what DONE does not tell."""
+"""Operator for the outcome of each tile or feature of a batch job, which DONE does not tell."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What Airflow loads by itself, in every process: it has to cost nothing there."""
+"""Airflow plugin, loaded by every process of Airflow, so it must cost nothing there."""

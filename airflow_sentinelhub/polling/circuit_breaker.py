@@ -1,4 +1,4 @@
-"""Trouble with the service: what concerns one job, what concerns everybody, and how long to keep still."""
+"""Circuit breaker of one poller."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ENOUGH = 3
 
 
 def is_service_wide(error: SentinelHubError) -> bool:
-    """Whether an error may have nothing to do with the job that was asked for."""
+    """Return whether an error may have nothing to do with the job that was asked for."""
     # A refusal that is none of the known kinds comes from the token endpoint, or from something in between.
     return (
         isinstance(error, ServiceUnavailable | Unauthorized | InvalidCredentials | InvalidConnection)
@@ -33,7 +33,7 @@ def is_service_wide(error: SentinelHubError) -> bool:
 
 
 def is_of_account(error: SentinelHubError) -> bool:
-    """Whether an error concerns all that the account asks for, so that no other request would be answered."""
+    """Return whether an error concerns the whole account, so that no other request would be answered."""
     return isinstance(error, RateLimited | InvalidCredentials | InvalidConnection) or (
         isinstance(error, ServiceError) and error.of_account
     )
@@ -56,7 +56,7 @@ class CircuitBreaker:
         self.retry_at = 0.0
 
     def record_success(self) -> None:
-        """Note that the service answered."""
+        """Record that the service answered."""
         if self._failed:
             self._failed.clear()
             self._attempts = 0
@@ -64,7 +64,7 @@ class CircuitBreaker:
 
     def record_failure(self, asked: str, error: SentinelHubError, watched: int) -> bool:
         """
-        Note that a request failed.
+        Record that a request failed.
 
         :param asked: the job, or whatever else was asked for.
         :param watched: how many jobs there are.
@@ -77,7 +77,7 @@ class CircuitBreaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether everybody was told of trouble and nothing was heard since: one request is enough for a try."""
+        """Whether an outage was reported and no answer came since: one request is enough for a probe."""
         return self._attempts > 0
 
     def hold(self, error: RateLimited, now: float) -> None:
@@ -90,7 +90,7 @@ class CircuitBreaker:
 
     def trip(self, error: SentinelHubError, now: float) -> None:
         """
-        Let nobody ask for a while, which grows with each attempt.
+        Open the breaker for a while, which grows with each attempt.
 
         :param now: on the clock of the event loop.
         """

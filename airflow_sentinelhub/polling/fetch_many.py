@@ -98,7 +98,7 @@ def fetch_jobs(
 
 
 def answers(reader: ListReader) -> bool:
-    """Whether the service gives an answer that can be read, to a request that is for no single job."""
+    """Return whether the service gives an answer that can be read, to a request that is for no single job."""
     try:
         next(reader.list(budget=0), None)
     except RequestRefused as error:
@@ -110,7 +110,7 @@ def answers(reader: ListReader) -> bool:
 
 def whose(reader: ListReader, look: PollResult) -> PollResult:
     """
-    Tell for an answer that cannot be read whether that is the job's own trouble.
+    Return the error of an unreadable answer as the job's own, or as an outage.
 
     :param reader: the client.
     :param look: a look at one job.

@@ -35,7 +35,7 @@ YIELD_EVERY = 50
 @dataclass(slots=True)
 class PollContext:
     """
-    What the cycles of a poller share.
+    State that the cycles of a poller share.
 
     :param requester: sends requests.
     :param breaker: how it goes with the service.
@@ -169,7 +169,7 @@ class JobCycle:
         return 1
 
     async def _list_answers(self) -> bool:
-        """Whether the list can be read in this cycle, which shows that the service is there."""
+        """Return whether the list can be read in this cycle, which shows that the service is there."""
         async with self._probing:
             if self._list_answered is None:
                 away = self._list_is_away or self._common.list_index.is_suspended(self._loop.time())
@@ -200,7 +200,7 @@ class JobCycle:
             self._deliver(waits, of_the_job(error))
 
     async def _is_everybodys(self, job: str, error: SentinelHubError) -> bool:
-        """Take note of trouble with a job, and tell whether it is everybody's."""
+        """Record the error of a job, and return whether it is an outage."""
         breaker, watched = self._common.breaker, len(self._common.watched)
         was_open = breaker.is_open
         if not breaker.record_failure(job, error, watched):
@@ -252,7 +252,7 @@ class JobCycle:
 
     def _may_ask(self) -> bool:
         """
-        Tell whether a request may be sent at once.
+        Return whether a request may be sent at once.
 
         If not, those that are left go back: when there is a next request, it is for the one that is unheard of for
         longest by then, and somebody who has to be confirmed or was never seen may be waiting, too.
@@ -280,13 +280,13 @@ class JobCycle:
             self._requeue(wait)
 
     def _fail_rest(self, error: SentinelHubError, waits: Iterable[Subscription] = ()) -> None:
-        """Tell these waits and all that are left that the service cannot be asked."""
+        """Deliver the error to these waits and to all that are left."""
         self._common.breaker.trip(error, self._loop.time())
         self._common.list_index.resume()  # if the list failed, it was for the same reason
         self._deliver([*waits, *self._take_all()], of_everybody(error), is_failing=True)
 
     def _wait_for_the_limit(self, error: RateLimited, waits: Iterable[Subscription] = ()) -> None:
-        """Leave all for later: a 429 makes everybody slower, and is nobody's trouble yet."""
+        """Requeue all: a 429 slows all waits down, and is not an outage yet."""
         self._common.breaker.hold(error, self._loop.time())
         self._requeue_rest(waits)
 
@@ -302,7 +302,7 @@ class JobCycle:
         return list(self._open)[int(self._began * 1000) % len(self._open)]
 
     def _hear(self) -> None:
-        """Note that the service gave an answer that can be read."""
+        """Record that the service gave an answer that can be read."""
         self._heard = True
         self._common.breaker.record_success()
 
@@ -317,7 +317,7 @@ def _as_ours(error: Exception) -> SentinelHubError:
 @dataclass(frozen=True, slots=True)
 class _Page:
     """
-    What is kept of a page.
+    Readings kept of a page.
 
     :param watched: the watched jobs on it.
     :param looks: readings of those that were looked for.

@@ -168,14 +168,14 @@ class ListCycle:
         self._learn(number)
 
     def _reaches_further(self, jobs: list[ListedJob]) -> bool:
-        """Whether jobs that are wanted for their age may be on the next page."""
+        """Return whether jobs that are wanted for their age may be on the next page."""
         if self._created_from == BOTTOM:
             return True
         created = [listed.created for listed in jobs if listed.created is not None]
         return bool(created) and min(created) >= self._created_from
 
     def _pays(self, left: set[str], number: int) -> bool:
-        """Whether reading on is cheaper than asking for each; one that was never seen may be on the next page."""
+        """Return whether the list is cheaper than a request each; a job never seen may be on the next page."""
         return cheapest_depth(max(self._page.get(job, 0) - number, 1) for job in left) > 0
 
     def _learn(self, number: int, *, at_end: bool = False) -> None:

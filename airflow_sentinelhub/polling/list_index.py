@@ -39,7 +39,7 @@ class ListScan:
 
 class ListIndex:
     """
-    Remembers on which page of the list jobs were seen, or how far they were looked for in vain.
+    Index of the pages of the list on which jobs were seen, or up to which they were not found.
 
     :param watched: all jobs that are watched, at any time. The list is never read deeper than half as many pages.
     """
@@ -82,7 +82,7 @@ class ListIndex:
         return bar
 
     def is_suspended(self, now: float) -> bool:
-        """Whether the list is done without."""
+        """Return whether the list is done without."""
         return now < self._barred_until
 
     def resume(self) -> None:
@@ -92,7 +92,7 @@ class ListIndex:
 
 class ListSearch:
     """
-    One cycle's search on the list. It decides, and somebody else reads.
+    Search of one cycle on the list. It decides which page is next; the caller reads it.
 
     Unless jobs that it knows have vanished, it reads in vain no more than a page, or a tenth of the jobs.
     """
@@ -113,7 +113,7 @@ class ListSearch:
         self._probe: ListScan | None = None
 
     def next(self) -> ListScan | None:
-        """Give the walk whose next page is to be read, or ``None`` to ask for each job that is left."""
+        """Return the walk whose next page is to be read, or ``None`` to ask for each job that is left."""
         if self._over:
             return None
         read = self._rescan.read if self._rescan else 0
@@ -128,7 +128,7 @@ class ListSearch:
 
     def saw(self, scan: ListScan, jobs: Iterable[str]) -> None:
         """
-        Take note of a page.
+        Record a page.
 
         :param scan: to which it belongs.
         :param jobs: the watched ones on it, whether it is their turn or not.
@@ -154,12 +154,12 @@ class ListSearch:
             self._give_up()
 
     def reached_end(self) -> None:
-        """Take note that the list has no further page."""
+        """Record that the list has no further page."""
         self._over = True
         self._give_up()
 
     def failed(self) -> None:
-        """Take note that a page could not be read: its walk cannot go on."""
+        """Record that a page could not be read: its walk cannot go on."""
         self._over = True
         self._probe = None
 
@@ -179,7 +179,7 @@ class ListSearch:
         return sum(self._list_index._searched_to.get(job, 0) <= read for job in self._guesses)
 
     def _try(self) -> ListScan:
-        """Give a walk to where jobs may be: on from where an earlier cycle paused, or from the beginning."""
+        """Return a walk to where jobs may be: on from where an earlier cycle paused, or from the beginning."""
         if self._probe is None:
             list_index = self._list_index
             fresh = sum(not list_index._searched_to.get(job) for job in self._guesses)
@@ -203,7 +203,7 @@ class ListSearch:
 
 def cheapest_depth(pages: Iterable[int]) -> int:
     """
-    Give the number of pages at which pages and requests for the rest are fewest; 0 to read none.
+    Return the number of pages at which pages and requests for the rest are fewest; 0 to read none.
 
     :param pages: where each job is.
     """

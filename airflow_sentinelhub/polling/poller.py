@@ -104,7 +104,7 @@ class Poller:
                     self._deserted()
 
     def close(self) -> None:
-        """Stop asking, at once; nothing is awaited, so that nobody who leaves can be held up."""
+        """Stop polling at once; nothing is awaited."""
         if not self._loop.is_closed():
             for task in [self._dispatching, *self._cycles]:
                 task.cancel()
@@ -115,7 +115,7 @@ class Poller:
         return self._loop.create_task(work, context=contextvars.Context())
 
     def schedule(self, subscription: Subscription) -> None:
-        """Take note that a look is wanted."""
+        """Record that a look is wanted."""
         now = self._loop.time()
         if subscription.is_new:
             after = subscription.request.after
@@ -165,7 +165,7 @@ class Poller:
                 pass
 
     def _begins_at(self, subscription: Subscription) -> float:
-        """When a cycle has to begin for a wait."""
+        """Return when a cycle has to begin for a wait."""
         due = subscription.due
         if subscription.is_new and subscription.batching_delay >= BATCH_WINDOW:
             due = min(max(due, self._newest + BATCH_WINDOW), due + MAX_BATCH_WINDOW - BATCH_WINDOW)
@@ -186,7 +186,7 @@ class Poller:
         return [subscription for subscription in taken if subscription.is_waiting]
 
     def _refuse(self, error: Exception) -> None:
-        """Tell those whose turn it is that there is no client to ask with."""
+        """Deliver an error to the due waits: there is no client."""
         if not isinstance(error, SentinelHubError):
             log.error("There is no client to ask with.", exc_info=error)
             error = SentinelHubError(f"There is no client to ask with ({type(error).__name__}: {error}).")

@@ -1,4 +1,4 @@
-"""Which waits share a poller: those of one account and API on one event loop."""
+"""Registry of pollers: one per account, API and event loop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from airflow_sentinelhub.waits.fetch import ListReader
 
 class PollerAccount(NamedTuple):
     """
-    Who asks whom.
+    Account and limit of a poller.
 
     :param service: where, and with which credentials; the same for waits that may share a poller.
     :param limit: whose limit counts; the same for all APIs.

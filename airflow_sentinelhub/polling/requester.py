@@ -19,7 +19,7 @@ Arguments = ParamSpec("Arguments")
 
 class AdmissionQueue:
     """
-    Lets those that share an account's limit ask one after another, so that nobody waits for ever.
+    Queue of an account's requests, so that each is admitted in turn.
 
     There is one for each account and event loop.
     """
@@ -67,7 +67,7 @@ class Requester:
         await self._admission_queue.acquire(self._opened.try_acquire)
 
     def try_acquire_now(self) -> bool:
-        """Whether one request may be sent at once, which counts it."""
+        """Return whether one request may be sent at once, which counts it."""
         return not self._opened.try_acquire()
 
     async def ask(

@@ -1,4 +1,4 @@
-"""When it is a wait's turn: its own interval, bent so that many waits have their turn together."""
+"""Schedule of one wait: its interval, shifted so that many waits are due together."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Slot(NamedTuple):
 
 def next_turn(look: PollRequest, asked_at: float, now: float, *, alone: bool) -> Slot:
     """
-    Give the turn for a look.
+    Return the turn for a look.
 
     Waits of the same interval move to common moments (the multiples of the interval) by coming a little early or
     late each time, as a list of jobs answers all of them at once.

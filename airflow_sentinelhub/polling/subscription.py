@@ -12,13 +12,13 @@ _AT_ONCE = PollRequest(0.0)
 
 
 class Scheduler(Protocol):
-    """What serves subscriptions."""
+    """The poller, as a subscription sees it."""
 
     def schedule(self, subscription: Subscription) -> None:
-        """Take note that a look is wanted."""
+        """Record that a look is wanted."""
 
     def leave(self, subscription: Subscription) -> None:
-        """Take note that no look is wanted any more."""
+        """Record that no look is wanted any more."""
 
 
 class Subscription:
@@ -70,7 +70,7 @@ class Subscription:
 
     async def next(self, wanted: PollRequest) -> PollResult:
         """
-        Give the next look.
+        Return the next look.
 
         Cancelling it is safe at any moment, and hurts no other wait.
 
@@ -90,7 +90,7 @@ class Subscription:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether somebody still wants the look."""
+        """Whether the result is still awaited."""
         return self._look is not None and not self._look.done()
 
     def deliver(self, look: PollResult) -> None:

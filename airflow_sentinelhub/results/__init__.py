@@ -1,1 +1,1 @@
-"""What a job left in its user's bucket, read through Airflow's object storage."""
+"""Result files of a job in its user's bucket, read through Airflow's object storage."""

@@ -41,7 +41,7 @@ def read_features(
     clock: Callable[[], float] = _OWN_CLOCK,
 ) -> Generator[tuple[str, dict[str, Any]], None, None]:
     """
-    Give the features of a job one by one: the status, and ``id``, ``name``, ``error`` and ``delivered``.
+    Return the features of a job one by one: the status, and ``id``, ``name``, ``error`` and ``delivered``.
 
     :param storage: where the file is.
     :param urls: its possible places, the likeliest first.

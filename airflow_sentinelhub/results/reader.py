@@ -1,4 +1,4 @@
-"""What became of each tile or feature of a job, wherever its API keeps that."""
+"""Reader of the outcome of each tile or feature, for each API."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ServiceConfig(Protocol):
 
 
 class TileLister(Protocol):
-    """What lists the tiles of a Batch Process v1 job; the client of that API does."""
+    """Client that lists the tiles of a Batch Process v1 job."""
 
     @property
     def config(self) -> ServiceConfig:
@@ -50,7 +50,7 @@ def read_tiles(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Tiles:
     """
-    Give the tiles or features of a job one by one, each with its status.
+    Return the tiles or features of a job one by one, each with its status.
 
     This is the one place where what a job says of its delivery becomes something that is read.
 

@@ -1,4 +1,4 @@
-"""What the task log tells of the tiles of a job."""
+"""Log lines about the tiles of a job."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def report(
     path: str | None = None,
 ) -> Iterator[tuple[int, str]]:
     """
-    Say what came out, line by line, each with its level.
+    Return what came out, line by line, each with its level.
 
     :param job: whose tiles they are.
     :param payload: all that the service says of it.
@@ -54,7 +54,7 @@ def report(
 def _doubts(
     job: BatchJob, payload: Mapping[str, Any], tally: FeatureCounts, what: str, *, everything: bool
 ) -> Iterator[str]:
-    """What keeps this from being the last word on the job."""
+    """Return what keeps this from being the last word on the job."""
     counts = tally.counts()
     known = known_statuses(job.api)
     if unknown := [status for status in counts if status not in (*known, "truncated")]:

@@ -43,7 +43,7 @@ def read_features(
     storage: Storage, files: ResultFiles, job: BatchJob, *, sleep: Callable[[float], None] = time.sleep
 ) -> Generator[tuple[str, dict[str, Any]], None, None]:
     """
-    Give the features of a job one by one: the status, and what failed of them.
+    Return the features of a job one by one: the status, and what failed of them.
 
     :param storage: where the files are.
     :param files: which they are.
@@ -130,7 +130,7 @@ def _read_once(
 
 
 def _known_by(name: re.Match[str]) -> dict[str, Any]:
-    """What the file's name says, should its content not tell."""
+    """Return what the file's name says, should its content not tell."""
     groups = name.groupdict()
     number = groups.get("ID")
     return {"feature_id": int(number) if number else None, "identifier": groups.get("IDENTIFIER")}

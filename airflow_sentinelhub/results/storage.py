@@ -246,7 +246,7 @@ def _plain(url: str) -> str:
 
 
 def _code(error: BaseException) -> str | None:
-    """The error code of S3, which is safe to show; the message beside it may name a key."""
+    """Return the error code of S3, which is safe to show; the message beside it may name a key."""
     for each in (error, error.__cause__, error.__context__):
         response = getattr(each, "response", None)
         code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None

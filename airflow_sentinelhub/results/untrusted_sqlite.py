@@ -65,7 +65,7 @@ class Table:
 
     def rows(self, columns: Sequence[str], *, longest: int, order: str) -> Iterator[tuple[Any, ...]]:
         """
-        Give its rows one by one.
+        Return its rows one by one.
 
         :param columns: which columns, of :attr:`columns`.
         :param longest: characters at which texts are cut, before Python sees them.
@@ -88,7 +88,7 @@ class Table:
             yield from rows
 
     def has(self, column: str, value: str) -> bool:
-        """Tell whether a row has a value in a column."""
+        """Return whether a row has a value in a column."""
         query = f"SELECT 1 FROM {self._name} WHERE {column} = ? LIMIT 1"  # noqa: S608 - our names
         return bool(self._all(query, [value]))
 

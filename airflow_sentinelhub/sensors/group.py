@@ -284,7 +284,7 @@ def _with_jobs(verdict: GroupVerdict, jobs: dict[str, BatchJob]) -> GroupVerdict
 
 
 def _result(verdict: GroupVerdict) -> dict[str, list[dict[str, Any]]]:
-    """Give the jobs by what became of them, as they go to XCom."""
+    """Return the jobs by what became of them, as they go to XCom."""
     standing = verdict.standing
     pending = set(standing.pending)
     kinds = {

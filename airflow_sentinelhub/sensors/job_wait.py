@@ -1,4 +1,4 @@
-"""How a sensor waits for a batch job: deferred, poking or rescheduled, with the same end in every mode."""
+"""Base of the sensors for one batch job: deferred, poking or rescheduled, with the same end in every mode."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class SentinelHubBatchBaseSensor(SentinelHubBaseSensor):
         self.request_id = request_id
 
     def _lost_without_worker(self) -> str:
-        """Say what would not happen if the task ended in the triggerer."""
+        """Return what would not happen if the task ended in the triggerer."""
         lost = {
             "the events of outlets": self.outlets,
             "on_success_callback": self.on_success_callback,
@@ -143,7 +143,7 @@ class SentinelHubBatchBaseSensor(SentinelHubBaseSensor):
 
     def result(self, context: Context, verdict: Verdict) -> Any:  # noqa: ARG002 - for the v1 sensor
         """
-        Give what the task returns; here the job.
+        Return what the task returns; here the job.
 
         :param context: Airflow's context.
         :param verdict: a final one, of whatever outcome.

@@ -1,1 +1,1 @@
-"""What sensors and operators share: wait options, deferral, state store, kill."""
+"""Parts that sensors and operators share: wait options, deferral, state store, kill."""

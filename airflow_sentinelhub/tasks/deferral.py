@@ -27,7 +27,7 @@ _DEFER_TIMEOUT_MARGIN = 600.0
 @dataclass(frozen=True, slots=True)
 class TaskDeadline:
     """
-    When a task has to be over.
+    Deadline of a task.
 
     :param ends_at: seconds since 1970; ``None``: whenever.
     :param name: the argument that says so.
@@ -90,7 +90,7 @@ class DeferMixin:
 
     def _let_pass(self, until: float, limit: TaskDeadline, kwargs: dict[str, Any]) -> None:
         """
-        Let time pass, in the triggerer if it is worth it; Airflow then begins again elsewhere.
+        Wait, in the triggerer if it is worth it; Airflow then begins again in another process.
 
         :param until: seconds since 1970.
         :param limit: when the task has to be over.
@@ -124,22 +124,22 @@ class DeferMixin:
         self.defer(trigger=trigger, method_name="execute_complete", kwargs=kwargs, timeout=timeout)
 
     def _pause_trigger(self, until: float, limit: TaskDeadline) -> BaseTrigger:  # noqa: ARG002 - for subclasses
-        """Give what lets time pass."""
+        """Return what lets time pass."""
         return SentinelHubPauseTrigger(until=until)
 
     @staticmethod
     def _unheard_at(until: float, limit: TaskDeadline) -> float:  # noqa: ARG004 - for subclasses
-        """Say when the task is given up if the triggerer is not heard of, in seconds since 1970."""
+        """Return when Airflow gives the task up without an event, in seconds since 1970."""
         return until
 
     @staticmethod
     def _sleep_in_time(duration: float, limit: TaskDeadline) -> None:
-        """Let time pass on the worker."""
+        """Sleep on the worker."""
         limit.allows(clock.now() + duration)
         clock.sleep(max(0.0, duration))
 
     def _trigger_failure(self, next_method: str, next_kwargs: dict[str, Any] | None) -> TriggerFailure | None:
-        """Tell why the trigger of this task never fired; ``None``: it did."""
+        """Return why the trigger of this task never fired; ``None``: it did."""
         if next_method != _TRIGGER_FAILED:
             return None
         told = next_kwargs or {}

@@ -1,4 +1,4 @@
-"""What a worker does in the few seconds between a kill of its task and its own end."""
+"""Kill handler of a worker: what it does in the seconds between a kill of its task and its own end."""
 
 from __future__ import annotations
 

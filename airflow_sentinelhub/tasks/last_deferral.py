@@ -13,7 +13,7 @@ _check: Callable[[], None] | None = None
 
 def remember(check: Callable[[], None]) -> None:
     """
-    Note that a task is about to be deferred.
+    Record that a task is about to be deferred.
 
     :param check: stops its job if Airflow has refused the deferral because the task was killed.
     """
@@ -22,7 +22,7 @@ def remember(check: Callable[[], None]) -> None:
 
 
 def forget() -> None:
-    """Note that a task begins, in a process that may have run others before."""
+    """Record that a task begins, in a process that may have run others before."""
     global _check
     _check = None
 

@@ -1,4 +1,4 @@
-"""What a task that creates a job knows of its earlier attempts."""
+"""State store of a task that creates a job: what is known of its earlier attempts."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class TaskStateStore:
         return self.store is not None
 
     def read(self) -> CreationRecord | None:
-        """Give what was kept, if anything was."""
+        """Return what was kept, if anything was."""
         return None if self.store is None else CreationRecord.from_json(self.store.get(_KEY))
 
     def keep(self, record: CreationRecord) -> None:
@@ -63,17 +63,17 @@ class TaskStateStore:
             self.store.set(_KEY, record.to_json())
 
     def finish(self) -> None:
-        """Note that the job is handed on: when the task is cleared from now on, it begins anew."""
+        """Record that the job is handed on: when the task is cleared from now on, it begins anew."""
         record = self.read()
         if record is not None:
             self.keep(record.handed_on(self.max_tries))
 
     def read_run(self) -> RunRecord:
-        """Give what was kept of the job's course."""
+        """Return the run record."""
         return RunRecord() if self.store is None else RunRecord.from_json(self.store.get(_RUN_KEY))
 
     def keep_run(self, record: RunRecord) -> None:
-        """Keep a record of the job's course, where Airflow can."""
+        """Store the run record, where Airflow can."""
         if self.store is not None:
             self.store.set(_RUN_KEY, record.to_json())
 

@@ -1,4 +1,4 @@
-"""How often a sensor looks, how patient it is, and how it ends when that was in vain."""
+"""Options of a wait: poll interval, time limits and tolerances."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _WORKER_MARGIN = 3.0
 
 
 class ResultNotReadable(ServiceUnavailable):
-    """What was waited for is there, but the rest of its result cannot be read now."""
+    """The job is done, but the rest of its result cannot be read now."""
 
 
 TEMPLATED_LIMITS = ("start_grace", "stall_timeout", "outage_tolerance")
@@ -46,7 +46,7 @@ TEMPLATED_LIMITS = ("start_grace", "stall_timeout", "outage_tolerance")
 
 class WaitOptionsMixin:
     """
-    How often a task looks at jobs, and how patient it is: what its arguments come to.
+    Wait options of a task, made from its arguments.
 
     For operators whose attributes are named as those of :class:`SentinelHubBaseSensor`.
     """
@@ -73,12 +73,12 @@ class WaitOptionsMixin:
         )
 
     def _intervals(self) -> dict[str, float]:
-        """The intervals that the user can set, by the name of their argument."""
+        """Return the intervals that the user can set, by the name of their argument."""
         return {"poke_interval": self.poke_interval}
 
     def _limits(self, is_local: bool, started_at: float) -> tuple[WaitPolicy, Deadlines]:
         """
-        Say how often to look, and until when.
+        Return how often to look, and until when.
 
         :param is_local: whether the service is on this machine, and may be asked as often as one likes.
         :param started_at: when the wait began, in seconds since 1970.
@@ -127,7 +127,7 @@ class WaitOptionsMixin:
 
     @staticmethod
     def _backstop(policy: WaitPolicy, deadlines: Deadlines) -> timedelta:
-        """Give Airflow's own timeout, which stands behind ours: only ours can say what it waited for."""
+        """Return Airflow's own timeout, which stands behind ours: only ours can say what it waited for."""
         left = max(0.0, deadlines.first - clock.now())
         return timedelta(seconds=left + 2 * policy.poke_interval + _DEFER_TIMEOUT_MARGIN)
 
@@ -182,7 +182,7 @@ class SentinelHubBaseSensor(WaitOptionsMixin, BaseSensorOperator):
         self.outage_tolerance = outage_tolerance
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Say what became of a wait whose trigger never fired; only a real timeout may skip the task."""
+        """Return what became of a wait whose trigger never fired; only a real timeout may skip the task."""
         note_resumed(self)
         if next_method == _TRIGGER_FAILED:
             failure = next_kwargs or {}
@@ -210,13 +210,13 @@ class SentinelHubBaseSensor(WaitOptionsMixin, BaseSensorOperator):
             self.log.warning("silent_fail has no effect: trouble with the service never fails a poke.")
 
     def _tell_delay(self, error: ResultNotReadable, deadlines: Deadlines) -> None:
-        """Say that the task goes on waiting for its result, unless time is up."""
+        """Log that the task goes on waiting for its result, unless time is up."""
         if clock.now() >= deadlines.first:
             raise error
         self.log.warning("The job is done, but its result cannot be read now, so this task waits on. %s", error)
 
     def _failure(self, verdict: Verdict | GroupVerdict) -> Exception:
-        """Give the exception that ends the task as a verdict says that is no success, the same in every mode."""
+        """Return the exception that ends the task as a verdict says that is no success, the same in every mode."""
         if verdict.is_timeout and (self.soft_fail or self.never_fail):
             return AirflowSkipException(f"{verdict.message} Skipped, as soft_fail or never_fail wants it.")
         if verdict.outcome is Outcome.TIMEOUT:

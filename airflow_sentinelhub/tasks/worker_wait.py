@@ -31,7 +31,7 @@ _REREAD_PAUSE = 10.0
 
 
 class WaitHost(Protocol):
-    """What a wait on a worker has to know of its task."""
+    """The task, as a wait on its worker sees it."""
 
     @property
     def log(self) -> Any:
@@ -105,7 +105,7 @@ class WorkerWait:
 
     def pause(self, duration: float) -> None:
         """
-        Let time pass: sleep, or give the worker back.
+        Wait: sleep, or end this process and be rescheduled.
 
         :param duration: seconds.
         :raises AirflowRescheduleException: in reschedule mode.
@@ -144,7 +144,7 @@ class WorkerWait:
         return whose(client, fetch_job(client, self._wait.terms.job_id, light=self._wait.status_suffices))
 
     def _backed_off(self, pause: float, now: float) -> float:
-        """Let the user's ``exponential_backoff`` and ``max_wait`` make a pause longer, but never miss the end."""
+        """Return the pause with the user's ``exponential_backoff`` and ``max_wait``, within the deadline."""
         if not self._sensor.exponential_backoff:
             return pause
         deadlines = self._wait.terms.deadlines
@@ -154,7 +154,7 @@ class WorkerWait:
         return max(pause, min(longer, deadlines.first - now))
 
     def _saved(self, job_id: str) -> dict[str, Any]:
-        """Give what an earlier process of this attempt saved."""
+        """Return what an earlier process of this attempt saved."""
         saved = None if self._store is None else self._store.get(_KEY)
         # The store outlives retries and clears; what another attempt left there is not ours.
         if isinstance(saved, dict) and (saved.get("attempt"), saved.get("job_id")) == (self._attempt, job_id):

@@ -1,4 +1,4 @@
-"""What a trigger of assets notes, in Airflow's state store of the assets (Airflow 3.3)."""
+"""Cursor store of an event trigger, in Airflow's state store of its assets (Airflow 3.3)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class AssetCursorStore:
         self._key = key
 
     async def read(self) -> object:
-        """Give the value; ``None`` if there is none."""
+        """Return the value; ``None`` if there is none."""
         for store in self._stores:
             value = await self._call(store, "get", self._key)
             if value is not None:

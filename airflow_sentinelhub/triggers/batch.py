@@ -49,7 +49,7 @@ class SentinelHubBatchTrigger(SentinelHubBaseTrigger):
         self.fired = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Give what the triggerer needs to make this trigger again."""
+        """Return what the triggerer needs to make this trigger again."""
         return (
             "airflow_sentinelhub.triggers.batch.SentinelHubBatchTrigger",
             {

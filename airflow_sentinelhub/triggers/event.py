@@ -1,4 +1,4 @@
-"""The trigger that starts DAGs when batch jobs end, whoever has started them."""
+"""Event trigger: starts DAGs when batch jobs end, also jobs that Airflow did not start."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class SentinelHubBatchEventTrigger(BaseEventTrigger):
         self._watching: asyncio.Task[None] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Give what the triggerer needs to make this trigger again; Airflow compares triggers by it."""
+        """Return what the triggerer needs to make this trigger again; Airflow compares triggers by it."""
         return (
             "airflow_sentinelhub.triggers.event.SentinelHubBatchEventTrigger",
             {**self._identity, "poll_interval": self.poll_interval, "since": self.since},
@@ -106,7 +106,7 @@ class SentinelHubBatchEventTrigger(BaseEventTrigger):
 
     @property
     def _identity(self) -> dict[str, Any]:
-        """What this trigger fires for. What was noted under another identity does not count."""
+        """The filter of this trigger. A cursor that was stored under another identity does not count."""
         ids = self.filter.request_ids
         return {
             "api": self.api.value,

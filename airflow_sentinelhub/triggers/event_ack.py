@@ -1,5 +1,5 @@
 """
-How a trigger learns that its events are safe in Airflow's database (Airflow 3.3).
+Acknowledgement of events: when they are safe in Airflow's database (Airflow 3.3).
 
 A trigger that yields an event hears no more of it: the event lies in the triggerer's memory for a second or two,
 and is lost if that is killed. Only a shared stream with a producer is told when an event is stored. So each
@@ -22,7 +22,7 @@ class EventNotStored(RuntimeError):
 
 
 class EventAcknowledger(SharedStreamProducer):
-    """Hands events over, and gives a receipt for them."""
+    """Producer that hands events over and waits until Airflow has stored them."""
 
     def __init__(self) -> None:
         self._outgoing: asyncio.Queue[tuple[Events, asyncio.Future[None]]] = asyncio.Queue()
@@ -38,13 +38,13 @@ class EventAcknowledger(SharedStreamProducer):
         await receipt
 
     async def open_stream(self) -> AsyncIterator[tuple[Any, Any]]:
-        """Give the trigger this producer, which it has no other way to find, and then what it has to yield."""
+        """Return the trigger this producer, which it has no other way to find, and then what it has to yield."""
         yield self, None
         while True:
             yield await self._outgoing.get()
 
     async def advance(self, batch: Sequence[AdvanceItem]) -> None:
-        """Take note of what has become of events."""
+        """Record what has become of events."""
         for receipt, outcome in batch:
             if receipt is None or receipt.done():
                 continue

@@ -59,7 +59,7 @@ class SentinelHubBatchGroupTrigger(SentinelHubBaseTrigger):
         self.quorum = Quorum(until, fail_fast)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Give what the triggerer needs to make this trigger again."""
+        """Return what the triggerer needs to make this trigger again."""
         return (
             "airflow_sentinelhub.triggers.group.SentinelHubBatchGroupTrigger",
             {
@@ -152,7 +152,7 @@ class _SharedConnection:
 
     async def read(self) -> ClientConfig:
         """
-        Give the connection as it is now: read after this was called.
+        Return the connection as it is now: read after this was called.
 
         :raises SentinelHubError: it cannot be read, or makes no sense.
         """

@@ -1,4 +1,4 @@
-"""What a trigger does whose task owns a job: it ends the job when the task is killed."""
+"""Stop on kill: a trigger whose task owns a job stops the job when the task is killed."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ class StopOnKillMixin(BaseTrigger):
             self._tell(logging.INFO, line)
 
     def _tell_left(self, state: str | None) -> None:
-        """Say that the job goes on, and whether somebody has it now."""
+        """Log that the job goes on, and whether a task owns it now."""
         if state is None:
             gone = "Airflow does not know the task any more: was its DAG deleted?"
             self._tell(logging.WARNING, f"{gone} {words.left(self._label())}")
@@ -155,7 +155,7 @@ class StopOnKillMixin(BaseTrigger):
             self._tell(logging.INFO, f"The task is {state}, so {self._label()} was left alone.")
 
     async def _tell_last_state(self, config: ClientConfig) -> None:
-        """Say where the job has come to rest, and what it has cost."""
+        """Log the state in which the job has come to rest, and its cost."""
         until, pause = clock.monotonic() + _FOLLOWED_FOR, _FIRST_PAUSE
         while True:
             look = await asyncio.to_thread(self._look, config)

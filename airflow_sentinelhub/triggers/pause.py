@@ -32,11 +32,11 @@ class SentinelHubPauseTrigger(BaseTrigger):
             self.log.debug("Arguments of another version are ignored: %s", ", ".join(unknown))
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Give what the triggerer needs to make this trigger again."""
+        """Return what the triggerer needs to make this trigger again."""
         return "airflow_sentinelhub.triggers.pause.SentinelHubPauseTrigger", {"until": self.until}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Let time pass, and fire."""
+        """Wait, and fire."""
         # In pieces, as the wall clock may be set and the machine suspended meanwhile.
         while (left := self.until - clock.now()) > 0:  # noqa: ASYNC110 - it is time itself that is waited for
             await asyncio.sleep(min(left, _LONGEST_SLEEP))

@@ -53,7 +53,7 @@ _CREDENTIALS_ARE_KNOWN_AFTER = 300.0
 
 def initial_state(started_at: float) -> dict[str, object]:
     """
-    Give what a wait knows at its beginning in this triggerer.
+    Return what a wait knows at its beginning in this triggerer.
 
     A restarted triggerer cannot know that the credentials worked; a wait that is old would be over if not.
 
@@ -194,7 +194,7 @@ def _limit_of(config: ClientConfig) -> RateLimitKey:
 @functools.lru_cache(maxsize=64)
 def intern(value: Shared) -> Shared:
     """
-    Let the many waits that have an equal value share one of them.
+    Return one shared object for equal values, of which many waits have one each.
 
     :param value: it may be hashed, and does not change.
     """
@@ -202,7 +202,7 @@ def intern(value: Shared) -> Shared:
 
 
 async def credentials_changed(read_config: ReadConfig, config: ClientConfig) -> bool:
-    """Whether somebody has mended the connection since it was read."""
+    """Return whether the connection has other credentials than when it was read."""
     try:
         return await read_config() != config
     except SentinelHubError:

@@ -25,7 +25,7 @@ class SentinelHubBatchRunTrigger(StopOnKillMixin, SentinelHubBatchTrigger):
         self.kill_action = KillAction.stored(kill_action)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Give what the triggerer needs to make this trigger again."""
+        """Return what the triggerer needs to make this trigger again."""
         _, kwargs = super().serialize()
         classpath = "airflow_sentinelhub.triggers.run.SentinelHubBatchRunTrigger"
         return classpath, {**kwargs, "kill_action": self.kill_action.value}
@@ -63,7 +63,7 @@ class SentinelHubBatchRunPauseTrigger(StopOnKillMixin, SentinelHubPauseTrigger):
         self.kill_action = KillAction.stored(kill_action)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Give what the triggerer needs to make this trigger again."""
+        """Return what the triggerer needs to make this trigger again."""
         return "airflow_sentinelhub.triggers.run.SentinelHubBatchRunPauseTrigger", {
             "until": self.until,
             "api": self.api.value,

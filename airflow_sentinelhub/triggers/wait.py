@@ -1,4 +1,4 @@
-"""What every trigger has that waits for batch jobs: on which terms, and how that is stored."""
+"""Base of the triggers that wait for batch jobs, and how their arguments are stored."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class SentinelHubBaseTrigger(BaseTrigger):
             self.log.debug("Arguments of another version are ignored: %s", ", ".join(unknown))
 
     def stored(self) -> dict[str, Any]:
-        """Give the arguments that all waits have."""
+        """Return the arguments that all waits have."""
         return {
             "api": self.api.value,
             "sentinelhub_conn_id": self.sentinelhub_conn_id,

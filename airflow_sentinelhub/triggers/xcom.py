@@ -1,4 +1,4 @@
-"""What a task returns, pushed by its trigger when no worker will."""
+"""Return value of a task, pushed by its trigger where no worker will do it."""
 
 from __future__ import annotations
 

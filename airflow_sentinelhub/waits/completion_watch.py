@@ -1,5 +1,5 @@
 """
-Whoever follows the list to tell when jobs end: each end once, whatever happens in between.
+Watch of the job list that emits one event per job completion.
 
 What was told is kept in a notebook that outlives this process. An end is noted before it is told, and noted as
 told when whoever takes it says that it is safe. If the process ends in between, nobody knows: then the end is told
@@ -48,20 +48,20 @@ class CursorStore(Protocol):
     """Keeps one value of plain JSON, also when this process ends."""
 
     async def read(self) -> object:
-        """Give the value; ``None`` if there is none."""
+        """Return the value; ``None`` if there is none."""
 
     async def write(self, value: dict[str, Any]) -> None:
         """Replace the value."""
 
 
 class InMemoryCursorStore:
-    """A notebook that is lost with the process."""
+    """Cursor store that is lost with the process."""
 
     def __init__(self) -> None:
         self._value: object = None
 
     async def read(self) -> object:
-        """Give the value."""
+        """Return the value."""
         return self._value
 
     async def write(self, value: dict[str, Any]) -> None:
@@ -72,7 +72,7 @@ class InMemoryCursorStore:
 @dataclass(frozen=True, slots=True)
 class CompletionWatchSpec:
     """
-    What is to be told.
+    Specification of a completion watch.
 
     :param api: the API of the jobs.
     :param filter: which ends.
@@ -153,7 +153,7 @@ class CompletionWatch:
 
     async def next_sight(self, now: float) -> ListRequest | None:
         """
-        Say what has to be seen at once or next.
+        Return what has to be seen at once or next.
 
         :param now: seconds since 1970.
         :return: ``None`` if it cannot be said yet, as the notebook cannot be read; ask again later.
@@ -221,7 +221,7 @@ class CompletionWatch:
 
     def in_trouble(self, error: SentinelHubError, now: float) -> None:
         """
-        Take note that the list cannot be seen; it is said once.
+        Record that the list cannot be seen; it is said once.
 
         :param error: why.
         :param now: seconds since 1970.
@@ -239,7 +239,7 @@ class CompletionWatch:
         return self.terms.api.display_name
 
     async def _read(self, sight: ListSnapshot, now: float) -> list[JobReading]:
-        """Say of each job whether it has ended; what has to be read twice is remembered until then."""
+        """Return the completion of each job; what has to be read twice is kept until then."""
         readings, memories = [], {}
         first = self._mark is None or self._mark.since is None
         again = 0.0 if first else self.poll_interval
@@ -321,7 +321,7 @@ class CompletionWatch:
 
     async def _settle(self, readings: list[JobReading], now: float) -> bool:
         """
-        Tell what is new, and note it.
+        Return what is new, and note it.
 
         :return: ``False`` if somebody else has written meanwhile, and it has to be looked at again.
         """

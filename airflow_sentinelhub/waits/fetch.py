@@ -14,7 +14,7 @@ from airflow_sentinelhub.waits.observation import PollResult
 
 
 class JobReader(Protocol):
-    """What is needed of a client to look at jobs; it neither waits nor tries again by itself."""
+    """Client that fetches jobs; it neither waits nor retries by itself."""
 
     @property
     def api(self) -> BatchApi:
@@ -31,10 +31,10 @@ class ListReader(JobReader, Protocol):
     """A client that lists jobs, too, and whose caller keeps to the account's limit."""
 
     def list(self, *, budget: float | None = None) -> Iterator[list[dict[str, Any]]]:
-        """Give the account's jobs page by page, the newest first; each page is one request."""
+        """Return the account's jobs page by page, the newest first; each page is one request."""
 
     def try_acquire(self) -> float:
-        """Give 0 when one request may be sent now, otherwise the seconds after which to ask again."""
+        """Return 0 when one request may be sent now, otherwise the seconds after which to ask again."""
 
     def close(self) -> None:
         """Close the connections."""
@@ -71,19 +71,19 @@ def fetch_once(reader: JobReader, job_id: str, light: bool, budget: float | None
 
 
 def is_job_not_found(error: NotFound) -> bool:
-    """Whether a 404 is the service's: without its error object it is a gateway's page, which knows of no job."""
+    """Return whether a 404 is the service's: without its error object it is a gateway's page."""
     return error.code is not None
 
 
 def needs_full_payload(look: PollResult) -> bool:
-    """Whether a light look may be the last one, which is to be whole, so that XComs are alike in every mode."""
+    """Return whether a status may be the last poll, which is to be whole, so that XComs are alike in all modes."""
     moving = (JobStatus.ANALYSING, JobStatus.PROCESSING)
     return isinstance(look, BatchJob) and look.light and look.status not in moving
 
 
 def may_be_in_other_api(verdict: Verdict) -> bool:
     """
-    Whether it may help to look for a job in V2: V1 is gone, and its sensor has the most obvious name.
+    Return whether it may help to look for a job in V2: V1 is gone, and its sensor has the most obvious name.
 
     A job that is not found is looked for there with the first 404 already: if it is there, nothing is gained by
     waiting for it.
@@ -94,7 +94,7 @@ def may_be_in_other_api(verdict: Verdict) -> bool:
 
 def found_in_other_api(verdict: Verdict, look: PollResult) -> Verdict:
     """
-    Say in a verdict that the job belongs to V2, if that is so. Then it is final.
+    Return the verdict that the job belongs to V2, if that is so. It is final then.
 
     :param verdict: of a V1 job that was not found.
     :param look: at the job of the same id in V2.

@@ -1,5 +1,5 @@
 """
-What a task log tells of many waits: one story, and not one for each.
+Progress log of a group of waits: one for all, not one for each.
 
 A line of numbers when jobs end and every 10 minutes, a line for each job that ends badly, troubles of the service
 once for all, and at the end the verdict with a table.
@@ -56,7 +56,7 @@ class GroupProgressLog:
         self._trouble_told_at = 0.0
 
     def of(self, job_id: str) -> ProgressLog:
-        """Give the part of this story that one of the waits tells."""
+        """Return the progress log of one of the waits."""
         return _MemberLog(self, self._api, job_id)
 
     def tell(self, members: Members, now: float) -> None:
@@ -157,7 +157,7 @@ class GroupProgressLog:
 
 
 def _nothing(level: int, text: str) -> None:
-    """Say nothing."""
+    """Write nothing."""
 
 
 class _MemberLog(ProgressLog):
@@ -169,7 +169,7 @@ class _MemberLog(ProgressLog):
         self._job_id = job_id
 
     def log_job(self, job: BatchJob, now: float) -> None:
-        """The numbers tell it."""
+        """Write nothing: the numbers of the group say it."""
 
     def log_warning(self, verdict: Verdict, now: float) -> None:  # noqa: ARG002 - the group has its own pace
         """Take in what is odd, where the rules say that it is time to."""
@@ -193,7 +193,7 @@ class _MemberLog(ProgressLog):
 
 def group_line(verdict: GroupVerdict, lasted: float) -> str:
     """
-    Say in one line how the wait for a group ended.
+    Return one line about the end of the wait for a group.
 
     :param verdict: a final one.
     :param lasted: how long it took, in seconds.
@@ -205,7 +205,7 @@ def group_line(verdict: GroupVerdict, lasted: float) -> str:
 
 def summary(members: Members) -> str:
     """
-    Say in one line how it goes with the jobs of a group.
+    Return one line about the state of the jobs of a group.
 
     "7 of 12 done, 1 failed, 4 pending: 3 PROCESSING (41 to 96 %), 1 ANALYSING; 1,204 PU"
 

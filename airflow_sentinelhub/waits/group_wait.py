@@ -1,4 +1,4 @@
-"""Many waits that are one: each job has its own, and together they have one story and one verdict."""
+"""Group wait: a wait for each job, with one progress log and one verdict."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from airflow_sentinelhub.waits.wait import Wait, WaitSpec
 @dataclass(frozen=True, slots=True)
 class GroupWaitSpec:
     """
-    What is waited for, and on which terms.
+    Specification of a group wait.
 
     :param api: the API of the jobs.
     :param job_ids: their ids, each once.
@@ -100,7 +100,7 @@ class GroupWait:
             self.end(self.waits[job_id].timeout_verdict(), now)
 
     def verdict(self) -> GroupVerdict:
-        """Give the verdict on the group as it stands."""
+        """Return the verdict on the group as it stands."""
         terms = self.terms
         return evaluate_group(self.members, terms.quorum, terms.api, terms.deadlines)
 

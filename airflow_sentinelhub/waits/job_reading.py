@@ -60,7 +60,7 @@ def read_listed(api: BatchApi, payload: Any) -> ListedJob | InvalidPayload:
 
 
 def is_unreadable(look: object) -> bool:
-    """Tell whether an answer came that cannot be read, so that the job may be the cause."""
+    """Return whether an answer came that cannot be read, so that the job may be the cause."""
     return isinstance(look, InvalidPayload) or (isinstance(look, ServiceUnavailable) and look.unreadable)
 
 

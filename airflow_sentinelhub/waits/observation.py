@@ -1,4 +1,4 @@
-"""What a wait asks for next, and what it gets: one job, or a part of the list."""
+"""Requests of a wait to its poller, and their results: one job, or a part of the list."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PollResult = BatchJob | MissingJob | SentinelHubError
 @dataclass(frozen=True, slots=True)
 class PollRequest:
     """
-    What a wait wants to see next.
+    Next poll that a wait asks for.
 
     :param after: seconds from now.
     :param exact: not a moment earlier, otherwise somewhat earlier will do, together with others.
@@ -46,7 +46,7 @@ BOTTOM = float("-inf")
 @dataclass(frozen=True, slots=True)
 class ListRequest(PollRequest):
     """
-    What somebody wants to see of the list next.
+    Next part of the list that is asked for.
 
     :param created_from: all jobs that were created from then on, in seconds since 1970, and the newest page;
         :data:`BOTTOM`: all there are; :data:`TOP`: none of them.
@@ -75,7 +75,7 @@ class UnreadableJob:
 @dataclass(frozen=True, slots=True)
 class ListSnapshot:
     """
-    What was seen of the list.
+    Result of reading a part of the list.
 
     :param jobs: the newest first; in the order of the list, then those that were asked for by themselves.
     :param missing: jobs that the service does not know.

@@ -1,5 +1,5 @@
 """
-What a task log tells of a wait: few lines, each of which says something new.
+Progress log of a wait: few lines, each with something new.
 
 Changes of status, progress at most every 5 points or 10 minutes, troubles when they begin, every 10 minutes and
 when they end, and the verdict.
@@ -47,7 +47,7 @@ def harmless(say: LogLine) -> LogLine:
 @dataclass(frozen=True, slots=True)
 class LogState(JsonRecord):
     """
-    What the log already says; times are seconds since 1970.
+    State of a progress log; times are seconds since 1970.
 
     :param state: status and user action.
     :param percentage: the last percentage.
@@ -85,7 +85,7 @@ class ProgressLog:
 
     def log_job(self, job: BatchJob, now: float) -> None:
         """
-        Tell what is new about a job.
+        Log what is new about a job.
 
         :param job: the job as just seen.
         :param now: seconds since 1970.
@@ -103,14 +103,14 @@ class ProgressLog:
         self.told = told
 
     def log_warning(self, verdict: Verdict, now: float) -> None:
-        """Tell what is odd, where the rules say that it is time to."""
+        """Log a warning, where the rules say that it is time to."""
         if verdict.warn:
             self._say(logging.WARNING, verdict.message)
             self.told = replace(self.told, at=now)
 
     def log_outage(self, error: SentinelHubError, verdict: Verdict, until: float, now: float) -> None:
         """
-        Tell that the job cannot be seen.
+        Log that the job cannot be read.
 
         :param error: why.
         :param verdict: what follows from it.
@@ -132,7 +132,7 @@ class ProgressLog:
         self.told = replace(told, trouble_since=since, trouble_at=now)
 
     def log_recovery(self, now: float) -> None:
-        """Tell that the service answers again, if it did not."""
+        """Log that the service answers again, if it did not."""
         if self.told.trouble_since:
             lasted = format_duration(now - self.told.trouble_since)
             self._say(logging.INFO, f"{self._name}: the service answers again, after {lasted}.")
@@ -140,7 +140,7 @@ class ProgressLog:
 
     def log_verdict(self, verdict: Verdict, lasted: float) -> None:
         """
-        Tell the verdict.
+        Log the verdict.
 
         :param verdict: the decision.
         :param lasted: how long the wait took, in seconds.
@@ -153,7 +153,7 @@ class ProgressLog:
 
 def verdict_line(verdict: Verdict, lasted: float | None = None) -> str:
     """
-    Say in one line how a wait ended.
+    Return one line about the end of a wait.
 
     :param verdict: a final one.
     :param lasted: how long it took, in seconds.
@@ -200,6 +200,6 @@ def _pace(job: BatchJob, told: LogState, now: float) -> tuple[float | None, floa
 
 
 def as_sentence(error: SentinelHubError) -> str:
-    """Give an error's text as a sentence."""
+    """Return an error's text as a sentence."""
     text = str(error).strip()
     return text if text.endswith((".", "!", "?")) else text + "."

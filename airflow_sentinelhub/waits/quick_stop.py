@@ -1,4 +1,4 @@
-"""Stopping a job in a hurry, when whoever watched it is about to go."""
+"""Quick stop of a job, for a process that is about to end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class StopClient(JobReader, Protocol):
 @dataclass(frozen=True, slots=True)
 class StopResult:
     """
-    What came of a stop.
+    Result of a stop.
 
     :param level: of the line in the log.
     :param line: says it.

@@ -39,7 +39,7 @@ _NOT_OF_THE_JOB = (Outcome.INVALID_CREDENTIALS, Outcome.INVALID_CONNECTION)
 @dataclass(frozen=True, slots=True)
 class WaitSpec:
     """
-    What is waited for, and on which terms.
+    Specification of a wait.
 
     :param api: the job's API.
     :param job_id: its id.
@@ -87,7 +87,7 @@ class Wait:
         self._pause = 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """Give what has to be remembered when the wait goes on in another process."""
+        """Return what has to be remembered when the wait goes on in another process."""
         return {"state": self._memory.to_json(), "log": self._progress_log.told.to_json()}
 
     @property
@@ -130,7 +130,7 @@ class Wait:
         return verdict if verdict.job is not None else replace(verdict, job=self._job)
 
     def timeout_verdict(self) -> Verdict:
-        """Give the verdict when time is up and a look that is under way does not come back."""
+        """Return the verdict when time is up and a look that is under way does not come back."""
         terms = self.terms
         return terms.deadlines.passed(terms.api, terms.job_id, self._job)
 
@@ -145,7 +145,7 @@ class Wait:
 
     def pause(self, now: float) -> float:
         """
-        Seconds until the next look is due, which is never after the deadline.
+        Return the seconds until the next look is due, which is never after the deadline.
 
         :param now: seconds since 1970.
         """
@@ -153,7 +153,7 @@ class Wait:
 
     def next_look(self, now: float) -> PollRequest:
         """
-        Say when the next look is due, and which one it has to be.
+        Return the next poll that is needed, and when.
 
         :param now: seconds since 1970.
         """

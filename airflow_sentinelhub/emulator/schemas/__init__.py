@@ -1,5 +1,5 @@
 """
-What the emulator takes and sends, as an OpenAPI document that this project wrote itself.
+OpenAPI document of the emulator's requests and answers, written by this project itself.
 
 The files beside this one are its parts. The tests compare every answer of the emulator with it.
 """
@@ -41,7 +41,7 @@ def _add(document: dict[str, Any], part: dict[str, Any]) -> None:
 
 
 def _add_common_responses(document: dict[str, Any]) -> None:
-    """Give each operation the answers that every operation may give."""
+    """Add to each operation the answers that every operation may give."""
     common = {
         status: {"$ref": f"#/components/responses/{status}"}
         for status in document["components"]["responses"]

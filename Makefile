@@ -49,9 +49,10 @@ test: $(STAMP) ## Run all tests; with AIRFLOW=3.1 or 3.2 those that depend on it
 test-hard: $(STAMP) ## Run them on one core, beside busy processes, in random order, elsewhere; ARGS="--rounds 10"
 	@$(BIN)/python -m tests.harness.hard $(ARGS)
 
-lint: $(STAMP) ## Check style and formatting with ruff
+lint: $(STAMP) ## Check style and formatting with ruff, and the language of the package
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m ruff format --check .
+	@$(BIN)/python -m tests.harness.language
 
 format: $(STAMP) ## Mend what ruff can mend
 	@$(BIN)/python -m ruff check --fix .

@@ -85,7 +85,7 @@ class ResultsUnavailable(SentinelHubError):
     The outcome of each tile or feature cannot be read from the job's bucket.
 
     It was never written, is gone, is broken, or the storage connection may not see it. The job may be perfectly
-    well; but without this nobody can tell whether it is complete.
+    well; but without this it is not known whether it is complete.
     """
 
 
@@ -227,7 +227,7 @@ class ServiceUnavailable(ServiceError):
     No usable answer: 5xx, no connection, timeout, a page of HTML, truncated JSON. Worth asking again.
 
     :ivar lasting: whether the cause is at this end (a redirect, a certificate), so that it is not worth asking
-        again before somebody has done something about it.
+        again before a person has done something about it.
     :ivar unreadable: whether an answer came that is no HTML page, but cannot be read. If other answers can, the
         cause is what was asked for.
     """

@@ -112,7 +112,7 @@ def _read(answer: HttpResponse, expects: ResponseKind, scrub: Redactor) -> dict[
         return InvalidBody(f"JSON that is no object ({answer.status})", unreadable=True)
     if expects is ResponseKind.PAGE and not (isinstance(payload.get("data"), list) or _is_empty_page(payload)):
         return InvalidBody(f"JSON that is no page of a list ({answer.status})", unreadable=True)
-    # How to go on in a list is shown to nobody, and a cursor may look like a token.
+    # How to go on in a list is never shown, and a cursor may look like a token.
     links = payload.pop("links", None) if expects is ResponseKind.PAGE else None
     usable: dict[str, Any] = clean(payload, redact=scrub, limits=DOCUMENT)
     return usable if links is None else {**usable, "links": clean(links, redact=None, limits=DOCUMENT)}

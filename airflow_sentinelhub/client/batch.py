@@ -129,7 +129,7 @@ class BatchClient:
         """
         Return a job's state without its request: about 200 bytes.
 
-        It lacks ``userAction``, so it does not tell a job that nobody started from one that is queued.
+        It lacks ``userAction``, so it does not tell a job that was not started from one that is queued.
 
         :raises UnsupportedOperation: only Batch Statistical has it.
         """

@@ -1,9 +1,8 @@
 """
 Bounds of one HTTP exchange: seconds and bytes.
 
-The timeouts of HTTP libraries count anew with each byte, so that an answer which drips never ends. Here all that
-is received or sent, from the first attempt to connect to the last byte of the answer, passes a connection that
-knows how much of both is left.
+The timeouts of HTTP libraries count anew with each byte, so an answer that drips never ends. Here all that is sent
+and received passes a connection that counts both, from the first attempt to connect to the last byte.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], float]) -> float |
 
     Sentinel Hub documents milliseconds (its sample is 3398), against the HTTP standard, and users have seen
     seconds: whole numbers of 120 and more are milliseconds, smaller ones seconds. Fractions are seconds, as
-    nobody writes those of a millisecond.
+    those of a millisecond are not in use.
 
     :param headers: headers of the answer; its ``Date`` is the reference for a date, so that our clock may be
         wrong.
@@ -74,8 +74,8 @@ class RetryBudget:
         """
         Return the seconds to wait before the next attempt; ``None`` to give up.
 
-        What the service asks for is kept to, or not waited for at all. Otherwise the pause is a random part of
-        1 s, 2 s, 4 s and so on to 60 s, the last one cut so that what remains is used for one more attempt.
+        The service's Retry-After is obeyed; one that exceeds the budget ends the attempts. Otherwise the pause is
+        a random part of 1 s, 2 s, 4 s and so on, up to 60 s. The last pause is cut, so that one more attempt fits.
         """
         remaining = self._ends - self._clock()
         wanted = failure.retry_after or 0.0

@@ -138,7 +138,7 @@ class TokenCache:
 
     def _slot(self, account: Account, now: float) -> _Slot:
         if account not in self._slots:
-            # A rotated secret leaves an entry that nobody asks for again.
+            # A rotated secret leaves an entry that is not used again.
             for other, slot in list(self._slots.items()):
                 if slot.fetching is None and (slot.token is None or slot.token.expires_at <= now):
                     del self._slots[other]

@@ -133,7 +133,7 @@ class Transport:
 
     def fetch(self, call: ApiRequest, budget: float) -> FetchedPage:
         """Make a call as :meth:`send` does, and say how large its answer was."""
-        patience = RetryBudget(budget, clock=self._clock, random=self._random)
+        retry_budget = RetryBudget(budget, clock=self._clock, random=self._random)
         call_state = _CallState(call.scrub)
         while True:
             outcome = self._attempt(call, call_state)
@@ -142,7 +142,7 @@ class Transport:
             call_state.lost = call_state.lost or outcome.sent
             if outcome.sent and not call.idempotent:
                 raise job_may_exist(call.subject, outcome.error)
-            pause = None if outcome.error.lasting else patience.pause(outcome.error)
+            pause = None if outcome.error.lasting else retry_budget.pause(outcome.error)
             if pause is None:
                 raise outcome.error
             log.debug("%s Asking again in %.1f s.", outcome.error, pause)

@@ -2,7 +2,7 @@
 Access rules: who may reach the emulator, and who may use its control interface.
 
 The emulator guards nothing, so it listens to its own machine alone unless told otherwise. Even then a web page in
-somebody's browser could send to it: its control interface takes what no such page can send.
+a browser could send to it: its control interface takes what no such page can send.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class EmulatedJob:
 
     :param number: position in the order of creation.
     :param request: the body it was created from, without credentials.
-    :param script: what it lives through unless somebody acts.
+    :param script: its timeline, unless a user acts.
     :param scripted: whether its scenario named every step.
     :param scenario_ahead: whether a job at rest has yet to meet its scenario, should it be started again.
     :param reached: statuses from scripts that were cut short.

@@ -22,14 +22,14 @@ def whole_life(
     """
     if user_action == UserAction.NONE and status == JobStatus.CREATED:
         return (TimelineStep(status=JobStatus.CREATED),)
-    course = [
+    steps = [
         TimelineStep(status=JobStatus.CREATED, seconds=scenario.queued_seconds),
         TimelineStep(status=JobStatus.ANALYSING, seconds=scenario.analysis_seconds),
         *_after_analysis(api, scenario, user_action, status, percentage),
     ]
-    for position, step in enumerate(course):
+    for position, step in enumerate(steps):
         if step.status == status:
-            return tuple(course[position:])
+            return tuple(steps[position:])
     return (scenario.last_step(status),)
 
 

@@ -63,7 +63,7 @@ def _statistics_url(url: str, job_id: str, feature: Feature) -> str:
 
 
 def _execution_database(known: Sequence[Feature]) -> bytes:
-    import sqlite3  # here, as nobody needs it who has no results written
+    import sqlite3  # here, as it is needed only where results are written
 
     with closing(sqlite3.connect(":memory:")) as database:
         database.execute(

@@ -28,7 +28,7 @@ class Scenario:
     :param end: status at the end. Default: DONE, or as ``failed_tiles`` says (V1).
     :param error: the service's text when it FAILED or is PARTIAL. Default: a usual one; ``""`` (in JSON also
         ``null``) sends none.
-    :param stopped_reason: why it is STOPPED. Default: USER_ACTION (somebody else did it).
+    :param stopped_reason: why it is STOPPED. Default: USER_ACTION (another user did it).
     :param completion_percentage: completion at the end. Default: 100 for DONE and PARTIAL, otherwise 50.
     :param cost: processing units of the whole job. V1: the estimate.
     :param tile_count: number of tiles (V1), or of features.

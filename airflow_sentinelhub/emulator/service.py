@@ -37,7 +37,7 @@ class Service:
     """
     Sentinel Hub's batch APIs, as far as a client can tell.
 
-    Nothing runs in the background: what a job says is worked out from the clock when somebody asks. Whoever calls
+    Nothing runs in the background: what a job says is worked out from the clock when it is asked for. A caller of
     from several threads holds :attr:`lock`.
 
     :param clock: the clock on which jobs live.

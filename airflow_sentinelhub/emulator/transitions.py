@@ -34,7 +34,7 @@ def perform(action: str, job: EmulatedJob, now: datetime, settings: Settings) ->
 
 
 def analyse(job: EmulatedJob, now: datetime) -> None:
-    """:raises HttpRefusal: 400 unless nobody has asked for anything yet."""
+    """:raises HttpRefusal: 400 if an action was asked for before."""
     if job.at(now).status != JobStatus.CREATED or job.action_at(now) != UserAction.NONE:
         raise _illegal(job, now, "Only requests with status CREATED can be analysed.")
     _proceed(job, UserAction.ANALYSE, now)
@@ -98,8 +98,8 @@ def restart_partial(job: EmulatedJob, now: datetime) -> None:
     job.open_tiles = tuple(sorted(job.failing_tiles))
     job.failing_tiles = frozenset(job.open_tiles[: job.scenario.failing_tiles(job.api)])
     completed = 100.0 * (1 - len(job.open_tiles) / job.scenario.tile_count) if job.scenario.tile_count else 0.0
-    course = whole_life(job.api, job.scenario, UserAction.START, JobStatus.PROCESSING, completed)
-    job.live(course, now)
+    steps = whole_life(job.api, job.scenario, UserAction.START, JobStatus.PROCESSING, completed)
+    job.live(steps, now)
 
 
 def _proceed(job: EmulatedJob, action: UserAction, now: datetime) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_sentinelhub.client.batch import BatchClient
 
 BUDGET = 5.0
-"""Seconds in which the list may be asked for again: somebody waits in front of a form."""
+"""Seconds in which the list may be asked for again: a user waits in front of a form."""
 
 _OF_CDSE = "sh-"
 """What the ids of OAuth clients begin with that were created on CDSE."""

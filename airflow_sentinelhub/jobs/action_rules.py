@@ -192,7 +192,7 @@ def _start(job: BatchJob, now: float) -> ActionStep:
         case JobStatus.STOPPED if is_restart_pending(job):
             return NothingToDo(words.restarted(job))
         case JobStatus.STOPPED:
-            # Somebody stopped it, or the service did: going on has to be asked for by name.
+            # A user stopped it, or the service did: going on has to be asked for by name.
             return NotAllowed(words.stopped_before_start(job), BatchStopped)
         case JobStatus.FAILED:
             return NotAllowed(wait_messages.failed(job), BatchFailed)

@@ -1,9 +1,9 @@
 """
 Cursor over job completions: which of them are new.
 
-The service tells what is, and nothing of what was. What has been told already is therefore remembered, and as it
-has to survive restarts in little space, it is the jobs that may still end that are remembered, and not those that
-have ended. A job that is not among them has ended before, unless it is too new to have been seen.
+The service shows the present state of jobs only, so the cursor keeps which completions were emitted. It has to be
+small and survive restarts. So it keeps the jobs that may still end, and not those that have ended. A job that is
+not among them has ended before, unless it is too new to have been seen.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class CompletionCursor:
     :param open: the jobs that may end (again), by id, with the end that was told last, in short; empty: none.
     :param closed: jobs created after ``since`` of which nothing is expected any more, in short, with the time of
         their creation.
-    :param telling: ends that somebody began to tell, in short. Whether he came to tell them is not known.
+    :param telling: fingerprints of completions whose events are being emitted; whether they were is not known.
     :param writer: who wrote it.
     """
 
@@ -88,7 +88,7 @@ class CompletionCursor:
             looked at. When nothing was seen yet, all jobs.
         :param now: seconds since 1970.
         :param told_from: when nothing was seen yet, ended jobs created from then on are news, too; ``None``: none.
-        :return: the bookmark as it is before the news are told, and the news, oldest job first.
+        :return: the cursor before the new completions are emitted, and these, oldest job first.
         """
         readings = list({reading.listed.key: reading for reading in reversed(list(readings))}.values())
         begun = now if self.since is None else self.since + LATE
@@ -194,7 +194,7 @@ class CompletionCursor:
                 told and not end.final and is_stale_status(listed.job, now)
             )
         if listed.created is None:
-            return False  # whether it had ended before anybody looked cannot be known
+            return False  # whether it had ended before the first poll cannot be known
         return self.since is not None or (told_from is not None and listed.created >= told_from)
 
     def _trimmed(self) -> CompletionCursor:

@@ -160,7 +160,7 @@ def select_job(
         elif job.id not in spent:
             mine.setdefault(job.id, job)
     good = [job for job in mine.values() if adoptable(job, remembered=remembered, restarts=restarts)]
-    # Of two, the one that somebody has begun to use.
+    # Of two, the one that is in use.
     good.sort(key=lambda job: job.status is JobStatus.CREATED and job.user_action is UserAction.NONE)
     adopt = good[0] if good else None
     return SearchResult(adopt, tuple(others.values()), tuple(job for job in mine.values() if job is not adopt))

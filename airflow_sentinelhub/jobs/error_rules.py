@@ -74,7 +74,7 @@ def evaluate_error(
             meanwhile = f"{error} They worked before, so the connection is read and tried again."
             return require_second_reading(refused, meanwhile, pause=CREDENTIALS_PAUSE, now=now, memory=memory)
         case InvalidPayload():
-            # Whether it is the job's own or everybody's trouble is for the caller to find out.
+            # The caller finds out whether the job alone is concerned, or all.
             return require_second_reading(
                 verdict(
                     Outcome.UNREADABLE, wait_messages.unreadable(label, _sentence(error), UNREADABLE_READINGS)
@@ -139,15 +139,15 @@ def _may_be_a_roll_out(error: RequestRefused) -> bool:
     """
     Return whether a refusal does not come from the service itself.
 
-    A 401 on a fresh token, while the token endpoint is content, and a 404 without the service's error object (a
-    gateway's page) say nothing of a job that could be seen before.
+    Two refusals say nothing of a job that was seen before: a 401 on a fresh token, and a 404 without the service's
+    error object (a gateway's page).
     """
     return isinstance(error, Unauthorized) or (isinstance(error, NotFound) and error.code is None)
 
 
 def _failed(now: float, policy: WaitPolicy, memory: WaitState) -> WaitState:
     gap = now - memory.outage_last if memory.outage_failures else 0.0
-    # A process that was frozen or restarted asked nobody meanwhile: that time is no outage.
+    # A process that was frozen or restarted sent no request meanwhile: that time is no outage.
     counted = min(max(gap, 0.0), max(_SHORTEST_GAP, 2 * policy.poke_interval))
     return replace(
         memory,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 SHORTEST_INTERVAL = 5.0
-"""Seconds between two looks that nobody goes below, except on this machine."""
+"""Shortest interval between two polls, in seconds, except on this machine."""
 
 
 def to_seconds(name: str, duration: timedelta | float | None) -> float | None:

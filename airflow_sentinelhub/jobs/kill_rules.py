@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 REMOVED = "removed"
-"""The state of a task that its DAG file does not have any more: somebody has renamed or deleted it there."""
+"""The state of a task that its DAG file does not have any more: it was renamed or deleted there."""
 
 _STATES_OF_A_KILL = frozenset({"failed", "skipped", REMOVED})
 
@@ -46,8 +46,8 @@ def state_means_killed(state: str | None) -> bool:
     """
     Return whether the state of a task means that it was killed by a user.
 
-    A task that was cleared, moved to another triggerer, taken up by another attempt or marked as a success
-    shows something else, and one whose state is not known proves nothing: its job is left.
+    It does not where a task was cleared, moved to another triggerer, taken up by another attempt or marked as a
+    success. A state that is not known proves nothing. In all these cases the job is left.
 
     :param state: as Airflow has it now.
     """

@@ -16,12 +16,12 @@ class RunRecord:
     """
     Record of a job across the attempts of its task.
 
-    A job that is stopped is not started again unless somebody asked for that: the user by a clear of the task or
+    A job that is stopped is not started again unless that was asked for: by the user with a clear of the task or
     by ``resume``, or the task itself, which stopped it for a time limit and is retried.
 
     :param job_id: the job.
     :param max_tries: Airflow's, when the latest attempt began; only a clear changes it.
-    :param may_restart: the job may be started again, whoever stopped it.
+    :param may_restart: the job may be started again, for whatever reason it was stopped.
     :param resumed: how often it was started again for each reason.
     :param recreated: how many jobs took the place of another one since the last clear.
     """

@@ -29,7 +29,7 @@ class UserAction(StrEnum):
     Last action of the user.
 
     The status stays CREATED for minutes after a successful START: only this tells a queued job from one that
-    nobody started. V1 says CANCEL where the others say STOP.
+    was not started. V1 says CANCEL where the others say STOP.
     """
 
     NONE = "NONE"

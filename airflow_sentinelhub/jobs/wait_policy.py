@@ -33,7 +33,7 @@ class WaitPolicy:
     :param analysis_poke_interval: the same while the job is queued for its analysis or analysed.
     :param slowest_poke_interval: the same at most, while the job hardly moves; ``None``: ``poke_interval``.
     :param allow_partial: a PARTIAL job is good enough.
-    :param start_grace: how long a job may rest because nobody started it; ``None``: for ever.
+    :param start_grace: how long a job may rest because it was not started; ``None``: for ever.
     :param stall_timeout: how long a job may show no change at all; ``None``: for ever.
     :param outage_tolerance: for how long the service may give no usable answer.
     :param confirm_after: how long after the first reading a state that may not last is read again; ``None``:

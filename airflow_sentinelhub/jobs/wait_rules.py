@@ -30,7 +30,7 @@ UNKNOWN_STATUS_GRACE = 3600.0
 """Seconds for which a job may keep an unknown status with nothing else changing."""
 
 REMINDER_INTERVAL = 600.0
-"""Seconds between two warnings about a job that nobody started."""
+"""Seconds between two warnings about a job that was not started."""
 
 _NOBODY_STARTED = (UserAction.NONE, UserAction.ANALYSE)
 

@@ -29,7 +29,7 @@ class WaitState(JsonRecord):
     :param warned_at: when.
     :param outage_failures: how many looks in a row failed.
     :param outage_last: when the latest one failed.
-    :param outage_seconds: for how long, not counting time in which nobody asked.
+    :param outage_seconds: for how long, without the time in which no request was sent.
     """
 
     first_answer_at: float | None = None

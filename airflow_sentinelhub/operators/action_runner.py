@@ -75,7 +75,7 @@ class ActionRunner:
         self._api = client.api
         self._memory = memory
         self._helpers = action_context
-        self._asker = JobActionClient(
+        self._action_client = JobActionClient(
             client, job_id, action_context.sleep, action_context.log.warning, self._is_elsewhere
         )
 
@@ -89,7 +89,7 @@ class ActionRunner:
         """
         log, refusal = self._helpers.log, None
         while True:
-            job = self._found(self._asker.look(seen=self._memory.seen))
+            job = self._found(self._action_client.look(seen=self._memory.seen))
             step, self._memory = next_step_with_retry(self._action, job, clock.now(), self._memory, refusal)
             match step:
                 case NothingToDo():
@@ -107,7 +107,7 @@ class ActionRunner:
                 case CallService():
                     self._helpers.before_asking()
                     log.info("%s", step.message)
-                    refusal = self._asker.ask(step.call)
+                    refusal = self._action_client.ask(step.call)
                     if refusal is None:
                         return self._confirmed(step.call, job)
                 case _:
@@ -127,7 +127,7 @@ class ActionRunner:
 
     def _confirmed(self, call: ServiceCall, before: BatchJob) -> BatchJob:
         """Look that the service took what it accepted."""
-        shows, look = self._asker.confirm(self._action, before)
+        shows, look = self._action_client.confirm(self._action, before)
         job = self._found(look)
         if isinstance(shows, NothingToDo):
             self._helpers.log.info("%s", words.took_it(job))

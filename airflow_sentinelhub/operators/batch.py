@@ -43,7 +43,7 @@ class SentinelHubBatchStartOperator(SentinelHubBatchActionOperator):
 
     Returns the job as soon as the service shows that it took it. A job that is queued, running, DONE or PARTIAL
     already is handed back as it is; an analysis that was asked for is waited for, since a job cannot be started
-    in it. A STOPPED job is *not* started again, as somebody or something stopped it:
+    in it. A STOPPED job is *not* started again, as a user or the service stopped it:
     :class:`~airflow_sentinelhub.exceptions.BatchStopped`, see :class:`SentinelHubBatchRestartOperator`. All
     arguments are those of :class:`~airflow_sentinelhub.operators.action.SentinelHubBatchActionOperator`.
     """
@@ -72,10 +72,10 @@ class SentinelHubBatchRestartOperator(SentinelHubBatchActionOperator):
 
     The service refuses to start a job for 30 minutes after a stop, and for 60 after it ran out of processing
     units: that is waited out, deferred. Returns the job as soon as the service shows that it took it. A job that
-    is running (somebody was faster) or DONE is handed back as it is. Every other one fails with
+    is running (another one was faster) or DONE is handed back as it is. Every other one fails with
     :class:`~airflow_sentinelhub.exceptions.BatchNotRestartable`: FAILED and CANCELED are ends, one that was never
     started is for :class:`SentinelHubBatchStartOperator`, and one that is stopped again during the wait is left
-    as somebody wants it. All arguments are those of
+    as a user wants it. All arguments are those of
     :class:`~airflow_sentinelhub.operators.action.SentinelHubBatchActionOperator`.
     """
 

@@ -65,7 +65,7 @@ class JobCreator:
         self._api = client.api
         self._order = rendered
         self._tag = rendered.tag
-        self._ledger = store
+        self._store = store
         self._log: logging.Logger = log
         self._restarts = restarts
         self._recreates = recreates
@@ -92,17 +92,17 @@ class JobCreator:
 
     def finish(self) -> None:
         """Record that the job is handed on: when the task is cleared from now on, it begins anew."""
-        self._keep(self._record.handed_on(self._ledger.max_tries))
+        self._keep(self._record.handed_on(self._store.max_tries))
 
     # What earlier attempts left
 
     def _earlier(self) -> BatchJob | None:
-        record = self._ledger.read()
+        record = self._store.read()
         if record is None:
-            if self._ledger.try_number <= 1:
+            if self._store.try_number <= 1:
                 return None
-            return self._taken(self._search(self._ledger.run_after, remembered=False))
-        if record.was_cleared(self._ledger.max_tries):
+            return self._taken(self._search(self._store.run_after, remembered=False))
+        if record.was_cleared(self._store.max_tries):
             self._begin_anew(record)
             return None
         self._record = record
@@ -115,7 +115,7 @@ class JobCreator:
 
     def _begin_anew(self, record: CreationRecord) -> None:
         self._record = record.next_series()
-        cost = self._ledger.read_costs().jobs.get(record.id or "")
+        cost = self._store.read_costs().jobs.get(record.id or "")
         self._log.info(
             "An earlier attempt has finished, with job %s%s; this one begins anew, with a job of its own.",
             record.id,
@@ -131,9 +131,9 @@ class JobCreator:
             self._end(look)
 
     def _known(self, record: CreationRecord, job_id: str) -> BatchJob | None:
-        look = self._asker(job_id).look(seen=False)
-        run = self._ledger.read_run()
-        is_final = not self._recreates and run.is_retry(job_id, self._ledger.max_tries)
+        look = self._action_client(job_id).look(seen=False)
+        run = self._store.read_run()
+        is_final = not self._recreates and run.is_retry(job_id, self._store.max_tries)
         if isinstance(look, MissingJob):
             if is_final:
                 raise for_good(Verdict(Outcome.NOT_FOUND, self._api, job_id, wait_messages.gone(look)).exception())
@@ -218,7 +218,7 @@ class JobCreator:
 
     def _keep(self, record: CreationRecord) -> None:
         self._record = record
-        self._ledger.keep(record)
+        self._store.keep(record)
 
     def _search(self, since: float, *, remembered: bool, until: float | None = None) -> SearchResult:
         """
@@ -250,8 +250,8 @@ class JobCreator:
                     return
                 yield payload
 
-    def _asker(self, job_id: str) -> JobActionClient:
+    def _action_client(self, job_id: str) -> JobActionClient:
         return JobActionClient(self._client, job_id, clock.sleep, self._log.warning)
 
     def _end(self, job: BatchJob) -> None:
-        stop_superseded(job, self._asker(job.id), self._log)
+        stop_superseded(job, self._action_client(job.id), self._log)

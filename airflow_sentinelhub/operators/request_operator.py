@@ -46,10 +46,10 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
     """
     Makes a job from a request.
 
-    :param request: the body that the API documents: a dictionary, the name of a ``.json`` file beside the DAG (or
-        in its ``template_searchpath``), JSON text, or the output of a task that gives one of these (templated, in
-        a file too). Keys of a bucket in it are taken out before Airflow shows or stores it; better is
-        ``delivery_conn_id`` or an ``iamRoleARN``.
+    :param request: the body that the API documents, templated (in a file too). It is a dictionary, JSON text, the
+        name of a ``.json`` file, or the output of a task that gives one of these. The file lies beside the DAG or
+        in its ``template_searchpath``. Keys of a bucket in it are taken out before Airflow shows or stores it;
+        better is ``delivery_conn_id`` or an ``iamRoleARN``.
     :param description: description of the job instead of the request's own (templated). Batch Statistical has
         none.
     :param delivery_conn_id: the Airflow connection whose keys let the service into the bucket, of type ``aws`` or

@@ -28,7 +28,7 @@ class SecretPlaceholders:
     A key that is still a template is left: rendering it comes first.
     """
 
-    __slots__ = ("_keys",)  # whoever writes out an operator's attributes finds no more than the repr
+    __slots__ = ("_keys",)  # who prints an operator's attributes sees no more than the repr
 
     def __init__(self) -> None:
         self._keys: list[Any] = []

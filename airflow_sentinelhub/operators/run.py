@@ -95,20 +95,20 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
     """
     Runs a batch job: creates it once, starts it (the service analyses it first), waits, and verifies.
 
-    Returns the final job without its request. What is known of the job is pushed also before the task fails, the
-    counts of its tiles or features by status under the XCom key ``counts`` where they were verified. Events of
+    Returns the final job without its request. What is known of the job is pushed also before the task fails. Where
+    its tiles or features were verified, the XCom ``counts`` has their number by status. Events of
     ``outlets`` carry ``request_id``, ``cost_pu``, ``counts`` and ``delivery_url``.
 
     However often the task is retried or cleared, its job is created and paid for once: an attempt goes on with
     the job of the one before, wherever that was. A clear of an attempt that had succeeded runs a new job. Before
-    Airflow 3.3 only a job that is not over is gone on with, so a task that fails because of what its job has cost
-    or brought is not retried there.
+    Airflow 3.3 an attempt continues only a job that is not over. So a task that fails because of the cost or the
+    results of its job is not retried there.
 
     :param deferrable: wait in the triggerer, without a worker slot; a triggerer has to be running. ``False`` holds
         the worker. ``[operators] default_deferrable`` has no effect.
     :param wait_for_completion: ``False`` returns as soon as the job is started. Nothing that is said below of
         its cost, its stops and its results then happens.
-    :param poke_interval: between two looks at the job, in seconds or as a ``timedelta`` (default: 120, Batch
+    :param poke_interval: between two polls, in seconds or as a ``timedelta`` (default: 120, Batch
         Statistical 30; three times as long while nothing changes).
     :param analysis_poke_interval: the same during its analysis (default: 10).
     :param timeout: how long the task may take, in seconds or as a ``timedelta`` (default: 7 days). It then fails
@@ -119,7 +119,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         file, while it is deferred (from Airflow 3.3 on) or running: ``stop`` (default), ``leave``, or
         ``stop_unless_removed``, which leaves it where the task was renamed or deleted there. A killed task of
         which the worker has not heard yet starts nothing: its state is read before. Nothing else stops it: no
-        clear, no success by hand, no restart of a worker or triggerer, no trouble with the service.
+        clear, no success by hand, no restart of a worker or triggerer, no outage of the service.
     :param max_cost_pu: processing units that all jobs of the task may cost together, since it was last cleared
         (usually it is one job, see ``recreate_failed``). When they have cost more the job is stopped, and the task
         fails with :class:`~airflow_sentinelhub.exceptions.BatchCostExceeded`. What it spends until the next look
@@ -138,7 +138,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
     :param storage_conn_id: the Airflow connection that reads the job's bucket (templated). ``None``: the worker's
         own credentials.
     :param allow_partial: take a PARTIAL job for done (default: no).
-    :param start_grace: how long the started job may look as if nobody had started it (default: 1 hour; templated).
+    :param start_grace: how long the started job may look as if it were not started (default: 1 hour; templated).
     :param stall_timeout: how long it may show no change before
         :class:`~airflow_sentinelhub.exceptions.BatchStalled` (default ``None``: any time; templated).
     :param outage_tolerance: for how long the service may give no usable answer before
@@ -315,7 +315,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         if self._kill_handler is not None:
             self._kill_handler.happened()
 
-    # The course of a job
+    # The steps of a run
 
     def _recovered(self, context: Context, event: dict[str, Any]) -> RunState:
         """Make up for what ``dag.test()`` has lost of a wait, where Airflow remembers nothing."""
@@ -522,7 +522,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         TaskStateStore.of(context).finish()
         return job.to_json()
 
-    # What the course needs
+    # What these steps need
 
     @property
     def _allowance(self) -> FailureThreshold | None:

@@ -12,31 +12,31 @@ from airflow_sentinelhub.jobs.creation_record import is_unstarted
 from airflow_sentinelhub.operators.job_action_client import JobActionClient
 
 
-def stop_superseded(job: BatchJob, asker: JobActionClient, log: logging.Logger) -> None:
+def stop_superseded(job: BatchJob, action_client: JobActionClient, log: logging.Logger) -> None:
     """
     Stop a job, if it costs anything.
 
     :param job: the job as just read.
-    :param asker: asks about it.
+    :param action_client: sends the requests.
     :param log: the task's log.
     :raises BatchActionImpossible: it could not be stopped.
     :raises ServiceError: a subclass of it, when the service refuses that in any state, or gives no answer.
     """
     log.warning("%s This task has created it before, from another request.", words.now_is(job))
     if is_unstarted(job):
-        # V1 would cancel it, but the others have no way to stop what nobody has asked for.
+        # V1 would cancel it, but the others have no way to stop what was never started.
         log.info("%s was not started and costs nothing, so it is left as it is.", job.label)
         return
     step = next_step(Action.STOP, job, clock.now())
     log.info("%s", step.message)
     if isinstance(step, NothingToDo):
         return
-    refusal = asker.ask(ServiceCall.STOP)
+    refusal = action_client.ask(ServiceCall.STOP)
     if refusal is None:
-        shows, look = asker.confirm(Action.STOP, job)
+        shows, look = action_client.confirm(Action.STOP, job)
         stopped = isinstance(shows, NothingToDo)
     else:
-        look = asker.look(seen=True)
+        look = action_client.look(seen=True)
         stopped = isinstance(look, BatchJob) and isinstance(next_step(Action.STOP, look, clock.now()), NothingToDo)
     if isinstance(look, MissingJob) or stopped:
         log.info("%s", words.now_is(look) if isinstance(look, BatchJob) else f"{look.label} is gone.")

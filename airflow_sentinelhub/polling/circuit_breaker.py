@@ -20,7 +20,7 @@ LONGEST_PAUSE = 60.0
 
 _SHORTEST_PAUSE = 1.0
 ENOUGH = 3
-"""Requests for different things that fail, with no answer in between, and are everybody's trouble."""
+"""Number of different requests that fail, with no answer in between, and mean an outage."""
 
 
 def is_service_wide(error: SentinelHubError) -> bool:
@@ -43,7 +43,7 @@ class CircuitBreaker:
     """
     Trouble as one poller meets it.
 
-    One job whose requests fail, while others are answered, has its own trouble. It is everybody's when nothing
+    One job whose requests fail, while others are answered, has an error of its own. It is an outage when nothing
     else is heard any more.
 
     :param random: gives numbers from 0 to 1, which keep triggerers from coming back together.
@@ -68,7 +68,7 @@ class CircuitBreaker:
 
         :param asked: the job, or whatever else was asked for.
         :param watched: how many jobs there are.
-        :return: whether it is everybody's trouble, so that asking for others is in vain.
+        :return: whether it is an outage, so that requests for other jobs would fail, too.
         """
         # A 429 is never the job's own.
         self._failed.add(f"429 {len(self._failed)}" if isinstance(error, RateLimited) else asked)

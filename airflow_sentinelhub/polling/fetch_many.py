@@ -34,11 +34,11 @@ def fetch_jobs(
     now: float = 0.0,
 ) -> dict[str, PollResult]:
     """
-    Ask for jobs.
+    Fetch many jobs from blocking code, from list pages where that is cheaper.
 
-    The list is read while it tells of them, and in vain no further than a tenth of them. A list that fails is not
-    the service that fails: then each job is asked for. When the service turns out to be away, no further job is
-    asked for: what is left is in the same trouble.
+    The list is read while it has them, and without success no further than a tenth of their number. If only the
+    list fails, each job is asked for. When the service turns out to be away, no further job is asked for: what is
+    left is in the same trouble.
 
     :param reader: the client.
     :param job_ids: the jobs, each once.

@@ -53,10 +53,9 @@ class PollContext:
 
 class JobCycle:
     """
-    Looks at jobs once.
+    One poll of the jobs that are due.
 
-    It is begun when its first request was admitted, so that while nobody may ask, there is one cycle for all and
-    not one for each moment.
+    A cycle begins when its first request is admitted. So there is one cycle for all while no request may be sent.
 
     :param common: what all cycles share.
     :param taken: the waits whose turn it is.
@@ -85,7 +84,7 @@ class JobCycle:
         """Look, and hand over what is seen."""
         try:
             await self._look()
-        except Exception as error:  # an error of ours must not leave anybody waiting for ever
+        except Exception as error:  # an error in this package must not leave a wait without a result for ever
             self._fail_rest(unexpected(error))
 
     async def _look(self) -> None:
@@ -254,8 +253,8 @@ class JobCycle:
         """
         Return whether a request may be sent at once.
 
-        If not, those that are left go back: when there is a next request, it is for the one that is unheard of for
-        longest by then, and somebody who has to be confirmed or was never seen may be waiting, too.
+        If not, the rest is requeued. The next request is then for the job without a result for longest, and jobs
+        that have to be confirmed or were never seen may be due by then, too.
         """
         if self._admitted:
             self._admitted = False

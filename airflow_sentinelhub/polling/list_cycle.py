@@ -255,7 +255,7 @@ def _read_page(reader: ListReader, pages: list[Iterator[list[dict[str, Any]]]]) 
     if page is None:
         return None
     read = _Page([], [])
-    # What has no id is of no use to anybody, and must not hide the others.
+    # An entry without an id is of no use, and must not hide the others.
     for payload in page:
         if not (job := id_of(payload)):
             continue

@@ -94,7 +94,7 @@ class ListSearch:
     """
     Search of one cycle on the list. It decides which page is next; the caller reads it.
 
-    Unless jobs that it knows have vanished, it reads in vain no more than a page, or a tenth of the jobs.
+    Unless jobs that it knows have vanished, it reads no more than a page, or a tenth of the jobs, without success.
     """
 
     def __init__(self, list_index: ListIndex, jobs: set[str], now: float) -> None:

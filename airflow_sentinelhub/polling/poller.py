@@ -78,15 +78,15 @@ class Poller:
         self._cycles: set[asyncio.Task[None]] = set()
         self._dispatching = self._start(self._dispatch())
 
-    def subscribe(self, job_id: str, patience: float) -> Subscription:
+    def subscribe(self, job_id: str, batching_delay: float) -> Subscription:
         """
         Begin to watch a job.
 
         :param job_id: the job.
-        :param patience: seconds for which its first look may wait for other newcomers, at most.
+        :param batching_delay: seconds for which its first look may wait for other newcomers, at most.
         """
         self._newest = self._loop.time()
-        subscription = Subscription(job_id, self, patience)
+        subscription = Subscription(job_id, self, batching_delay)
         self._common.watched.setdefault(subscription.key, set()).add(subscription)
         return subscription
 
@@ -111,7 +111,7 @@ class Poller:
         self._requester.close()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        # In a context of its own: its log lines must not land in the task log of whoever came first.
+        # In a context of its own: its log lines must not land in the task log of the first wait.
         return self._loop.create_task(work, context=contextvars.Context())
 
     def schedule(self, subscription: Subscription) -> None:

@@ -39,7 +39,12 @@ _LANES: WeakValueDictionary[tuple[asyncio.AbstractEventLoop, Hashable], Admissio
 
 
 def subscribe(
-    account: PollerAccount, api: BatchApi, make_reader: Callable[[], ListReader], job_id: str, *, patience: float
+    account: PollerAccount,
+    api: BatchApi,
+    make_reader: Callable[[], ListReader],
+    job_id: str,
+    *,
+    batching_delay: float,
 ) -> Subscription:
     """
     Watch a job, until :meth:`Subscription.leave` is called.
@@ -47,14 +52,14 @@ def subscribe(
     The first wait of an account and API starts the poller that all of them share, the last one stops it. Nothing
     in here awaits, so no other wait can come in between.
 
-    :param account: who asks whom.
+    :param account: account, service and limit.
     :param api: which API.
     :param make_reader: makes the client for ``account`` and ``api``, if none is there.
     :param job_id: the job.
-    :param patience: seconds for which the first look may wait for other newcomers, at most.
+    :param batching_delay: seconds for which the first look may wait for other newcomers, at most.
     """
     key = _Key(asyncio.get_running_loop(), account.service, api)
-    return _poller(key, account, make_reader).subscribe(job_id, patience)
+    return _poller(key, account, make_reader).subscribe(job_id, batching_delay)
 
 
 def follow_list(
@@ -63,7 +68,7 @@ def follow_list(
     """
     Follow the list of jobs, until :meth:`Subscription.leave` is called. Those who do share what is read.
 
-    :param account: who asks whom.
+    :param account: account, service and limit.
     :param api: which API.
     :param make_reader: makes the client for ``account`` and ``api``, if none is there.
     :param name: tells one who follows from another.

@@ -105,6 +105,6 @@ class Requester:
             self._reader.close()
 
     async def _in_thread(self, function: Callable[..., Result], *arguments: Any, **keywords: Any) -> Result:
-        # Unlike asyncio.to_thread, this does not hand on the context, and with it somebody's task log.
+        # Unlike asyncio.to_thread, this does not hand on the context, and with it a task's log.
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, functools.partial(function, *arguments, **keywords))

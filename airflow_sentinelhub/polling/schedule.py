@@ -25,15 +25,15 @@ class Slot(NamedTuple):
 
 def next_turn(look: PollRequest, asked_at: float, now: float, *, alone: bool) -> Slot:
     """
-    Return the turn for a look.
+    Return when a poll is due.
 
-    Waits of the same interval move to common moments (the multiples of the interval) by coming a little early or
-    late each time, as a list of jobs answers all of them at once.
+    Waits of the same interval move to common times, the multiples of the interval: each comes a little early or
+    late. One page of the list then serves all of them.
 
-    :param look: what is wanted.
-    :param asked_at: when the request for the previous look was begun.
+    :param look: the poll.
+    :param asked_at: when the request of the previous poll was begun.
     :param now: when this one is asked for.
-    :param alone: nobody else is there to come together with.
+    :param alone: there is no other wait to come together with.
     """
     after = look.after
     if look.exact or alone or after <= 0:

@@ -27,7 +27,7 @@ class Subscription:
 
     :param job_id: the job.
     :param poller: serves it.
-    :param patience: seconds for which the first look may wait for other newcomers.
+    :param batching_delay: seconds for which the first look may wait for other newcomers.
     """
 
     __slots__ = (
@@ -45,21 +45,21 @@ class Subscription:
         "request",
     )
 
-    def __init__(self, job_id: str, poller: Scheduler, patience: float) -> None:
+    def __init__(self, job_id: str, poller: Scheduler, batching_delay: float) -> None:
         self.job_id = job_id
         self.key = job_id.lower()
-        self.batching_delay = patience
+        self.batching_delay = batching_delay
         self.request = _AT_ONCE
         self.earliest = self.due = -math.inf
         """Its turn, see :class:`~airflow_sentinelhub.polling.schedule.Slot`."""
         self.latest = math.inf
-        """When it is wanted even while nobody is to ask."""
+        """When it is due even while the breaker is open."""
         self.asked_at = -math.inf
         """When the request for its latest look was begun."""
         self.last_success_at = -math.inf
         """When the service last said something about the job."""
         self.is_failing = False
-        """Its latest look was everybody's trouble: it comes along with whoever asks next."""
+        """Its latest result was an outage: it is served together with the next due wait."""
         self._poller = poller
         self._look: asyncio.Future[PollResult] | None = None
 

@@ -56,10 +56,10 @@ class SentinelHubBatchGroupSensor(SentinelHubBaseSensor):
     badly or that waiting makes no sense for any longer, *pending* all others. A job that the service does not show
     any more has ``id`` and ``status`` alone. The same is pushed to XCom before the task fails.
 
-    When the wait fails, and all jobs that ended badly did so in the same way, the exception is that of the job
-    sensors, such as :class:`~airflow_sentinelhub.exceptions.BatchStopped`, with the id of the first of them;
-    otherwise it is :class:`~airflow_sentinelhub.exceptions.BatchGroupFailed`. Time is up for all jobs at the same
-    moment.
+    When the wait fails, the exception is :class:`~airflow_sentinelhub.exceptions.BatchGroupFailed`. If all jobs
+    that ended badly did so in the same way, it is the one of the job sensors, such as
+    :class:`~airflow_sentinelhub.exceptions.BatchStopped`, with the id of the first of them. Time is up for all
+    jobs at the same time.
 
     :param request_ids: the ids: a list, the output of a mapped task, or the text of a list. Each of them is
         whatever the job sensors take: an id, a job as a dictionary or JSON text with ``id``, an object with

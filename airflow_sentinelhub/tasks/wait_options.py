@@ -143,7 +143,7 @@ class SentinelHubBaseSensor(WaitOptionsMixin, BaseSensorOperator):
     :param poke_interval: between two looks at the job, in seconds or as a ``timedelta``. Deferred waits of one
         account share their requests, and come up to a fifth of it early or late for that. Without it, a job at
         which nothing has changed for a long time is looked at up to three times less often than by default.
-    :param start_grace: how long to wait for somebody to start the job before
+    :param start_grace: how long the job may rest without being started before
         :class:`~airflow_sentinelhub.exceptions.BatchNotStarted` is raised, in seconds or as a ``timedelta``
         (default: 1 hour; templated); ``None``: until the timeout.
     :param stall_timeout: how long the job may show no change of progress, cost or time stamp before

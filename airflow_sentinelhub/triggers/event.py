@@ -118,7 +118,7 @@ class SentinelHubBatchEventTrigger(BaseEventTrigger):
         }
 
     @property
-    def notebook_key(self) -> str:
+    def cursor_key(self) -> str:
         """Under which name the state store of the asset keeps what was fired."""
         identity = json.dumps(self._identity, sort_keys=True)
         return f"sentinelhub_ends_{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
@@ -139,7 +139,7 @@ class SentinelHubBatchEventTrigger(BaseEventTrigger):
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
         """Fire for each end, and note it when Airflow has stored the event."""
         acknowledger = await anext(shared_stream)
-        store = AssetCursorStore(self.asset_state_store, self.notebook_key)
+        store = AssetCursorStore(self.asset_state_store, self.cursor_key)
         self._watching = asyncio.create_task(self._watch(store, acknowledger.hand_over))
         try:
             async for events in shared_stream:

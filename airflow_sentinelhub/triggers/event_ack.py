@@ -33,9 +33,9 @@ class EventAcknowledger(SharedStreamProducer):
 
         :raises EventNotStored: they may not be.
         """
-        receipt = asyncio.get_running_loop().create_future()
-        self._outgoing.put_nowait((events, receipt))
-        await receipt
+        stored = asyncio.get_running_loop().create_future()
+        self._outgoing.put_nowait((events, stored))
+        await stored
 
     async def open_stream(self) -> AsyncIterator[tuple[Any, Any]]:
         """Return the trigger this producer, which it has no other way to find, and then what it has to yield."""
@@ -45,10 +45,10 @@ class EventAcknowledger(SharedStreamProducer):
 
     async def advance(self, batch: Sequence[AdvanceItem]) -> None:
         """Record what has become of events."""
-        for receipt, outcome in batch:
-            if receipt is None or receipt.done():
+        for stored, outcome in batch:
+            if stored is None or stored.done():
                 continue
             if outcome.is_clean:
-                receipt.set_result(None)
+                stored.set_result(None)
             else:
-                receipt.set_exception(EventNotStored("the triggerer did not store them in time"))
+                stored.set_exception(EventNotStored("the triggerer did not store them in time"))

@@ -104,16 +104,16 @@ class SentinelHubBatchGroupTrigger(SentinelHubBaseTrigger):
         watching = [
             asyncio.create_task(self._watch_one(group, job_id, connection, one_ended)) for job_id in group.pending
         ]
-        patience = _FIRST_WORD
+        timeout = _FIRST_WORD
         try:
             while not group.verdict().is_final:
                 try:
-                    async with asyncio.timeout(patience):
+                    async with asyncio.timeout(timeout):
                         await one_ended.wait()
                 except TimeoutError:
                     pass
                 one_ended.clear()
-                patience = _LONGEST_SILENCE
+                timeout = _LONGEST_SILENCE
                 # Those that come with the same page of the list count as well.
                 await asyncio.sleep(COALESCE_WINDOW)
                 if not group.verdict().is_final:  # else the verdict says it
@@ -165,7 +165,7 @@ class _SharedConnection:
                     self._read = await self._hook.aget_config()
                 except SentinelHubError as error:
                     self._read = error
-                self._began = began  # now that it was read: whoever is cancelled meanwhile leaves what was there
+                self._began = began  # now that it was read: a cancelled wait leaves what was there
             read = self._read
         if isinstance(read, SentinelHubError):
             raise read

@@ -50,7 +50,7 @@ class StopOnKillMixin(BaseTrigger):
     """
     Stops the job of its task when the task is killed.
 
-    Airflow calls :meth:`on_kill` (since 3.3) not only when somebody marks the task as failed: also when it is
+    Airflow calls :meth:`on_kill` (since 3.3) not only when a user marks the task as failed: also when it is
     cleared, when a newer attempt has taken up the job, and when a triggerer that was frozen finds that another
     one has its triggers. So what counts is the state of the task.
 

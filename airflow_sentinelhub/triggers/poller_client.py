@@ -160,7 +160,7 @@ def _subscribe(config: ClientConfig, api: BatchApi, wait: Wait) -> Subscription:
     policy = wait.terms.policy
     shortest = min(policy.poke_interval, policy.analysis_poke_interval)
     account, make_client = acquire_account(config, api)
-    return subscribe(account, api, make_client, wait.terms.job_id, patience=shortest)
+    return subscribe(account, api, make_client, wait.terms.job_id, batching_delay=shortest)
 
 
 def acquire_account(config: ClientConfig, api: BatchApi) -> tuple[PollerAccount, Callable[[], BatchClient]]:
@@ -169,7 +169,7 @@ def acquire_account(config: ClientConfig, api: BatchApi) -> tuple[PollerAccount,
 
     :param config: the connection.
     :param api: which API.
-    :return: who asks whom, and what makes the client for it.
+    :return: account of the poller, and what makes its client.
     """
     # Connections that differ only in their limit share a poller, whose client knows the limit of one of them.
     SHARED_RATE_LIMITER.add_limit(_limit_of(config), config.requests_per_minute)

@@ -21,9 +21,9 @@ MIN_DEFERRAL = 10.0
 """
 Seconds that a task should stay deferred at least.
 
-Airflow takes the end of the process that deferred for the end of the task if its report arrives after the trigger
-has fired, and fails the task (apache/airflow #71580, #72716). The report takes up to
-``[workers] min_heartbeat_interval`` (5 seconds), and then some.
+If the report of the end of the process that deferred arrives after the trigger has fired, Airflow fails the task
+(apache/airflow #71580, #72716). The report takes up to ``[workers] min_heartbeat_interval`` (5 seconds), and a
+little more.
 """
 
 FINAL_POLL_TIMEOUT = 30.0
@@ -77,7 +77,7 @@ class SentinelHubBaseTrigger(BaseTrigger):
         good enough.
     :param deadlines: ``started_at``; ``timeout_at``, when to give up for good; ``execution_timeout_at``, when to
         give up this attempt; ``stops_job``, whether the task stops the job then, which the trigger only says.
-    :param start_grace: how long nobody needs to have started a job; ``None``: as long as it takes.
+    :param start_grace: how long a job need not have been started; ``None``: as long as it takes.
     :param stall_timeout: how long a job may show no change; ``None``: as long as it takes.
     :param outage_tolerance: for how long the service may give no usable answer.
     :param max_cost_pu: processing units above which a job is given up; ``None``: any number.

@@ -1,8 +1,8 @@
 """
 Watch of the job list that emits one event per job completion.
 
-What was told is kept in a notebook that outlives this process. An end is noted before it is told, and noted as
-told when whoever takes it says that it is safe. If the process ends in between, nobody knows: then the end is told
+What was emitted is kept in a cursor store that outlives this process. A completion is noted before and after it
+is emitted, and acknowledged in between. If the process ends before the second note, the completion is emitted
 again, and says that it may be a repetition.
 """
 
@@ -77,7 +77,7 @@ class CompletionWatchSpec:
     :param api: the API of the jobs.
     :param filter: which ends.
     :param poll_interval: seconds between two looks at the list.
-    :param since: when the notebook is empty, ended jobs that were created from then on are told as well, in
+    :param since: when the store is empty, ended jobs that were created from then on are emitted as well, in
         seconds since 1970; ``None``: none of them.
     :param apart: seconds that lie between the last end that is told and the one before it.
     """
@@ -93,13 +93,13 @@ class CompletionWatch:
     """
     Finds the ends that are new, and has them told.
 
-    It asks nobody by itself: it is fed with sights of the list. Nothing that goes wrong ends it.
+    It sends no request itself: it is given snapshots of the list. No error ends it.
 
     :param terms: what is to be told.
     :param store: where it is noted.
     :param tell: hands events over, and returns when they are safe.
     :param say: writes a line into the log.
-    :param writer: tells this watch from others with the same notebook: one that was frozen and goes on, while
+    :param writer: tells this watch from others with the same cursor store: one that was frozen and goes on, while
         another one has taken its place.
     """
 
@@ -125,7 +125,7 @@ class CompletionWatch:
         self._looked_back_at = self._rested_at = float("-inf")
         self._left_alone_until = float("-inf")
         self._trouble_since: float | None = None
-        self._notebook_failed = False
+        self._store_failed = False
         self._too_many = False
         self._said_cut = False
         self._said_over = False
@@ -156,9 +156,9 @@ class CompletionWatch:
         Return what has to be seen at once or next.
 
         :param now: seconds since 1970.
-        :return: ``None`` if it cannot be said yet, as the notebook cannot be read; ask again later.
+        :return: ``None`` while the cursor store cannot be read; ask again later.
         """
-        if self._mark is None and not await self._open_notebook(now):
+        if self._mark is None and not await self._read_cursor(now):
             return None
         mark = self._mark or CompletionCursor()
         first = mark.since is None
@@ -323,14 +323,14 @@ class CompletionWatch:
         """
         Return what is new, and note it.
 
-        :return: ``False`` if somebody else has written meanwhile, and it has to be looked at again.
+        :return: ``False`` if another watch has written meanwhile, and it has to be polled again.
         """
         before = self._mark or CompletionCursor()
         mark, news = before.review(readings, now, self.terms.since)
         mark = mark.told([each for each in news if not self.terms.filter.matches(each.listed)])
         news = [each for each in news if self.terms.filter.matches(each.listed)]
         if now < self._left_alone_until:
-            # Somebody is just telling them, or was interrupted: if he lives, he notes it soon.
+            # Another watch is emitting them, or was interrupted: if it lives, it notes that soon.
             news = [each for each in news if fingerprint(each.key) not in mark.telling]
         if not news and mark == self._written:
             self._mark = mark
@@ -343,7 +343,7 @@ class CompletionWatch:
                     await self._keep_apart()
                 repeated = mark.telling
                 self._mark = mark = await self._write(mark.about_to_tell(batch))
-                # Two that look at the same moment both find that nobody else has written: the later one may tell.
+                # Two that poll at the same time both find that no other has written: the later one may emit.
                 if await self._somebody_else_wrote(now):
                     return False
                 await self._tell([self._event(each, fingerprint(each.key) in repeated) for each in batch])
@@ -352,7 +352,7 @@ class CompletionWatch:
             self._mark = await self._write(mark)
         except Exception as error:
             # What was not noted was not told: the next look finds the same ends again.
-            self._notebook_trouble(error)
+            self._store_error(error)
         return True
 
     async def _keep_apart(self) -> None:
@@ -362,11 +362,11 @@ class CompletionWatch:
         event = {"api": self.terms.api.value, "key": news.key, "may_be_repeated": may_be_repeated}
         return {**news.listed.job.to_json(), "event": event}
 
-    async def _open_notebook(self, now: float) -> bool:
+    async def _read_cursor(self, now: float) -> bool:
         try:
             stored = await self._store.read()
         except Exception as error:
-            self._notebook_trouble(error)
+            self._store_error(error)
             return False
         self._adopt(stored, now)
         return True
@@ -400,8 +400,8 @@ class CompletionWatch:
         mark = replace(mark, writer=self._writer)
         await self._store.write(mark.to_json())
         self._written = mark
-        if self._notebook_failed:
-            self._notebook_failed = False
+        if self._store_failed:
+            self._store_failed = False
             self._say(logging.INFO, "Airflow notes again what is told.")
         too_many = len(mark.open) > MOST_OPEN
         if too_many and not self._too_many:
@@ -413,9 +413,9 @@ class CompletionWatch:
         self._too_many = too_many
         return mark
 
-    def _notebook_trouble(self, error: Exception) -> None:
-        if not self._notebook_failed:
-            self._notebook_failed = True
+    def _store_error(self, error: Exception) -> None:
+        if not self._store_failed:
+            self._store_failed = True
             self._say(
                 logging.WARNING,
                 # Only its type: the text may come from any backend of the state store and hold anything.

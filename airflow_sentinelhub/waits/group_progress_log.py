@@ -1,8 +1,8 @@
 """
 Progress log of a group of waits: one for all, not one for each.
 
-A line of numbers when jobs end and every 10 minutes, a line for each job that ends badly, troubles of the service
-once for all, and at the end the verdict with a table.
+It has a line of numbers when jobs end and every 10 minutes. Each job that ends badly has a line, an outage one for
+all jobs. The verdict comes at the end, with a table.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class GroupProgressLog:
             return  # nothing is known yet
         open_ones = sum(verdict is None or not verdict.is_final for verdict in members.values())
         if len(self._unseen) == open_ones and not self._jobs_ended:
-            return  # there is nothing new about what nobody sees
+            return  # there is nothing new about what is not seen
         quiet = now - self._told_at
         if quiet >= PROGRESS_INTERVAL or (self._jobs_ended and quiet >= MIN_SUMMARY_INTERVAL):
             self._say(logging.INFO, f"{self._api.display_name}: {summary(members)}.")
@@ -102,7 +102,7 @@ class GroupProgressLog:
         if not verdict.is_about_the_job:
             self._lost.add(verdict.outcome)  # what happens to the way to the jobs happens to all of them
             if not self._unseen:
-                self._trouble_since = 0.0  # nobody is left to see, which is not that the service answers again
+                self._trouble_since = 0.0  # no job is left to see, which is not that the service answers again
 
     def log_warning(self, verdict: Verdict) -> None:
         """Take in that something is odd about a job."""

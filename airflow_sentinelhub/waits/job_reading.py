@@ -2,7 +2,7 @@
 Readings: what a service sends becomes jobs here, each by itself.
 
 Whatever is wrong with what it says of one job, the other jobs on the same page are read. Whether an answer that
-cannot be read is the job's own trouble or everybody's shows by other answers, which the caller knows.
+cannot be read is the job's own error or an outage shows by other answers, which the caller knows.
 """
 
 from __future__ import annotations

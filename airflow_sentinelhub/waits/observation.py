@@ -26,7 +26,7 @@ class PollRequest:
     :param last: it is the last one, and is wanted then even if it will only show that the service is away.
     :param certain: by a request for this job alone; otherwise a list will do, which may lag behind.
     :param light: the user action does not matter.
-    :param latest: seconds from now after which no pause of everybody may delay it: then time is up.
+    :param latest: seconds from now after which no pause of the poller may delay it: then time is up.
     """
 
     after: float

@@ -64,8 +64,8 @@ def threads_of_ours():
     return [thread for thread in threading.enumerate() if thread.name.startswith("sentinelhub-poll")]
 
 
-async def look(reader, job_id="a", *, account=ACCOUNT, api=BatchApi.PROCESS, patience=0.05):
-    subscription = subscribe(account, api, reader, job_id, patience=patience)
+async def look(reader, job_id="a", *, account=ACCOUNT, api=BatchApi.PROCESS, batching_delay=0.05):
+    subscription = subscribe(account, api, reader, job_id, batching_delay=batching_delay)
     try:
         return await subscription.next(YIELD_EVERY)
     finally:
@@ -110,7 +110,7 @@ def test_a_client_that_cannot_be_made_is_trouble_and_is_tried_again():
         return Reader()
 
     async def scene():
-        subscription = subscribe(ACCOUNT, BatchApi.PROCESS, make, "a", patience=0.05)
+        subscription = subscribe(ACCOUNT, BatchApi.PROCESS, make, "a", batching_delay=0.05)
         trouble = await subscription.next(YIELD_EVERY)
         assert "no such module" in str(trouble)
         job = await subscription.next(PollRequest(0.01))
@@ -159,7 +159,7 @@ def test_a_loop_that_was_closed_in_the_middle_leaves_nothing_in_the_way():
     reader, loop = Reader(), asyncio.new_event_loop()
 
     async def begin():
-        return subscribe(ACCOUNT, BatchApi.PROCESS, reader, "a", patience=0.05)
+        return subscribe(ACCOUNT, BatchApi.PROCESS, reader, "a", batching_delay=0.05)
 
     subscription = loop.run_until_complete(begin())
     for task in asyncio.all_tasks(loop):

@@ -122,9 +122,9 @@ def test_it_uses_no_name_that_the_triggerer_overwrites():
 
 
 def test_what_was_fired_is_kept_under_what_it_fires_for():
-    assert trigger(poll_interval=60, since="2026-01-01T00:00:00Z").notebook_key == trigger().notebook_key
+    assert trigger(poll_interval=60, since="2026-01-01T00:00:00Z").cursor_key == trigger().cursor_key
     keys = {
-        trigger(**given).notebook_key
+        trigger(**given).cursor_key
         for given in ({}, {"description": "a"}, {"statuses": "DONE"}, {"sentinelhub_conn_id": "other"})
     }
     assert len(keys) == 4

@@ -196,7 +196,7 @@ class BatchClient:
             None,
             method="POST",
             body=_as_json(request, self.api),
-            scrub=self._scrub.knowing(*secrets_in(request.reveal())),
+            scrub=self._scrub.with_secrets(*secrets_in(request.reveal())),
             idempotent=False,
         )
         return self._send(call, budget)

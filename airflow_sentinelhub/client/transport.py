@@ -166,7 +166,7 @@ class Transport:
             if isinstance(trouble, ServiceUnavailable):
                 return _Failure(trouble)
             raise
-        call_state.scrub = call_state.scrub.knowing(token.value)
+        call_state.scrub = call_state.scrub.with_secrets(token.value)
         answer = self._ask(call, token)
         if isinstance(answer, RequestFailure):
             return _Failure(unavailable(call.subject, answer.reason, lasting=answer.lasting), sent=answer.sent)

@@ -63,19 +63,19 @@ class CompletionCursor:
     """
     State of a completion watch between two polls.
 
-    :param since: jobs created from then on are new unless ``closed`` has them; ``None``: nothing was seen yet.
+    :param since: jobs created from then on are new unless ``recent`` has them; ``None``: nothing was seen yet.
         Seconds since 1970, by the service's clock.
-    :param open: the jobs that may end (again), by id, with the end that was told last, in short; empty: none.
-    :param closed: jobs created after ``since`` of which nothing is expected any more, in short, with the time of
+    :param pending: the jobs that may end (again), by id, with the end that was told last, in short; empty: none.
+    :param recent: jobs created after ``since`` of which nothing is expected any more, in short, with the time of
         their creation.
-    :param telling: fingerprints of completions whose events are being emitted; whether they were is not known.
+    :param in_flight: fingerprints of completions whose events are being emitted; whether they were is not known.
     :param writer: who wrote it.
     """
 
     since: float | None = None
-    open: Mapping[str, str] = field(default_factory=dict)
-    closed: Mapping[str, int] = field(default_factory=dict)
-    telling: frozenset[str] = frozenset()
+    pending: Mapping[str, str] = field(default_factory=dict)
+    recent: Mapping[str, int] = field(default_factory=dict)
+    in_flight: frozenset[str] = frozenset()
     writer: str = ""
 
     def review(
@@ -84,8 +84,8 @@ class CompletionCursor:
         """
         Find what is new.
 
-        :param readings: all jobs of the list that were created from ``since`` on, and those of ``open`` that were
-            looked at. When nothing was seen yet, all jobs.
+        :param readings: all jobs of the list that were created from ``since`` on, and those of ``pending`` that
+            were looked at. When nothing was seen yet, all jobs.
         :param now: seconds since 1970.
         :param told_from: when nothing was seen yet, ended jobs created from then on are news, too; ``None``: none.
         :return: the cursor before the new completions are emitted, and these, oldest job first.
@@ -94,7 +94,7 @@ class CompletionCursor:
         begun = now if self.since is None else self.since + LATE
         newest = max((each.listed.created for each in readings if each.listed.created is not None), default=begun)
         since = newest - LATE if self.since is None else max(self.since, newest - LATE)
-        open_, closed = dict(self.open), dict(self.closed)
+        open_, closed = dict(self.pending), dict(self.recent)
         news: list[NewCompletion] = []
         for reading in readings:
             listed, end = reading.listed, reading.end
@@ -112,11 +112,11 @@ class CompletionCursor:
             else:
                 open_.setdefault(key, fingerprint(end.name))
         news.sort(key=lambda each: each.listed.created or 0.0)
-        return replace(self, since=since, open=open_, closed=closed)._trimmed(), news
+        return replace(self, since=since, pending=open_, recent=closed)._trimmed(), news
 
-    def told(self, news: Iterable[NewCompletion]) -> CompletionCursor:
+    def emitted(self, news: Iterable[NewCompletion]) -> CompletionCursor:
         """Record that completions were emitted, or are not to be emitted."""
-        open_, closed, telling = dict(self.open), dict(self.closed), set(self.telling)
+        open_, closed, telling = dict(self.pending), dict(self.recent), set(self.in_flight)
         for each in news:
             telling.discard(fingerprint(each.key))
             if each.end.final:
@@ -124,27 +124,27 @@ class CompletionCursor:
                 _close(closed, each.listed)
             else:
                 open_[each.listed.key] = fingerprint(each.end.name)
-        return replace(self, open=open_, closed=closed, telling=frozenset(telling))._trimmed()
+        return replace(self, pending=open_, recent=closed, in_flight=frozenset(telling))._trimmed()
 
-    def about_to_tell(self, news: Iterable[NewCompletion]) -> CompletionCursor:
+    def mark_in_flight(self, news: Iterable[NewCompletion]) -> CompletionCursor:
         """Record that ends are about to be told."""
-        return replace(self, telling=self.telling | {fingerprint(each.key) for each in news})
+        return replace(self, in_flight=self.in_flight | {fingerprint(each.key) for each in news})
 
     def without(self, ids: Collection[str]) -> CompletionCursor:
         """Forget jobs that the service does not know any more."""
-        return replace(self, open={key: told for key, told in self.open.items() if key not in ids})
+        return replace(self, pending={key: told for key, told in self.pending.items() if key not in ids})
 
     def to_json(self) -> dict[str, Any]:
         """Return the cursor as plain JSON; of too many jobs, those seen last are left out."""
-        kept = list(self.open.items())[:MOST_OPEN]
+        kept = list(self.pending.items())[:MOST_OPEN]
         return {
             "version": 1,
             "writer": self.writer,
             "since": self.since,
-            "open": [_packed(key) for key, told in kept if not told],
-            "ended": {_packed(key): told for key, told in kept if told},
-            "closed": dict(self.closed),
-            "telling": sorted(self.telling),
+            "pending": [_packed(key) for key, told in kept if not told],
+            "emitted": {_packed(key): told for key, told in kept if told},
+            "recent": dict(self.recent),
+            "in_flight": sorted(self.in_flight),
         }
 
     @classmethod
@@ -162,10 +162,10 @@ class CompletionCursor:
             fields: Mapping[str, Any] = stored  # type: ignore[assignment]
             return cls(
                 since=None if fields["since"] is None else float(fields["since"]),
-                open={_unpacked(key): "" for key in fields["open"]}
-                | {_unpacked(key): str(told) for key, told in fields["ended"].items()},
-                closed={str(key): int(created) for key, created in fields["closed"].items()},
-                telling=frozenset(map(str, fields["telling"])),
+                pending={_unpacked(key): "" for key in fields["pending"]}
+                | {_unpacked(key): str(told) for key, told in fields["emitted"].items()},
+                recent={str(key): int(created) for key, created in fields["recent"].items()},
+                in_flight=frozenset(map(str, fields["in_flight"])),
                 writer=str(fields["writer"]),
             )
         except (TypeError, KeyError, AttributeError) as error:
@@ -178,17 +178,17 @@ class CompletionCursor:
         :param key: its id, in lower case.
         :param created: when it was created, in seconds since 1970.
         """
-        return self.since is not None and created >= self.since and fingerprint(key) not in self.closed
+        return self.since is not None and created >= self.since and fingerprint(key) not in self.recent
 
     def _is_settled(self, listed: ListedJob) -> bool:
         """Return whether a job that is not open was seen before, so that it must have ended."""
         if self.since is None or listed.created is None:
             return False
-        return listed.created < self.since or fingerprint(listed.key) in self.closed
+        return listed.created < self.since or fingerprint(listed.key) in self.recent
 
     def _is_new(self, listed: ListedJob, end: Completion, now: float, told_from: float | None) -> bool:
         """Return whether the end of a job that is open, or was never seen, was not told yet."""
-        told = self.open.get(listed.key)
+        told = self.pending.get(listed.key)
         if told is not None:
             return fingerprint(end.name) != told and not (
                 told and not end.final and is_stale_status(listed.job, now)
@@ -199,12 +199,12 @@ class CompletionCursor:
 
     def _trimmed(self) -> CompletionCursor:
         since = self.since or 0.0
-        newest = sorted(self.closed.items(), key=lambda item: -item[1])
+        newest = sorted(self.recent.items(), key=lambda item: -item[1])
         if len(newest) > MOST_CLOSED:
             # What is created at the same second as the first that is left out has to be left out, too.
             since = max(since, newest[MOST_CLOSED][1] + 1.0)
         closed = {key: created for key, created in newest if created + 1.0 > since}
-        return replace(self, since=None if self.since is None else since, closed=closed)
+        return replace(self, since=None if self.since is None else since, recent=closed)
 
 
 def fingerprint(text: str) -> str:

@@ -35,37 +35,40 @@ class CreationRecord:
     :param finished: an attempt has handed the job on.
     :param digest: which request it is made from.
     :param since: when this series first asked for a job, in seconds since 1970.
-    :param posted: when a job was last asked for without its answer being known; ``None``: there is no such.
+    :param request_sent_at: when a job was last asked for without its answer being known; ``None``: there is no
+    such.
     :param max_tries: Airflow's, when an attempt finished; only a clear changes it.
-    :param spent: jobs of earlier series, which are not this one's.
+    :param superseded_ids: jobs of earlier series, which are not this one's.
     """
 
     id: str | None = None
     finished: bool = False
     digest: str = ""
     since: float | None = None
-    posted: float | None = None
+    request_sent_at: float | None = None
     max_tries: int = 0
-    spent: tuple[str, ...] = ()
+    superseded_ids: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as plain JSON."""
-        return {**asdict(self), "spent": list(self.spent)}
+        return {**asdict(self), "superseded_ids": list(self.superseded_ids)}
 
     @classmethod
     def from_json(cls, stored: object) -> CreationRecord | None:
         """Read what :meth:`to_json` wrote, perhaps in another version; ``None`` if it is nothing of the kind."""
         if not isinstance(stored, Mapping) or "finished" not in stored:
             return None
-        spent = stored.get("spent")
+        spent = stored.get("superseded_ids")
         return cls(
             id=_text(stored.get("id")),
             finished=bool(stored["finished"]),
             digest=_text(stored.get("digest")) or "",
             since=_number(stored.get("since")),
-            posted=_number(stored.get("posted")),
+            request_sent_at=_number(stored.get("request_sent_at")),
             max_tries=int(_number(stored.get("max_tries")) or 0),
-            spent=tuple(each for each in spent if isinstance(each, str)) if isinstance(spent, list) else (),
+            superseded_ids=tuple(each for each in spent if isinstance(each, str))
+            if isinstance(spent, list)
+            else (),
         )
 
     def was_cleared(self, max_tries: int) -> bool:
@@ -78,26 +81,26 @@ class CreationRecord:
 
     def next_series(self) -> CreationRecord:
         """Begin anew, after a clear."""
-        spent = (*self.spent, *([self.id] if self.id else []))
-        return CreationRecord(spent=spent[-_SPENT_KEPT:])
+        spent = (*self.superseded_ids, *([self.id] if self.id else []))
+        return CreationRecord(superseded_ids=spent[-_SPENT_KEPT:])
 
-    def asking(self, digest: str, now: float) -> CreationRecord:
+    def with_request_sent(self, digest: str, now: float) -> CreationRecord:
         """Record that a job is about to be asked for."""
         since = now if self.since is None else self.since
-        return replace(self, id=None, finished=False, digest=digest, since=since, posted=now)
+        return replace(self, id=None, finished=False, digest=digest, since=since, request_sent_at=now)
 
     def created(self, job_id: str, digest: str) -> CreationRecord:
         """Note the job."""
-        return replace(self, id=job_id, finished=False, digest=digest, posted=None)
+        return replace(self, id=job_id, finished=False, digest=digest, request_sent_at=None)
 
-    def handed_on(self, max_tries: int) -> CreationRecord:
+    def with_finish(self, max_tries: int) -> CreationRecord:
         """Record that the attempt is over."""
         return replace(self, finished=True, max_tries=max_tries)
 
     @property
     def may_appear_until(self) -> float | None:
         """Until when a job may become visible whose answer was lost; ``None`` if none was."""
-        return None if self.posted is None else self.posted + NOT_FOUND_GRACE
+        return None if self.request_sent_at is None else self.request_sent_at + NOT_FOUND_GRACE
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,7 @@ def select_job(
     *,
     remembered: bool,
     restarts: bool = False,
-    spent: Collection[str] = (),
+    superseded_ids: Collection[str] = (),
 ) -> SearchResult:
     """
     Look for a task's job among the account's.
@@ -146,7 +149,7 @@ def select_job(
     :param tag: of the job that is wanted.
     :param remembered: see :func:`adoptable`.
     :param restarts: see :func:`adoptable`.
-    :param spent: ids of jobs of earlier series.
+    :param superseded_ids: ids of jobs of earlier series.
     """
     mine: dict[str, BatchJob] = {}
     others: dict[str, BatchJob] = {}
@@ -157,7 +160,7 @@ def select_job(
         job = BatchJob.from_payload(api, payload)
         if found.digest != tag.digest:
             others.setdefault(job.id, job)
-        elif job.id not in spent:
+        elif job.id not in superseded_ids:
             mine.setdefault(job.id, job)
     good = [job for job in mine.values() if adoptable(job, remembered=remembered, restarts=restarts)]
     # Of two, the one that is in use.

@@ -143,7 +143,7 @@ class Redactor:
     def __repr__(self) -> str:
         return f"<Redactor {len(self._secrets)}>"
 
-    def knowing(self, *secrets: str) -> Redactor:
+    def with_secrets(self, *secrets: str) -> Redactor:
         """Return a redactor that knows more secrets."""
         return Redactor(*self._secrets, *secrets)
 

@@ -106,7 +106,7 @@ class SentinelHubBatchActionOperator(DeferMixin, SentinelHubBatchOperator):
         if checkpoint is None:
             return self.execute(context)
         known = _ActionCheckpoint.from_json(checkpoint)
-        self._limit(known).allows(clock.now())
+        self._limit(known).check(clock.now())
         return self._run(context, known)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -129,7 +129,7 @@ class SentinelHubBatchActionOperator(DeferMixin, SentinelHubBatchOperator):
             action_context = ActionContext(
                 log=self.log,
                 connect=self.hook.get_conn,
-                wait=lambda until, memory: self._let_pass(
+                wait=lambda until, memory: self._wait_until(
                     until, limit, {"checkpoint": replace(checkpoint, memory=memory).to_json()}
                 ),
                 sleep=lambda duration: self._sleep_in_time(duration, limit),

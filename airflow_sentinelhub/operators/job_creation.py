@@ -92,7 +92,7 @@ class JobCreator:
 
     def finish(self) -> None:
         """Record that the job is handed on: when the task is cleared from now on, it begins anew."""
-        self._keep(self._record.handed_on(self._store.max_tries))
+        self._keep(self._record.with_finish(self._store.max_tries))
 
     # What earlier attempts left
 
@@ -108,7 +108,7 @@ class JobCreator:
         self._record = record
         if record.id is not None:
             return self._known(record, record.id)
-        if record.posted is None or record.since is None:
+        if record.request_sent_at is None or record.since is None:
             return None  # whatever was asked for was refused
         until = record.may_appear_until if record.digest == self._tag.digest else None
         return self._taken(self._search(record.since, remembered=True, until=until))
@@ -168,7 +168,7 @@ class JobCreator:
     def _created(self) -> BatchJob:
         for attempt in range(1, ATTEMPTS + 1):
             before = self._record
-            self._keep(before.asking(self._tag.digest, clock.now()))
+            self._keep(before.with_request_sent(self._tag.digest, clock.now()))
             try:
                 job = self._read(self._client.create(self._order.body))
             except JobMayExist as lost:
@@ -207,7 +207,7 @@ class JobCreator:
 
     def _lost(self, lost: JobMayExist) -> BatchJob | None:
         """Look for a job whose answer was lost."""
-        posted = self._record.posted
+        posted = self._record.request_sent_at
         if self._order.untagged or posted is None:
             raise lost
         try:
@@ -229,11 +229,11 @@ class JobCreator:
         """
         if self._order.untagged:
             return SearchResult()
-        spent, pause = {*self._record.spent, *self._not_ours}, FIRST_PAUSE
+        spent, pause = {*self._record.superseded_ids, *self._not_ours}, FIRST_PAUSE
         while True:
             jobs = self._newest_until(since - CLOCK_SLACK)
             found = select_job(
-                self._api, jobs, self._tag, remembered=remembered, restarts=self._restarts, spent=spent
+                self._api, jobs, self._tag, remembered=remembered, restarts=self._restarts, superseded_ids=spent
             )
             left = 0.0 if until is None else until - clock.now()
             if found.adopt or left <= 0:

@@ -228,7 +228,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         started_at = clock.now()
         _, deadlines = self._limits(False, started_at)
         deadlines = replace(deadlines, stops_job=self.stops_at_timeout)
-        kill_handler = self._guarded(context)
+        kill_handler = self._install_kill_handler(context)
         rendered = self.render_request(context)
         store = TaskStateStore.of(context)
         with self.client() as client:
@@ -236,7 +236,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
             job = JobCreator(client, rendered, store, self.log, restarts=True, recreates=recreates).job()
         kill_handler.job_id = job.id
         link_to(self, config=client.config, job_id=job.id)
-        self._keep_job(context, job)
+        self._publish_job(context, job)
         if job.status is JobStatus.FAILED:
             self._fail(context, Verdict(Outcome.FAILED, self.api, job.id, wait_messages.failed(job), job))
         if job.status is JobStatus.CANCELED:
@@ -251,7 +251,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         if state.action is Action.START and job.status is JobStatus.STOPPED:
             self._fail(context, Verdict(Outcome.STOPPED, self.api, job.id, wait_messages.stopped(job), job))
         store.keep_run(state.record)
-        return self._act(context, state)
+        return self._run_action(context, state)
 
     def execute_complete(
         self, context: Context, event: dict[str, Any] | None = None, state: dict[str, Any] | None = None
@@ -270,9 +270,9 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         else:
             # Beginning again would create and start another job, after each wait.
             known = self._recovered(context, event or {})
-        self._guarded(context, known.job_id)
+        self._install_kill_handler(context, known.job_id)
         if known.action is not None:
-            return self._act(context, known)
+            return self._run_action(context, known)
         try:
             verdict = Verdict.from_json(event)
         except ValueError as error:
@@ -280,7 +280,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
                 f"The trigger of this wait fired something that cannot be read ({error}). Are the triggerer and "
                 f"the workers of one version? Job {known.job_id} was left alone: clear this task to go on with it."
             ) from None
-        return self._settle(context, known, verdict)
+        return self._on_verdict(context, known, verdict)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Return what becomes of the job when its trigger never fired; Airflow does not tell what was known."""
@@ -288,7 +288,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         failure = self._trigger_failure(next_method, next_kwargs)
         if failure is None:
             return super().resume_execution(next_method, next_kwargs, context)
-        job_id = self._known_id(context)
+        job_id = self._lookup_job_id(context)
         if job_id is None or not failure.timed_out:
             raise SentinelHubError(
                 f"The trigger of this task ended without a verdict ({failure.reason}). {self.api.display_name} "
@@ -296,7 +296,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
                 job_id=job_id,
                 api=self.api.value,
             )
-        self._guarded(context, job_id)
+        self._install_kill_handler(context, job_id)
         now = clock.now()
         allowed = None if self.execution_timeout is None else self.execution_timeout.total_seconds()
         ends_attempt = allowed is not None and allowed <= self.timeout
@@ -308,32 +308,34 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         )
         verdict = deadlines.passed(self.api, job_id, None)
         verdict = replace(verdict, message=f"{verdict.message} {_UNHEARD}")
-        return self._settle(context, RunState(job_id, deadlines, TaskStateStore.of(context).read_run()), verdict)
+        return self._on_verdict(
+            context, RunState(job_id, deadlines, TaskStateStore.of(context).read_run()), verdict
+        )
 
     def on_kill(self) -> None:
         """Stop the job, or leave it, when this worker is told to end."""
         if self._kill_handler is not None:
-            self._kill_handler.happened()
+            self._kill_handler.on_kill()
 
     # The steps of a run
 
     def _recovered(self, context: Context, event: dict[str, Any]) -> RunState:
         """Make up for what ``dag.test()`` has lost of a wait, where Airflow remembers nothing."""
         _, deadlines = self._limits(False, clock.now())
-        job_id = event.get("job_id") or self._known_id(context) or "(its id is not known)"
+        job_id = event.get("job_id") or self._lookup_job_id(context) or "(its id is not known)"
         return RunState(job_id, replace(deadlines, stops_job=self.stops_at_timeout), RunRecord())
 
-    def _act(self, context: Context, state: RunState) -> dict[str, Any]:
+    def _run_action(self, context: Context, state: RunState) -> dict[str, Any]:
         """Start the job, start it again, or stop it."""
         action, limit = state.action or Action.START, self._limit(state)
         action_context = ActionContext(
             log=self.log,
             connect=self.hook.get_conn,
-            wait=lambda until, memory: self._let_pass(
+            wait=lambda until, memory: self._wait_until(
                 until, limit, {"state": replace(state, memory=memory).to_json()}
             ),
             sleep=lambda duration: self._sleep_in_time(duration, limit),
-            keep=lambda job: self._keep_job(context, job),
+            keep=lambda job: self._publish_job(context, job),
             before_asking=lambda: None if state.ending else self._guard().before_start(state.job_id),
         )
         try:
@@ -355,17 +357,17 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         return self._wait(context, state, job)
 
     def _wait(self, context: Context, state: RunState, job: BatchJob) -> dict[str, Any]:
-        self._keep_job(context, job)
+        self._publish_job(context, job)
         if not self.wait_for_completion:
             self.log.info("It is not waited for (wait_for_completion=False).")
-            return self._handed_on(context, job, None, None)
+            return self._succeed(context, job, None, None)
         if job.status is JobStatus.DONE:
-            return self._settle(context, state, Verdict(Outcome.DONE, self.api, job.id, job=job))
+            return self._on_verdict(context, state, Verdict(Outcome.DONE, self.api, job.id, job=job))
         is_local = self.hook.get_config().is_local
         policy, _ = self._limits(is_local, state.deadlines.started_at)
         policy = replace(policy, max_cost_pu=self._cost_limit(context, job.id)[0])
         terms = WaitSpec(self.api, state.job_id, WaitGoal.COMPLETION, policy, state.deadlines)
-        self._tell_beginning(f"{job.label} is done", policy, state.deadlines)
+        self._log_start(f"{job.label} is done", policy, state.deadlines)
         if self.deferrable:
             self._hand_over(
                 state.job_id,
@@ -374,20 +376,20 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
                 self._backstop(policy, state.deadlines),
             )
         verdict = WorkerWait(self, self.sentinelhub_conn_id, context, terms).verdict()
-        return self._settle(context, state, verdict)
+        return self._on_verdict(context, state, verdict)
 
-    def _settle(self, context: Context, state: RunState, verdict: Verdict) -> dict[str, Any]:
+    def _on_verdict(self, context: Context, state: RunState, verdict: Verdict) -> dict[str, Any]:
         """Do what follows from the end of a wait."""
         job = verdict.job
         if verdict.outcome is Outcome.DONE and job is not None:
             self.log.info("%s", verdict_line(verdict, clock.now() - state.deadlines.started_at))
             return self._finished(context, state, job)
         if job is not None and verdict.outcome is Outcome.STOPPED and state.record.may_resume(job, self.resume):
-            self._keep_job(context, job)
+            self._publish_job(context, job)
             self._fail_if_too_dear(context, job)
             state = self._resuming(job, state)
             TaskStateStore.of(context).keep_run(state.record)
-            return self._act(context, state)
+            return self._run_action(context, state)
         if verdict.outcome is Outcome.COST_EXCEEDED or (verdict.is_timeout and self.stops_at_timeout):
             return self._stopped(context, state, verdict)
         return self._fail(context, verdict)
@@ -406,7 +408,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         self.log.error("%s", ending.message)
         # The time that a stop takes is not the task's.
         deadlines = Deadlines(state.deadlines.started_at, clock.now() + _TIME_TO_STOP)
-        return self._act(context, RunState(state.job_id, deadlines, record, Action.STOP, ending=ending))
+        return self._run_action(context, RunState(state.job_id, deadlines, record, Action.STOP, ending=ending))
 
     def _fail_if_too_dear(self, context: Context, job: BatchJob) -> None:
         """Leave a job stopped that would be stopped again as soon as it runs."""
@@ -430,7 +432,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
 
     def _fail(self, context: Context, verdict: Verdict) -> NoReturn:
         if verdict.job is not None:
-            self._keep_job(context, verdict.job)
+            self._publish_job(context, verdict.job)
         if verdict.outcome is Outcome.STOPPED:
             verdict = replace(
                 verdict, message=f"{verdict.message} {_AFTER_STOP[TaskStateStore.of(context).remembers]}"
@@ -478,8 +480,8 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
             self.log.warning("The job is over, but its results cannot be read now. This task waits on: %s", error)
         # Starting it, which it is already, leads here again.
         later = replace(state, action=Action.START, unread_since=since)
-        self._let_pass(until, self._limit(later), {"state": later.to_json()})
-        return self._act(context, later)
+        self._wait_until(until, self._limit(later), {"state": later.to_json()})
+        return self._run_action(context, later)
 
     def _verified(self, context: Context, job: BatchJob) -> dict[str, Any]:
         limit, _ = self._cost_limit(context, job.id)
@@ -490,7 +492,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
             with self.client() as client:
                 payload = client.get(job.id)
                 job = BatchJob.from_payload(self.api, payload)
-                self._keep_job(context, job)
+                self._publish_job(context, job)
                 if self._allowance is not None:
                     counts = verify(
                         client,
@@ -505,9 +507,9 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
                     )
         if counts is None:
             self.log.info("%s", _UNVERIFIED[self.api])
-        return self._handed_on(context, job, payload, counts)
+        return self._succeed(context, job, payload, counts)
 
-    def _handed_on(
+    def _succeed(
         self, context: Context, job: BatchJob, payload: dict[str, Any] | None, counts: dict[str, Any] | None
     ) -> dict[str, Any]:
         for outlet in self.outlets:
@@ -553,7 +555,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         )
 
     @staticmethod
-    def _unheard_at(until: float, limit: TaskDeadline) -> float:
+    def _defer_timeout_at(until: float, limit: TaskDeadline) -> float:
         # Airflow does not tell what was waited for, so only the end of the task's time may end it.
         return until if limit.ends_at is None else max(until, limit.ends_at)
 
@@ -567,7 +569,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
             allow_partial=self.allow_partial or self._allowance is not None,
         )
 
-    def _guarded(self, context: Context, job_id: str | None = None) -> KillHandler:
+    def _install_kill_handler(self, context: Context, job_id: str | None = None) -> KillHandler:
         """Be ready for a kill of the worker, and lead to the job where it is known."""
         config = self.hook.get_config()
         last_deferral.forget()
@@ -590,7 +592,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         last_deferral.remember(lambda: self._guard().after_deferral(job_id))
         super()._hand_over(job_id, trigger, kwargs, timeout)
 
-    def _keep_job(self, context: Context, job: BatchJob) -> None:
+    def _publish_job(self, context: Context, job: BatchJob) -> None:
         link_to(self, delivery=job.delivery)
         # A failed task returns nothing; what is known of the job is useful all the same.
         self._push(context, "request_id", job.id)
@@ -602,7 +604,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         if self.do_xcom_push:
             context["ti"].xcom_push(key=key, value=value)
 
-    def _known_id(self, context: Context) -> str | None:
+    def _lookup_job_id(self, context: Context) -> str | None:
         """Return the job's id, where all that is left of it is what was kept."""
         record = TaskStateStore.of(context).read()
         if record is not None and record.id is not None:

@@ -28,7 +28,7 @@ def fetch_jobs(
     reader: ListReader,
     job_ids: Sequence[str],
     *,
-    certain: Sequence[str] = (),
+    bypass_list: Sequence[str] = (),
     budget: float | None = 0,
     list_index: ListIndex | None = None,
     now: float = 0.0,
@@ -42,14 +42,14 @@ def fetch_jobs(
 
     :param reader: the client.
     :param job_ids: the jobs, each once.
-    :param certain: those among them for which a list will not do, since it may lag.
+    :param bypass_list: those among them for which a list will not do, since it may lag.
     :param budget: the seconds in which the client may begin to ask again; ``None``: its own default.
     :param list_index: remembers from look to look for how long the list is done without.
     :param now: seconds, on the clock of ``list_index``.
     :return: a look at each.
     """
     looks: dict[str, PollResult] = {}
-    wanted = {job_id.lower(): job_id for job_id in job_ids if job_id not in set(certain)}
+    wanted = {job_id.lower(): job_id for job_id in job_ids if job_id not in set(bypass_list)}
     breaker = CircuitBreaker(lambda: 1.0)
     heard, list_trouble = False, None
     unreadable: dict[str, SentinelHubError] = {}

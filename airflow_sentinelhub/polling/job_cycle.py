@@ -94,7 +94,7 @@ class JobCycle:
             if self._unreadable and not self._heard and not await self._list_answers():
                 self._fail_rest(self._unreadable[0][1])
                 return
-        certain = {job for job, waits in self._open.items() if any(wait.request.certain for wait in waits)}
+        certain = {job for job, waits in self._open.items() if any(wait.request.bypass_list for wait in waits)}
         uncertain = self._open.keys() - certain
         wanted = len(uncertain)
         pages = await self._read_list(uncertain)

@@ -139,8 +139,8 @@ class SentinelHubBatchGroupSensor(SentinelHubBaseSensor):
             self.log.info("Ids that were given before: %d. Each job is waited for once.", repeated)
         at_once = GroupWait(terms, self.log.log).verdict()
         if at_once.is_final:
-            return self._settle(context, at_once, terms.deadlines, jobs={})
-        self._tell_beginning(self.quorum.as_text(self.api, len(job_ids)), terms.policy, terms.deadlines)
+            return self._on_verdict(context, at_once, terms.deadlines, jobs={})
+        self._log_start(self.quorum.as_text(self.api, len(job_ids)), terms.policy, terms.deadlines)
         if not self.deferrable:
             if self.exponential_backoff or self.max_wait:
                 self.log.warning("exponential_backoff and max_wait have no effect on a group.")
@@ -180,9 +180,9 @@ class SentinelHubBatchGroupSensor(SentinelHubBaseSensor):
             ) from None
         ends = Deadlines.from_json(deadlines) if deadlines else self._limits(False, clock.now())[1]
         try:
-            return self._settle(context, known, ends)
+            return self._on_verdict(context, known, ends)
         except ResultNotReadable as error:
-            self._tell_delay(error, ends)
+            self._log_retry(error, ends)
             until = clock.now() + _RESULT_RETRY_PAUSE
             return self.defer(
                 trigger=SentinelHubPauseTrigger(until=until),
@@ -214,9 +214,9 @@ class SentinelHubBatchGroupSensor(SentinelHubBaseSensor):
     def _wait_on_worker(self, context: Context, terms: GroupWaitSpec) -> dict[str, list[dict[str, Any]]]:
         verdict = WorkerGroupWait(self, self.sentinelhub_conn_id, terms).verdict()
         jobs = {job_id: each.job for job_id, each in verdict.members.items() if each and each.job}
-        return self._settle(context, verdict, terms.deadlines, jobs=jobs, told=True)
+        return self._on_verdict(context, verdict, terms.deadlines, jobs=jobs, told=True)
 
-    def _settle(
+    def _on_verdict(
         self,
         context: Context,
         verdict: GroupVerdict,

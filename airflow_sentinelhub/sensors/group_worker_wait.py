@@ -67,7 +67,7 @@ class WorkerGroupWait:
 
     def _look(self, due: list[str]) -> None:
         group = self._group
-        certain = [job_id for job_id in due if job_id in self._next and self._next[job_id][1].certain]
+        certain = [job_id for job_id in due if job_id in self._next and self._next[job_id][1].bypass_list]
         looks, now = self._looks(due, certain), clock.now()
         for job_id, look in looks.items():
             # All at one moment, so that those that were looked at together are due together.
@@ -79,17 +79,19 @@ class WorkerGroupWait:
 
     def _take_in(self, job_id: str, look: PollResult, now: float) -> None:
         wait = self._group.waits[job_id]
-        verdict = check_other_api(wait.see(look, now), self._hook.get_conn)
+        verdict = check_other_api(wait.update(look, now), self._hook.get_conn)
         if verdict.is_final:
             self._group.end(verdict, now)
         else:
-            wanted = wait.next_look(now)
+            wanted = wait.next_request(now)
             self._next[job_id] = (now + wanted.after, wanted)
 
     def _looks(self, due: list[str], certain: list[str]) -> dict[str, PollResult]:
         try:
             # Read each time, so that a secret that was rotated meanwhile is found.
             with self._hook.get_conn(self._group.terms.api) as client:
-                return fetch_jobs(client, due, certain=certain, list_index=self._list_index, now=clock.monotonic())
+                return fetch_jobs(
+                    client, due, bypass_list=certain, list_index=self._list_index, now=clock.monotonic()
+                )
         except SentinelHubError as error:
             return dict.fromkeys(due, error)

@@ -104,7 +104,7 @@ class SentinelHubBatchBaseSensor(SentinelHubBaseSensor):
         if not rescheduled_since:
             awaited = "analysed" if self.goal is WaitGoal.ANALYSIS else "done"
             awaited = f"{self.api.display_name} job {terms.job_id} is {awaited}"
-            self._tell_beginning(awaited, terms.policy, terms.deadlines)
+            self._log_start(awaited, terms.policy, terms.deadlines)
         if self.deferrable:
             trigger = self._trigger(terms)
             if not is_local:
@@ -132,9 +132,9 @@ class SentinelHubBatchBaseSensor(SentinelHubBaseSensor):
             ) from None
         known = Deadlines.from_json(deadlines) if deadlines else self._limits(False, clock.now())[1]
         try:
-            return self._settle(context, verdict, known)
+            return self._on_verdict(context, verdict, known)
         except ResultNotReadable as error:
-            self._tell_delay(error, known)
+            self._log_retry(error, known)
             is_local = SentinelHubHook(self.sentinelhub_conn_id).get_config().is_local
             terms = replace(self._terms(is_local, known.started_at), deadlines=known)
             trigger = self._trigger(terms)
@@ -180,12 +180,12 @@ class SentinelHubBatchBaseSensor(SentinelHubBaseSensor):
         while True:
             verdict = worker.verdict()
             try:
-                return self._settle(context, verdict, worker.deadlines)
+                return self._on_verdict(context, verdict, worker.deadlines)
             except ResultNotReadable as error:
-                self._tell_delay(error, worker.deadlines)
+                self._log_retry(error, worker.deadlines)
                 worker.pause(_RESULT_RETRY_PAUSE)
 
-    def _settle(self, context: Context, verdict: Verdict, deadlines: Deadlines) -> Any:
+    def _on_verdict(self, context: Context, verdict: Verdict, deadlines: Deadlines) -> Any:
         """End the task as the verdict says, the same way in every mode."""
         if verdict.job is not None:
             link_to(self, delivery=verdict.job.delivery)

@@ -42,7 +42,7 @@ class TaskDeadline:
     api: BatchApi
     job_id: str
 
-    def allows(self, until: float) -> None:
+    def check(self, until: float) -> None:
         """
         Make sure that a wait ends in time.
 
@@ -88,7 +88,7 @@ class DeferMixin:
     defer: Any
     deferrable: bool
 
-    def _let_pass(self, until: float, limit: TaskDeadline, kwargs: dict[str, Any]) -> None:
+    def _wait_until(self, until: float, limit: TaskDeadline, kwargs: dict[str, Any]) -> None:
         """
         Wait, in the triggerer if it is worth it; Airflow then begins again in another process.
 
@@ -98,7 +98,7 @@ class DeferMixin:
         """
         now = clock.now()
         if self.deferrable and until - now >= DEFERRED_FROM:
-            limit.allows(until)
+            limit.check(until)
             self.log.info(
                 "No worker is held until %s. A triggerer must be running, or this task waits for ever.",
                 format_time(until, now),
@@ -107,7 +107,7 @@ class DeferMixin:
                 limit.job_id,
                 self._pause_trigger(until, limit),
                 kwargs,
-                timedelta(seconds=self._unheard_at(until, limit) - now + _DEFER_TIMEOUT_MARGIN),
+                timedelta(seconds=self._defer_timeout_at(until, limit) - now + _DEFER_TIMEOUT_MARGIN),
             )
         if until - now >= DEFERRED_FROM:
             self.log.info("This task holds its worker until %s (deferrable=False).", format_time(until, now))
@@ -128,14 +128,14 @@ class DeferMixin:
         return SentinelHubPauseTrigger(until=until)
 
     @staticmethod
-    def _unheard_at(until: float, limit: TaskDeadline) -> float:  # noqa: ARG004 - for subclasses
+    def _defer_timeout_at(until: float, limit: TaskDeadline) -> float:  # noqa: ARG004 - for subclasses
         """Return when Airflow gives the task up without an event, in seconds since 1970."""
         return until
 
     @staticmethod
     def _sleep_in_time(duration: float, limit: TaskDeadline) -> None:
         """Sleep on the worker."""
-        limit.allows(clock.now() + duration)
+        limit.check(clock.now() + duration)
         clock.sleep(max(0.0, duration))
 
     def _trigger_failure(self, next_method: str, next_kwargs: dict[str, Any] | None) -> TriggerFailure | None:

@@ -58,7 +58,7 @@ class KillHandler:
         self._helper: threading.Thread | None = None
         self.job_id: str | None = None
 
-    def happened(self) -> None:
+    def on_kill(self) -> None:
         """Do what can be done within 5 seconds, from a signal handler."""
         if self._action is KillAction.LEAVE:
             self._log.warning("The worker is told to end. %s (on_kill='leave')", self._left())

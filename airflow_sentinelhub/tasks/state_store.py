@@ -66,7 +66,7 @@ class TaskStateStore:
         """Record that the job is handed on: when the task is cleared from now on, it begins anew."""
         record = self.read()
         if record is not None:
-            self.keep(record.handed_on(self.max_tries))
+            self.keep(record.with_finish(self.max_tries))
 
     def read_run(self) -> RunRecord:
         """Return the run record."""

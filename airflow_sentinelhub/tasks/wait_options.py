@@ -97,7 +97,7 @@ class WaitOptionsMixin:
             execution_timeout_at = clock.now() + allowed - margin
         return policy, Deadlines(started_at, started_at + self.timeout, execution_timeout_at)
 
-    def _tell_beginning(self, awaited: str, policy: WaitPolicy, deadlines: Deadlines) -> None:
+    def _log_start(self, awaited: str, policy: WaitPolicy, deadlines: Deadlines) -> None:
         for name, interval in self._intervals().items():
             used = getattr(policy, name)
             if used != interval:
@@ -202,14 +202,14 @@ class SentinelHubBaseSensor(WaitOptionsMixin, BaseSensorOperator):
                 )
         return super().resume_execution(next_method, next_kwargs, context)
 
-    def _tell_beginning(self, awaited: str, policy: WaitPolicy, deadlines: Deadlines) -> None:
-        super()._tell_beginning(awaited, policy, deadlines)
+    def _log_start(self, awaited: str, policy: WaitPolicy, deadlines: Deadlines) -> None:
+        super()._log_start(awaited, policy, deadlines)
         if self.deferrable and (self.exponential_backoff or self.max_wait):
             self.log.warning("exponential_backoff and max_wait have no effect while deferrable=True.")
         if self.silent_fail:
             self.log.warning("silent_fail has no effect: trouble with the service never fails a poke.")
 
-    def _tell_delay(self, error: ResultNotReadable, deadlines: Deadlines) -> None:
+    def _log_retry(self, error: ResultNotReadable, deadlines: Deadlines) -> None:
         """Log that the task goes on waiting for its result, unless time is up."""
         if clock.now() >= deadlines.first:
             raise error

@@ -130,14 +130,14 @@ class WorkerWait:
             # Read each time, so that a secret that was rotated meanwhile is found.
             client = self._hook.get_conn(self._wait.terms.api)
         except SentinelHubError as error:
-            return self._wait.see(error, clock.now())
+            return self._wait.update(error, clock.now())
         with client:
-            verdict = self._wait.see(self._look(client), clock.now())
+            verdict = self._wait.update(self._look(client), clock.now())
             for _ in range(UNREADABLE_READINGS - 1):
                 if not self._forgetful or verdict.is_final or not self._wait.awaits_confirmation:
                     break
                 clock.sleep(self._wait.pause(clock.now()))
-                verdict = self._wait.see(self._look(client), clock.now())
+                verdict = self._wait.update(self._look(client), clock.now())
         return check_other_api(verdict, self._hook.get_conn)
 
     def _look(self, client: BatchClient) -> PollResult:

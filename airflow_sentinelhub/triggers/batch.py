@@ -70,7 +70,7 @@ class SentinelHubBatchTrigger(SentinelHubBaseTrigger):
             # A trigger that crashes would be taken for a timeout by Airflow's soft_fail and skip the task.
             log_crash(self.log, f"Waiting for {self.api.display_name} job {self.request_id} failed.", error)
             verdict = internal_error_verdict(self.api, self.request_id, error)
-        await self.settle()
+        await self.wait_until_fire_time()
         try:
             event = await self._event(verdict)
         except Exception as error:

@@ -121,7 +121,7 @@ class SentinelHubBatchEventTrigger(BaseEventTrigger):
     def cursor_key(self) -> str:
         """Under which name the state store of the asset keeps what was fired."""
         identity = json.dumps(self._identity, sort_keys=True)
-        return f"sentinelhub_ends_{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
+        return f"sentinelhub_cursor_{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
 
     def shared_stream_key(self) -> Hashable | None:
         """Ask Airflow 3.3 for a stream of this trigger's own, which tells when its events are stored."""

@@ -79,7 +79,7 @@ class SentinelHubBatchGroupTrigger(SentinelHubBaseTrigger):
             what = f"Waiting for {len(self.request_ids)} {self.api.display_name} jobs failed."
             log_crash(self.log, what, error)
             verdict = group_error(self.request_ids, self.api, summary(error))
-        await self.settle()
+        await self.wait_until_fire_time()
         event = safe_event(verdict.to_json())
         # Nothing may be awaited after the event: Airflow would cancel it as if by a user.
         yield event

@@ -113,7 +113,7 @@ async def watch(wait: Wait, read_config: ReadConfig, first_look_after: float) ->
         try:
             config: ClientConfig = intern(await read_config())
         except SentinelHubError as error:
-            verdict = wait.see(error, clock.now())
+            verdict = wait.update(error, clock.now())
             if verdict.is_final:
                 return verdict
             await asyncio.sleep(wait.pause(clock.now()))
@@ -134,12 +134,12 @@ async def _watch_with(
             look = await subscription.next(wanted)
             if isinstance(look, InvalidCredentials) and await credentials_changed(read_config, config):
                 return None
-            verdict = wait.see(look, clock.now())
+            verdict = wait.update(look, clock.now())
             if may_be_in_other_api(verdict):
                 verdict = await _looked_for_elsewhere(verdict, config, wait)
             if verdict.is_final:
                 return verdict
-            wanted = wait.next_look(clock.now())
+            wanted = wait.next_request(clock.now())
     finally:
         _leave(subscription, config)
 
@@ -248,7 +248,7 @@ async def _follow_with(config: ClientConfig, read_config: ReadConfig, watch: Com
                 continue
             # Those who follow the list are given sights of it where others are given looks.
             look = cast("ListSnapshot | SentinelHubError", await subscription.next(wanted))
-            await watch.see(look, clock.now())
+            await watch.update(look, clock.now())
             if isinstance(look, InvalidCredentials) and await credentials_changed(read_config, config):
                 return
     finally:

@@ -125,7 +125,7 @@ class SentinelHubBaseTrigger(BaseTrigger):
             "fire_not_before": self.fire_not_before,
         }
 
-    async def settle(self) -> None:
+    async def wait_until_fire_time(self) -> None:
         """Wait until the event may be fired."""
         await asyncio.sleep(min(max(0.0, self.fire_not_before - clock.now()), MIN_DEFERRAL))
 

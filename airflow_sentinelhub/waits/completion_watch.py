@@ -138,7 +138,7 @@ class CompletionWatch:
             self.terms.filter.request_ids is not None
             and mark is not None
             and mark.since is not None
-            and not mark.open
+            and not mark.pending
         )
 
     def look_every(self, seconds: float) -> None:
@@ -165,11 +165,11 @@ class CompletionWatch:
         after = self.poll_interval if self._has_seen else 0.0
         ids = self.terms.filter.request_ids
         if ids is not None:
-            return ListRequest(after, created_from=TOP, jobs=frozenset(ids if first else mark.open))
+            return ListRequest(after, created_from=TOP, jobs=frozenset(ids if first else mark.pending))
         if mark.since is None:
             return ListRequest(after, created_from=BOTTOM)
         rest = now - self._rested_at >= RESTING_INTERVAL
-        jobs = frozenset(mark.open) if rest else self._moving & mark.open.keys()
+        jobs = frozenset(mark.pending) if rest else self._moving & mark.pending.keys()
         created_from = mark.since
         if self._newest is not None and now - self._looked_back_at < RESTING_INTERVAL:
             # What is older was seen, unless it comes onto the list late.
@@ -178,7 +178,7 @@ class CompletionWatch:
             self._looked_back_at = now
         return ListRequest(after, created_from=created_from, jobs=jobs)
 
-    async def see(self, look: ListSnapshot | SentinelHubError, now: float) -> None:
+    async def update(self, look: ListSnapshot | SentinelHubError, now: float) -> None:
         """
         Take a sight into account, and tell what is new.
 
@@ -273,7 +273,7 @@ class CompletionWatch:
             if (
                 each.key in ids
                 if ids is not None
-                else each.key in mark.open or (each.created is not None and mark.is_new(each.key, each.created))
+                else each.key in mark.pending or (each.created is not None and mark.is_new(each.key, each.created))
             )
         }
         for key in sorted(concerned.keys() - self._unreadable):
@@ -283,11 +283,11 @@ class CompletionWatch:
                 "read.",
             )
         self._unreadable = frozenset(concerned)
-        return replace(mark, open=dict.fromkeys(concerned, "") | dict(mark.open)) if concerned else mark
+        return replace(mark, pending=dict.fromkeys(concerned, "") | dict(mark.pending)) if concerned else mark
 
     def _without_missing(self, mark: CompletionCursor, missing: frozenset[str], now: float) -> CompletionCursor:
         ids = self.terms.filter.request_ids
-        concerned = missing & (mark.open.keys() | set(ids or ()))
+        concerned = missing & (mark.pending.keys() | set(ids or ()))
         # One that is missing for the first time is asked for again, and a new one for some minutes.
         gone = {
             job
@@ -300,7 +300,9 @@ class CompletionWatch:
                 logging.WARNING if ids else logging.INFO,
                 f"{self._service} job {job} is not there any more, so its end will not be told.",
             )
-        return replace(mark.without(gone), open=dict.fromkeys(self._missing, "") | dict(mark.without(gone).open))
+        return replace(
+            mark.without(gone), pending=dict.fromkeys(self._missing, "") | dict(mark.without(gone).pending)
+        )
 
     def _remember_what_moves(self, readings: list[JobReading], now: float) -> None:
         """Note which jobs have to be looked at each time, and when the others were."""
@@ -309,7 +311,7 @@ class CompletionWatch:
         known = self._created | {
             each.listed.key: each.listed.created for each in readings if each.listed.created is not None
         }
-        if mark.open.keys() <= seen | self._missing.keys() | self._unreadable:
+        if mark.pending.keys() <= seen | self._missing.keys() | self._unreadable:
             self._rested_at = now
         moving = {
             each.listed.key
@@ -317,7 +319,9 @@ class CompletionWatch:
             if each.end is None and not awaits_start(each.listed.job, WaitGoal.COMPLETION)
         }
         self._moving = frozenset(moving | (self._moving - seen) | self._missing.keys())
-        self._created = {key: created for key, created in known.items() if key in mark.open or key in self._moving}
+        self._created = {
+            key: created for key, created in known.items() if key in mark.pending or key in self._moving
+        }
 
     async def _settle(self, readings: list[JobReading], now: float) -> bool:
         """
@@ -327,11 +331,11 @@ class CompletionWatch:
         """
         before = self._mark or CompletionCursor()
         mark, news = before.review(readings, now, self.terms.since)
-        mark = mark.told([each for each in news if not self.terms.filter.matches(each.listed)])
+        mark = mark.emitted([each for each in news if not self.terms.filter.matches(each.listed)])
         news = [each for each in news if self.terms.filter.matches(each.listed)]
         if now < self._left_alone_until:
             # Another watch is emitting them, or was interrupted: if it lives, it notes that soon.
-            news = [each for each in news if fingerprint(each.key) not in mark.telling]
+            news = [each for each in news if fingerprint(each.key) not in mark.in_flight]
         if not news and mark == self._written:
             self._mark = mark
             return True
@@ -341,14 +345,14 @@ class CompletionWatch:
             for batch in _batches(news):
                 if batch[-1] is news[-1]:
                     await self._keep_apart()
-                repeated = mark.telling
-                self._mark = mark = await self._write(mark.about_to_tell(batch))
+                repeated = mark.in_flight
+                self._mark = mark = await self._write(mark.mark_in_flight(batch))
                 # Two that poll at the same time both find that no other has written: the later one may emit.
                 if await self._somebody_else_wrote(now):
                     return False
                 await self._tell([self._event(each, fingerprint(each.key) in repeated) for each in batch])
                 self._told_at = asyncio.get_running_loop().time()
-                self._mark = mark = mark.told(batch)
+                self._mark = mark = mark.emitted(batch)
             self._mark = await self._write(mark)
         except Exception as error:
             # What was not noted was not told: the next look finds the same ends again.
@@ -380,7 +384,7 @@ class CompletionWatch:
             )
             mark = CompletionCursor()
         self._mark, self._written, self._newest = mark, None, None
-        if mark.telling:
+        if mark.in_flight:
             self._left_alone_until = now + self.poll_interval
 
     async def _somebody_else_wrote(self, now: float) -> bool:
@@ -403,11 +407,11 @@ class CompletionWatch:
         if self._store_failed:
             self._store_failed = False
             self._say(logging.INFO, "Airflow notes again what is told.")
-        too_many = len(mark.open) > MOST_OPEN
+        too_many = len(mark.pending) > MOST_OPEN
         if too_many and not self._too_many:
             self._say(
                 logging.WARNING,
-                f"{len(mark.open)} jobs may still end; only {MOST_OPEN} of them are remembered when this "
+                f"{len(mark.pending)} jobs may still end; only {MOST_OPEN} of them are remembered when this "
                 "triggerer is restarted. Name the jobs with request_ids.",
             )
         self._too_many = too_many

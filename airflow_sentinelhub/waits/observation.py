@@ -24,7 +24,7 @@ class PollRequest:
     :param after: seconds from now.
     :param exact: not a moment earlier, otherwise somewhat earlier will do, together with others.
     :param last: it is the last one, and is wanted then even if it will only show that the service is away.
-    :param certain: by a request for this job alone; otherwise a list will do, which may lag behind.
+    :param bypass_list: by a request for this job alone; otherwise a list will do, which may lag behind.
     :param light: the user action does not matter.
     :param latest: seconds from now after which no pause of the poller may delay it: then time is up.
     """
@@ -32,7 +32,7 @@ class PollRequest:
     after: float
     exact: bool = False
     last: bool = False
-    certain: bool = False
+    bypass_list: bool = False
     light: bool = False
     latest: float = math.inf
 

@@ -115,7 +115,7 @@ class Wait:
             and self._job.status in (JobStatus.ANALYSING, JobStatus.PROCESSING)
         )
 
-    def see(self, look: PollResult, now: float) -> Verdict:
+    def update(self, look: PollResult, now: float) -> Verdict:
         """
         Take a look into account.
 
@@ -151,7 +151,7 @@ class Wait:
         """
         return max(_SHORTEST_PAUSE, min(self._pause, self.terms.deadlines.first - now))
 
-    def next_look(self, now: float) -> PollRequest:
+    def next_request(self, now: float) -> PollRequest:
         """
         Return the next poll that is needed, and when.
 
@@ -164,7 +164,7 @@ class Wait:
             # A confirmation counts only an interval later, and the deadline has passed only when it has.
             exact=confirms or last,
             last=last,
-            certain=confirms and self._memory.pending_outcome not in _NOT_OF_THE_JOB,
+            bypass_list=confirms and self._memory.pending_outcome not in _NOT_OF_THE_JOB,
             light=self.status_suffices,
             latest=max(_SHORTEST_PAUSE, self.terms.deadlines.first - now),
         )

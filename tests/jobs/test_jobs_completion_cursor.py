@@ -44,7 +44,7 @@ def follow(*looks, told_from=None, mark=None, tell=True):
         mark, new = mark.review(look, NOW, told_from)
         news.append([each.key.removeprefix("00000000-0000-0000-0000-0000000000") for each in new])
         if tell:
-            mark = CompletionCursor.from_json(json.loads(json.dumps(mark.told(new).to_json())))
+            mark = CompletionCursor.from_json(json.loads(json.dumps(mark.emitted(new).to_json())))
     return news
 
 
@@ -127,15 +127,15 @@ def test_a_partial_job_that_was_just_restarted_is_not_partial_again_yet():
 def test_what_is_about_to_be_told_is_remembered_until_it_is_told():
     mark, news = CompletionCursor().review([reading(1)], NOW)
     mark, news = mark.review([reading(1, DONE)], NOW)
-    begun = mark.about_to_tell(news)
-    assert begun.telling == {fingerprint(news[0].key)}
-    assert not begun.told(news).telling
+    begun = mark.mark_in_flight(news)
+    assert begun.in_flight == {fingerprint(news[0].key)}
+    assert not begun.emitted(news).in_flight
     assert begun.review([reading(1, DONE)], NOW)[1] == news, "it may not have been told"
 
 
 def test_a_job_that_is_gone_is_forgotten():
     mark, _ = CompletionCursor().review([reading(2), reading(1)], NOW)
-    assert set(mark.without({job_id(1)}).open) == {job_id(2)}
+    assert set(mark.without({job_id(1)}).pending) == {job_id(2)}
 
 
 def test_nothing_changes_when_nothing_happens():
@@ -150,10 +150,10 @@ def test_it_stays_small():
     burst = [reading(number, DONE, created=moment(5000)) for number in range(5000, 8000)]
     mark, _ = CompletionCursor(writer="x" * 32).review([*burst, *stopped], NOW)
     _, news = mark.review([reading(number, DONE, created=moment(5000) + 1) for number in range(9000, 9100)], NOW)
-    mark = mark.about_to_tell(news)
-    assert (len(mark.open), len(mark.closed), len(mark.telling)) == (3000, 0, 100)
+    mark = mark.mark_in_flight(news)
+    assert (len(mark.pending), len(mark.recent), len(mark.in_flight)) == (3000, 0, 100)
     stored = mark.to_json()
-    assert len(stored["ended"]) == MOST_OPEN
+    assert len(stored["emitted"]) == MOST_OPEN
     assert len(json.dumps(stored)) < 64 * 1024
 
 
@@ -165,14 +165,14 @@ def test_thousands_of_ended_jobs_take_no_space():
 def test_of_a_burst_the_newest_are_remembered():
     burst = [reading(number, DONE, created=moment(1) + number / 10) for number in range(2 * MOST_CLOSED)]
     mark, _ = CompletionCursor().review(burst, NOW)
-    assert MOST_CLOSED - 20 <= len(mark.closed) <= MOST_CLOSED
+    assert MOST_CLOSED - 20 <= len(mark.recent) <= MOST_CLOSED
     assert mark.review(burst, NOW)[1] == []
     assert len(mark.review([reading(9999, DONE, created=burst[-1].listed.created)], NOW)[1]) == 1
 
 
 def test_ids_that_are_no_uuids_are_kept_too():
     mark = CompletionCursor(
-        since=1.0, open={"my-job": "", job_id(1): "", job_id(2).replace("-", ""): fingerprint("x")}
+        since=1.0, pending={"my-job": "", job_id(1): "", job_id(2).replace("-", ""): fingerprint("x")}
     )
     assert CompletionCursor.from_json(json.loads(json.dumps(mark.to_json()))) == mark
 

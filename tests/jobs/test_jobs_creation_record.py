@@ -81,26 +81,26 @@ def test_what_costs_nothing(status, user_action, nothing):
     ],
 )  # fmt: skip
 def test_the_choice(listed, adopt, others, left):
-    found = select_job(V2, listed, TAG, remembered=True, spent={"spent"})
+    found = select_job(V2, listed, TAG, remembered=True, superseded_ids={"spent"})
     assert (found.adopt.id if found.adopt else None) == adopt
     assert [job.id for job in found.others] == others
     assert [job.id for job in found.left] == left
 
 
 def test_a_series_of_attempts():
-    record = CreationRecord().asking("a", 100.0)
-    assert (record.since, record.posted, record.may_appear_until) == (100.0, 100.0, 400.0)
-    again = record.asking("a", 300.0)
-    assert (again.since, again.posted) == (100.0, 300.0), "the search goes back to the first"
+    record = CreationRecord().with_request_sent("a", 100.0)
+    assert (record.since, record.request_sent_at, record.may_appear_until) == (100.0, 100.0, 400.0)
+    again = record.with_request_sent("a", 300.0)
+    assert (again.since, again.request_sent_at) == (100.0, 300.0), "the search goes back to the first"
     created = again.created("1", "a")
-    assert (created.id, created.posted, created.finished) == ("1", None, False)
-    over = created.handed_on(2)
+    assert (created.id, created.request_sent_at, created.finished) == ("1", None, False)
+    over = created.with_finish(2)
     assert over.finished
     assert not over.was_cleared(2), "Airflow lost the success"
     assert over.was_cleared(3)
     assert not created.was_cleared(3)
     anew = over.next_series()
-    assert (anew.id, anew.since, anew.finished, anew.spent) == (None, None, False, ("1",))
+    assert (anew.id, anew.since, anew.finished, anew.superseded_ids) == (None, None, False, ("1",))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_series_of_attempts():
     [
         CreationRecord(),
         CreationRecord("1", True, "a", 1.5, None, 3, ("2", "3")),
-        CreationRecord().asking("a", 100.0),
+        CreationRecord().with_request_sent("a", 100.0),
     ],
 )
 def test_it_survives_as_json(record):

@@ -120,7 +120,7 @@ def test_secrets_by_name_and_look(text, clean):
 
 def test_a_redactor_learns_without_changing():
     redact = Redactor("one")
-    assert redact.knowing("two", "")("one two") == "***** *****"
+    assert redact.with_secrets("two", "")("one two") == "***** *****"
     assert redact("one two") == "***** two"
     assert "one" not in repr(redact)
 

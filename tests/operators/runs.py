@@ -108,7 +108,7 @@ class RunTask:
         with SentinelHubHook("sh").get_conn(trigger.api) as client:
             while True:
                 look = fetch_job(client, terms.job_id, light=wait.status_suffices)
-                verdict = wait.see(look, self.clock.now())
+                verdict = wait.update(look, self.clock.now())
                 if verdict.is_final:
                     return verdict.to_json()
                 self.emulator.advance(wait.pause(self.clock.now()))

@@ -182,7 +182,7 @@ def test_the_signal_comes_in_the_middle_of_a_call_to_airflow(emulator, kill, mon
     guard, airflow = kill("failed", job_id)
     with structlog.testing.capture_logs() as lines:
         with airflow.lock:
-            guard.happened()
+            guard.on_kill()
             assert emulator.job(job_id)["userAction"] == "START"
         monkeypatch.setattr(kill_handler, "_HELD_FOR", LONG)
         assert killed(guard)
@@ -198,7 +198,7 @@ def test_airflow_does_not_tell_the_state_in_time(emulator, kill, monkeypatch):
     job_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
     guard, airflow = kill("running", job_id)
     with structlog.testing.capture_logs() as lines, airflow.lock:
-        guard.happened()
+        guard.on_kill()
         assert not guard._killed
     assert f"{job_id} is left as it is" in str(lines)
     assert emulator.job(job_id)["userAction"] == "START"
@@ -208,7 +208,7 @@ def test_airflow_is_away(emulator, kill):
     job_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
     guard, _ = kill(RuntimeError("gone"), job_id)
     with structlog.testing.capture_logs() as lines:
-        guard.happened()
+        guard.on_kill()
         assert not killed(guard)
     assert f"{job_id} is left as it is" in str(lines)
     assert emulator.job(job_id)["userAction"] == "START"
@@ -221,7 +221,7 @@ def test_the_service_hangs(emulator, kill, monkeypatch):
     emulator.fault("hang", method="POST", path="/stop$")
     guard, _ = kill("failed", job_id)
     with structlog.testing.capture_logs() as lines:
-        guard.happened()
+        guard.on_kill()
         assert guard._helper.is_alive()
         emulator.stop()  # which breaks the connection
         guard._helper.join(LONG)
@@ -241,7 +241,7 @@ def test_a_request_ends_before_airflow_ends_the_process(emulator, kill, monkeypa
     )
     guard, _ = kill("failed", emulator.add_job("process", steps=[{"status": "PROCESSING"}]))
     with structlog.testing.capture_logs():
-        guard.happened()
+        guard.on_kill()
         guard._helper.join(LONG)
     assert [given["timeout"] for given in made] == [TIMEOUT]
 
@@ -249,7 +249,7 @@ def test_a_request_ends_before_airflow_ends_the_process(emulator, kill, monkeypa
 def test_what_is_done_already_is_no_error(emulator, kill):
     guard, _ = kill("failed", emulator.add_job("process", steps=[{"status": "DONE"}]))
     with structlog.testing.capture_logs() as lines:
-        guard.happened()
+        guard.on_kill()
         assert killed(guard)
     first, last = [line for line in lines if line["log_level"] != "debug"]
     assert "may be running" in first["event"]

@@ -109,7 +109,7 @@ async def follow(poller, watch):
             if wanted is None:
                 await asyncio.sleep(60)
                 continue
-            await watch.see(await subscription.next(wanted), now())
+            await watch.update(await subscription.next(wanted), now())
     finally:
         subscription.leave()
 

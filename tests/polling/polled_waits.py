@@ -89,12 +89,12 @@ async def wait_for(poller, job_id, *, interval=60.0, lasts=7 * 86_400.0, log=Non
             look = await subscription.next(wanted)
             now = loop.time()
             log.looks.append((now, look))
-            verdict = wait.see(look, now)
+            verdict = wait.update(look, now)
             if verdict.is_final:
                 wait.log_end(verdict, now)
                 log.verdict, log.ended_at = verdict, now
                 return log
-            wanted = wait.next_look(now)
+            wanted = wait.next_request(now)
     finally:
         subscription.leave()
 

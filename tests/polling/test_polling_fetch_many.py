@@ -75,7 +75,7 @@ def test_the_list_of_other_people_is_not_read_far():
 
 def test_what_the_list_does_not_tell_is_asked_for():
     reader = Reader(ids(10))
-    looks = fetch_jobs(reader, [*ids(10), "b"], certain=["a3"])
+    looks = fetch_jobs(reader, [*ids(10), "b"], bypass_list=["a3"])
     assert reader.asked == ["list", "a3", "b"]
     assert looks["b"] == MissingJob(BatchApi.PROCESS, "b")
     assert looks["a3"].raw_status == "DONE"

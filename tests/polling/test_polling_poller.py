@@ -235,7 +235,7 @@ def test_a_list_is_not_certain_enough_for_a_confirmation():
     account.jobs["job-2"].life = [(-1e6, "STOPPED"), (-10.0, "PROCESSING")]
 
     async def scene():
-        wanted = [PollRequest(0.0), PollRequest(0.0), PollRequest(0.0, certain=True)]
+        wanted = [PollRequest(0.0), PollRequest(0.0), PollRequest(0.0, bypass_list=True)]
         with polling(account) as poller:
             waits = [poller.subscribe(job_id, 1.0).next(look) for job_id, look in zip(ids(3), wanted, strict=True)]
             return await asyncio.gather(*waits)

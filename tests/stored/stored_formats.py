@@ -107,8 +107,8 @@ def wait() -> Wait:
     """Return a wait that has seen its job once, PARTIAL, which has to be confirmed."""
     spec = WaitSpec(BatchApi.PROCESS, JOB_ID, WaitGoal.COMPLETION, POLICY, DEADLINES)
     made = Wait(spec, lambda level, text: None)
-    made.see(job("PROCESSING"), NOW)
-    made.see(job("STOPPED", completionPercentage=50), NOW + 120)
+    made.update(job("PROCESSING"), NOW)
+    made.update(job("STOPPED", completionPercentage=50), NOW + 120)
     return made
 
 
@@ -123,7 +123,7 @@ def cursor() -> CompletionCursor:
         completion, _ = completion_of(listed.job, POLICY, NOW + POLICY.poke_interval, seen)
         readings.append(JobReading(listed, completion))
     found, completions = CompletionCursor(writer="a-triggerer").review(readings, NOW, told_from=0.0)
-    return found.told(completions[1:]).about_to_tell(completions[:1])
+    return found.emitted(completions[1:]).mark_in_flight(completions[:1])
 
 
 def formats() -> dict[str, Format]:

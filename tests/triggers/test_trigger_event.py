@@ -141,12 +141,12 @@ def test_it_fires_for_jobs_that_end_and_survives_its_death(emulator):
 
     async def scene():
         async with running(trigger(), database):
-            await until(lambda: database.telling == 0)
+            await until(lambda: database.in_flight == 0)
             emulator.set_scenario(first, steps=DONE)
-            await until(lambda: database.events and not database.telling)
+            await until(lambda: database.events and not database.in_flight)
         emulator.set_scenario(second, steps=[{"status": "FAILED", "error": "Evalscript broken"}])
         async with running(trigger(), database):
-            await until(lambda: len(database.events) == 2 and not database.telling)
+            await until(lambda: len(database.events) == 2 and not database.in_flight)
 
     run_on_the_clock(scene())
     done, failed = database.events
@@ -166,13 +166,13 @@ def test_an_event_that_was_not_stored_is_fired_again(emulator):
 
     async def scene():
         async with running(trigger(), database, stores_after=600):
-            await until(lambda: database.telling == 0)
+            await until(lambda: database.in_flight == 0)
             emulator.set_scenario(job, steps=DONE)
-            await until(lambda: database.telling == 1)
+            await until(lambda: database.in_flight == 1)
             await asyncio.sleep(300)
             assert database.events == []
         async with running(trigger(), database):
-            await until(lambda: database.events and not database.telling)
+            await until(lambda: database.events and not database.in_flight)
 
     run_on_the_clock(scene())
     assert [event["event"]["may_be_repeated"] for event in database.events] == [True]
@@ -221,7 +221,7 @@ def test_a_connection_that_is_missing_at_first_is_waited_for(emulator, monkeypat
             await asyncio.sleep(600)
             assert not task.done()
             monkeypatch.setenv("AIRFLOW_CONN_SH", connection)
-            await until(lambda: database.telling == 0)
+            await until(lambda: database.in_flight == 0)
 
     with structlog.testing.capture_logs() as lines:
         run_on_the_clock(scene())
@@ -238,7 +238,7 @@ def test_a_rotated_secret_is_picked_up(emulator, monkeypatch):
 
     async def scene():
         async with running(trigger(), database):
-            await until(lambda: database.telling == 0)
+            await until(lambda: database.in_flight == 0)
             emulator.rotate_secret("the-new-secret")
             emulator.revoke_tokens()
             await asyncio.sleep(30)

@@ -15,9 +15,9 @@ class Database:
         self.values = {}
 
     @property
-    def telling(self):
+    def in_flight(self):
         """How many ends are noted as being told; ``None`` before anything is noted."""
-        return sum(len(json.loads(value)["telling"]) for value in self.values.values()) if self.values else None
+        return sum(len(json.loads(value)["in_flight"]) for value in self.values.values()) if self.values else None
 
     @property
     def keys(self):

@@ -232,7 +232,7 @@ def test_what_somebody_else_is_just_telling_is_left_to_him(account):
 
     async def one_takes_over_from_another(poller):
         old = asyncio.create_task(follow_for(1075, poller, ends_watch(ears, notebook)))
-        while not (notebook._value and notebook._value["telling"]):  # noqa: ASYNC110 - in virtual time
+        while not (notebook._value and notebook._value["in_flight"]):  # noqa: ASYNC110 - in virtual time
             await asyncio.sleep(1)
         with following(account) as other_poller:
             await follow_for(600, other_poller, ends_watch(ears, notebook))
@@ -257,7 +257,7 @@ def test_a_frozen_twin_repeats_nothing(account):
         other = asyncio.create_task(follow(poller, ends_watch(ears, notebook)))
         await asyncio.sleep(1800)
         assert ears.keys == ["160 DONE", "161 DONE"]
-        await frozen.see(before, asyncio.get_running_loop().time())
+        await frozen.update(before, asyncio.get_running_loop().time())
         await asyncio.sleep(17)  # they do not look at the same moment
         with following(account) as other_poller:
             await follow_for(1800, other_poller, frozen)

@@ -26,10 +26,10 @@ class Group:
         terms = GroupWaitSpec(API, self.ids, quorum or Quorum("all", False), policy, Deadlines(BEGAN, BEGAN + DAY))
         self.wait = GroupWait(terms, lambda level, text: self.lines.append((level, text)), jitter=lambda: 0.0)
 
-    def see(self, ids, look):
+    def update(self, ids, look):
         for job_id in ids:
             seen = look if isinstance(look, Exception) else look(job_id)
-            verdict = self.wait.waits[job_id].see(seen, self.now)
+            verdict = self.wait.waits[job_id].update(seen, self.now)
             if verdict.is_final:
                 self.wait.end(verdict, self.now)
 
@@ -59,16 +59,16 @@ def job(status, **payload):
 def test_numbers_when_jobs_end_and_every_ten_minutes():
     group = Group(12)
     assert group.tell() == [], "nothing is known yet"
-    group.see(group.ids[:4], job("PROCESSING", completionPercentage=41, costPU=300))
-    group.see(group.ids[4:6], job("PROCESSING", completionPercentage=96))
-    group.see(group.ids[6:7], job("ANALYSING"))
+    group.update(group.ids[:4], job("PROCESSING", completionPercentage=41, costPU=300))
+    group.update(group.ids[4:6], job("PROCESSING", completionPercentage=96))
+    group.update(group.ids[6:7], job("ANALYSING"))
     pending = "6 PROCESSING (41 to 96 %), 5 not seen yet, 1 ANALYSING"
     assert group.tell() == [f"Batch Process: 0 of 12 done, 12 pending: {pending}; 1,200 PU."]
-    group.see(group.ids[6:], job("PROCESSING", completionPercentage=7))
+    group.update(group.ids[6:], job("PROCESSING", completionPercentage=7))
     assert group.tell(after=300) == [], "a status that changes is no news by itself"
-    group.see(group.ids[:3], job("DONE", costPU=301))
+    group.update(group.ids[:3], job("DONE", costPU=301))
     assert group.tell(after=1) == ["Batch Process: 3 of 12 done, 9 pending: 9 PROCESSING (7 to 96 %); 1,203 PU."]
-    group.see(group.ids[3:4], job("DONE", costPU=301))
+    group.update(group.ids[3:4], job("DONE", costPU=301))
     assert group.tell(after=10) == [], "jobs that end shortly after one another are told together"
     assert len(group.tell(after=20)) == 1
     assert group.tell(after=599) == []
@@ -78,14 +78,14 @@ def test_numbers_when_jobs_end_and_every_ten_minutes():
 def test_two_hundred_jobs_that_end_within_an_hour_are_a_page_of_lines():
     group = Group(200)
     for job_id in group.ids:
-        group.see([job_id], job("DONE"))
+        group.update([job_id], job("DONE"))
         group.tell(after=18)
     assert len(group.lines) + len(group.told()) <= 200 * 18 / group_progress_log.MIN_SUMMARY_INTERVAL + 1
 
 
 def test_a_job_that_ends_badly_has_a_line_of_its_own():
     group = Group(3)
-    group.see(["001"], job("FAILED", error="Evalscript broken " + "x" * 900))
+    group.update(["001"], job("FAILED", error="Evalscript broken " + "x" * 900))
     [line] = group.told()
     assert line.startswith("Batch Process job 001 FAILED: Evalscript broken")
     assert len(line) <= 400
@@ -93,7 +93,7 @@ def test_a_job_that_ends_badly_has_a_line_of_its_own():
 
 def test_warnings_about_many_jobs_are_few_lines():
     group = Group(200)
-    group.see(group.ids, job("CREATED", userAction="NONE"))
+    group.update(group.ids, job("CREATED", userAction="NONE"))
     lines = group.tell()
     named = [re.match(r"Batch Process job (\d+) was created, but nobody has", line) for line in lines]
     assert [found and found[1] for found in named] == ["000", "001", "002", "003", "004", None, None]
@@ -101,19 +101,19 @@ def test_warnings_about_many_jobs_are_few_lines():
     assert "195 more: 005, 006" in lines[-2]
     assert "and 185 others" in lines[-2]
     for _ in range(9):
-        group.see(group.ids, job("CREATED", userAction="NONE"))
+        group.update(group.ids, job("CREATED", userAction="NONE"))
         assert group.tell(after=60) == []
-    group.see(group.ids, job("CREATED", userAction="NONE"))
+    group.update(group.ids, job("CREATED", userAction="NONE"))
     assert group.tell(after=60) == ["Batch Process: 0 of 200 done, 200 pending: 200 CREATED."]
-    group.see(group.ids, job("CREATED", userAction="NONE"))
+    group.update(group.ids, job("CREATED", userAction="NONE"))
     assert len(group.tell()) == group_progress_log.WARNINGS_AT_ONCE + 1
 
 
 def test_a_warning_about_a_job_that_has_ended_since_is_not_told():
     group = Group(2)
-    group.see(["000"], job("STOPPED"))
+    group.update(["000"], job("STOPPED"))
     group.now += 120
-    group.see(["000"], job("STOPPED"))
+    group.update(["000"], job("STOPPED"))
     [ended] = group.told()
     assert "STOPPED" in ended
     assert "once more" not in "".join(group.tell())
@@ -121,11 +121,11 @@ def test_a_warning_about_a_job_that_has_ended_since_is_not_told():
 
 def test_an_outage_is_over_when_all_jobs_are_seen_again():
     group = Group(200)
-    group.see(group.ids, ServiceUnavailable("The service answers 503."))
+    group.update(group.ids, ServiceUnavailable("The service answers 503."))
     group.tell()
-    group.see(group.ids[:199], job("PROCESSING"))
+    group.update(group.ids[:199], job("PROCESSING"))
     assert "again" not in "".join(group.tell(after=60)), "one is still not seen"
-    group.see(group.ids[199:], job("PROCESSING"))
+    group.update(group.ids[199:], job("PROCESSING"))
     assert "Batch Process: the service answers again, after 20 min." in group.tell(after=1140)
     assert "answers again" not in "".join(group.tell(after=600))
 
@@ -133,7 +133,7 @@ def test_an_outage_is_over_when_all_jobs_are_seen_again():
 def test_an_outage_is_told_when_it_begins_and_every_ten_minutes():
     group, lines = Group(200), []
     for _ in range(30):
-        group.see(group.ids, ServiceUnavailable("The service answers 503."))
+        group.update(group.ids, ServiceUnavailable("The service answers 503."))
         lines += group.tell(after=60)
     outage = [line for line in lines if re.search(r"\b503\b", line)]
     assert len(outage) == 3
@@ -145,27 +145,27 @@ def test_an_outage_is_told_when_it_begins_and_every_ten_minutes():
 
 def test_jobs_that_are_given_up_in_an_outage_are_no_sign_that_it_is_over():
     group = Group(2, policy=WaitPolicy(poke_interval=60.0, analysis_poke_interval=60.0, outage_tolerance=120.0))
-    group.see(group.ids, job("PROCESSING"))
+    group.update(group.ids, job("PROCESSING"))
     for _ in range(3):
-        group.see(["000"], ServiceUnavailable("The service answers 503."))
+        group.update(["000"], ServiceUnavailable("The service answers 503."))
         group.tell(after=60)
-    group.see(["000"], ServiceUnavailable("The service answers 503."))
+    group.update(["000"], ServiceUnavailable("The service answers 503."))
     assert group.wait.pending == ["001"]
     assert "answers again" not in "".join(group.told() + group.tell(after=60))
 
 
 def test_another_kind_of_trouble_is_told_at_once():
     group = Group(3)
-    group.see(group.ids, ServiceUnavailable("The service answers 503."))
+    group.update(group.ids, ServiceUnavailable("The service answers 503."))
     assert len(group.tell()) == 1
-    group.see(["001"], Forbidden("The service says 403."))
+    group.update(["001"], Forbidden("The service says 403."))
     [line] = group.tell(after=1)
     assert "403. It is asked once more before this counts." in line
 
 
 def test_credentials_that_are_refused_end_all_waits_with_one_line():
     group = Group(200)
-    group.see(group.ids, InvalidCredentials("The client secret is refused."))
+    group.update(group.ids, InvalidCredentials("The client secret is refused."))
     assert len(group.told()) == 1
     assert group.wait.verdict().outcome is Outcome.INVALID_CREDENTIALS
     assert group.tell() == ["Batch Process: 0 of 200 done, 200 out of sight."]
@@ -174,22 +174,22 @@ def test_credentials_that_are_refused_end_all_waits_with_one_line():
 def test_each_job_is_judged_by_the_rule_for_one():
     """STOPPED and a 404 of a job that was seen count when they are read twice."""
     group = Group(2, Quorum())
-    group.see(group.ids, job("PROCESSING"))
-    group.see(["000"], job("STOPPED"))
-    group.see(["001"], lambda job_id: MissingJob(API, job_id))
+    group.update(group.ids, job("PROCESSING"))
+    group.update(["000"], job("STOPPED"))
+    group.update(["001"], lambda job_id: MissingJob(API, job_id))
     assert not group.wait.verdict().is_final
-    assert group.wait.waits["000"].next_look(group.now).certain
+    assert group.wait.waits["000"].next_request(group.now).bypass_list
     group.now += 120
-    group.see(["000"], job("STOPPED"))
+    group.update(["000"], job("STOPPED"))
     assert group.wait.verdict().outcome is Outcome.STOPPED
     assert group.wait.pending == ["001"]
 
 
 def test_the_end_is_a_verdict_and_a_table():
     group = Group(4)
-    group.see(["000", "001"], job("DONE", completionPercentage=100, costPU=1234))
-    group.see(["002"], job("FAILED", completionPercentage=42, costPU=7))
-    group.see(["003"], job("PROCESSING", completionPercentage=42.4))
+    group.update(["000", "001"], job("DONE", completionPercentage=100, costPU=1234))
+    group.update(["002"], job("FAILED", completionPercentage=42, costPU=7))
+    group.update(["003"], job("PROCESSING", completionPercentage=42.4))
     group.now += DAY
     group.wait.timeout_verdict(group.now)
     group.told()
@@ -207,8 +207,8 @@ def test_the_end_is_a_verdict_and_a_table():
 
 def test_the_table_of_many_jobs_is_cut_and_says_so():
     group = Group(200, Quorum("any"))
-    group.see(["150"], job("FAILED"))
-    group.see(["199"], job("DONE"))
+    group.update(["150"], job("FAILED"))
+    group.update(["199"], job("DONE"))
     group.told()
     [(level, verdict), (_, table)] = group.end()
     assert level == logging.INFO
@@ -223,7 +223,7 @@ def test_the_table_of_many_jobs_is_cut_and_says_so():
 def test_the_table_says_why_a_job_is_given_up_that_does_not_look_like_it():
     group = Group(1, policy=WaitPolicy(poke_interval=1.0, analysis_poke_interval=1.0, start_grace=1.0))
     for _ in range(4):
-        group.see(["000"], job("CREATED", userAction="NONE"))
+        group.update(["000"], job("CREATED", userAction="NONE"))
         group.now += 1
     group.told()
     [_, (_, table)] = group.end()
@@ -234,7 +234,7 @@ def test_the_table_says_why_a_job_is_given_up_that_does_not_look_like_it():
 def test_time_is_up(seen):
     group = Group(2, Quorum())
     if seen:
-        group.see(group.ids, job("PROCESSING", completionPercentage=5))
+        group.update(group.ids, job("PROCESSING", completionPercentage=5))
     group.now += DAY
     group.wait.timeout_verdict(group.now)
     assert group.told() == [], "the verdict tells it"

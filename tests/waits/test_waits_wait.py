@@ -33,10 +33,10 @@ class Scene:
         self.levels.append(level)
         self.lines.append(text)
 
-    def see(self, at, look):
+    def update(self, at, look):
         """Look and return the outcome and the lines that it gave."""
         before = len(self.lines)
-        verdict = self.wait.see(look, T0 + at)
+        verdict = self.wait.update(look, T0 + at)
         if verdict.is_final:
             self.wait.log_end(verdict, T0 + at)
         return verdict.outcome, self.lines[before:]
@@ -63,7 +63,7 @@ def test_the_story_of_a_job():
         (1950, "PROCESSING", {"completionPercentage": 42.4, "costPU": 3118.4}),
         (5000, "DONE", {"completionPercentage": 100, "costPU": 9006.9}),
     ]:
-        scene.see(at, scene.job(status, **fields))
+        scene.update(at, scene.job(status, **fields))
     assert scene.lines == [
         "Batch Process job 6aa8765a: CREATED, START was asked for",
         "Batch Process job 6aa8765a: ANALYSING",
@@ -79,8 +79,8 @@ def test_the_story_of_a_job():
 
 def test_a_start_is_told_even_though_the_status_stays():
     scene = Scene()
-    scene.see(0, scene.job("CREATED", "ANALYSE"))
-    assert scene.see(10, scene.job("CREATED", "START"))[1] == [
+    scene.update(0, scene.job("CREATED", "ANALYSE"))
+    assert scene.update(10, scene.job("CREATED", "START"))[1] == [
         "Batch Process job 6aa8765a: CREATED, START was asked for"
     ]
 
@@ -92,50 +92,50 @@ def test_a_start_is_told_even_though_the_status_stays():
 )
 def test_the_rate_is_taken_from_where_processing_began_anew(between, afterwards):
     scene = Scene()
-    scene.see(0, scene.job("PROCESSING", completionPercentage=40))
+    scene.update(0, scene.job("PROCESSING", completionPercentage=40))
     status, fields = between
-    scene.see(600, scene.job(status, **fields))
-    scene.see(600, scene.job("PROCESSING", completionPercentage=afterwards))
-    line = scene.see(1200, scene.job("PROCESSING", completionPercentage=afterwards + 30))[1][-1]
+    scene.update(600, scene.job(status, **fields))
+    scene.update(600, scene.job("PROCESSING", completionPercentage=afterwards))
+    line = scene.update(1200, scene.job("PROCESSING", completionPercentage=afterwards + 30))[1][-1]
     assert "3 %/min" in line
 
 
 def test_without_progress_there_is_no_rate():
     scene = Scene()
-    scene.see(0, scene.job("PROCESSING", completionPercentage=40))
-    assert scene.see(600, scene.job("PROCESSING", completionPercentage=40))[1] == [
+    scene.update(0, scene.job("PROCESSING", completionPercentage=40))
+    assert scene.update(600, scene.job("PROCESSING", completionPercentage=40))[1] == [
         "Batch Process job 6aa8765a: PROCESSING 40 %"
     ]
 
 
 def test_a_warning_is_a_sign_of_life():
     scene = Scene()
-    scene.see(0, scene.job("PROCESSING"))
-    assert len(scene.see(590, MissingJob(BatchApi.PROCESS, JOB_ID))[1]) == 1
-    assert scene.see(600, scene.job("PROCESSING"))[1] == []
+    scene.update(0, scene.job("PROCESSING"))
+    assert len(scene.update(590, MissingJob(BatchApi.PROCESS, JOB_ID))[1]) == 1
+    assert scene.update(600, scene.job("PROCESSING"))[1] == []
 
 
 def test_the_end_is_told_once():
     scene = Scene()
-    assert len(scene.see(0, InvalidCredentials("The secret is wrong."))[1]) == 1
+    assert len(scene.update(0, InvalidCredentials("The secret is wrong."))[1]) == 1
 
 
 def test_an_accepted_partial_job_is_told_with_and_without_a_duration():
     scene = Scene(allow_partial=True)
-    verdict = [scene.wait.see(scene.job("PARTIAL"), T0 + at) for at in (0, 120)][-1]
+    verdict = [scene.wait.update(scene.job("PARTIAL"), T0 + at) for at in (0, 120)][-1]
     assert verdict_line(verdict).endswith("which is accepted.")
     assert verdict_line(verdict, 120).endswith("which is accepted. Waited 2 min.")
 
 
 def test_an_outage_is_waited_for_until_the_deadline_at_most():
     scene = Scene(lasts=1800)
-    scene.see(0, scene.job("PROCESSING"))
-    assert "until 08:30 UTC at most" in scene.see(120, ServiceUnavailable("503"))[1][0]
+    scene.update(0, scene.job("PROCESSING"))
+    assert "until 08:30 UTC at most" in scene.update(120, ServiceUnavailable("503"))[1][0]
 
 
 def test_a_failure_is_told_as_an_error():
     scene = Scene()
-    outcome, lines = scene.see(0, scene.job("FAILED", error="Evalscript broken"))
+    outcome, lines = scene.update(0, scene.job("FAILED", error="Evalscript broken"))
     assert outcome is Outcome.FAILED
     assert "Evalscript broken" in lines[-1]
     assert scene.levels[-1] == logging.ERROR
@@ -143,9 +143,9 @@ def test_a_failure_is_told_as_an_error():
 
 def test_the_story_of_an_outage():
     scene = Scene(outage_tolerance=3600)
-    scene.see(0, scene.job("PROCESSING"))
+    scene.update(0, scene.job("PROCESSING"))
     trouble = ServiceUnavailable("The service answers 503")
-    said = {at: scene.see(at, trouble)[1] for at in range(120, 1500, 60)}
+    said = {at: scene.update(at, trouble)[1] for at in range(120, 1500, 60)}
     assert said.pop(120) == [
         "Batch Process job 6aa8765a: The service answers 503. Waiting on, until 09:02 UTC at most."
     ]
@@ -155,16 +155,16 @@ def test_the_story_of_an_outage():
     ]
     assert len(said.pop(1320)) == 1
     assert not any(said.values())
-    assert scene.see(1500, scene.job("PROCESSING"))[1][0] == (
+    assert scene.update(1500, scene.job("PROCESSING"))[1][0] == (
         "Batch Process job 6aa8765a: the service answers again, after 23 min."
     )
 
 
 def test_a_line_about_trouble_names_the_job_once():
     scene = Scene()
-    scene.see(0, scene.job("PROCESSING"))
+    scene.update(0, scene.job("PROCESSING"))
     label = scene.job("PROCESSING").label
-    assert scene.see(120, ServiceUnavailable(f"{label}: asked to show it, the service gave no answer."))[1] == [
+    assert scene.update(120, ServiceUnavailable(f"{label}: asked to show it, the service gave no answer."))[1] == [
         "Batch Process job 6aa8765a: asked to show it, the service gave no answer. Waiting on, until 14:02 UTC at "
         "most."
     ]
@@ -172,12 +172,12 @@ def test_a_line_about_trouble_names_the_job_once():
 
 def test_a_refusal_is_told_once_and_counts_when_repeated():
     scene = Scene()
-    scene.see(0, scene.job("PROCESSING"))
-    outcome, lines = scene.see(120, Forbidden("No batch plan."))
+    scene.update(0, scene.job("PROCESSING"))
+    outcome, lines = scene.update(120, Forbidden("No batch plan."))
     assert outcome is Outcome.WAITING
     assert lines == ["Batch Process job 6aa8765a: No batch plan. It is asked once more before this counts."]
     assert scene.wait.awaits_confirmation
-    outcome, lines = scene.see(240, Forbidden("No batch plan."))
+    outcome, lines = scene.update(240, Forbidden("No batch plan."))
     assert outcome is Outcome.FORBIDDEN
     assert lines == [f"Batch Process job {JOB_ID} cannot be watched: No batch plan."]
 
@@ -199,48 +199,48 @@ def test_a_refusal_is_told_once_and_counts_when_repeated():
 def test_pause(looks, pause):
     scene = Scene()
     for at, look in enumerate(looks):
-        scene.see(at, scene.job(look) if isinstance(look, str) else look)
+        scene.update(at, scene.job(look) if isinstance(look, str) else look)
     assert scene.wait.pause(T0 + len(looks)) == pytest.approx(pause)
 
 
 def test_the_next_look_is_never_after_the_deadline():
     scene = Scene(lasts=150)
-    scene.see(0, scene.job("PROCESSING", completionPercentage=42))
+    scene.update(0, scene.job("PROCESSING", completionPercentage=42))
     assert scene.wait.pause(T0) == 120
-    scene.see(120, scene.job("PROCESSING", completionPercentage=42))
+    scene.update(120, scene.job("PROCESSING", completionPercentage=42))
     assert scene.wait.pause(T0 + 120) == 30
-    outcome, lines = scene.see(150, scene.job("PROCESSING", completionPercentage=43))
+    outcome, lines = scene.update(150, scene.job("PROCESSING", completionPercentage=43))
     assert outcome is Outcome.TIMEOUT
     assert "PROCESSING 43 %" in lines[-1]
 
 
 def test_after_the_deadline_the_next_look_is_due_soon_but_not_at_once():
     scene = Scene(lasts=150)
-    scene.see(0, scene.job("PROCESSING"))
+    scene.update(0, scene.job("PROCESSING"))
     assert scene.wait.pause(T0 + 1000) == pytest.approx(0.1)
 
 
 def test_what_is_to_be_confirmed_is_looked_at_when_the_policy_says():
     scene = Scene(confirm_after=7.0)
-    scene.see(0, scene.job("STOPPED"))
+    scene.update(0, scene.job("STOPPED"))
     assert scene.wait.pause(T0) == 7
 
 
 def test_a_job_that_is_done_at_the_deadline_is_done():
     scene = Scene(lasts=150)
-    assert scene.see(100_000, scene.job("DONE"))[0] is Outcome.DONE
+    assert scene.update(100_000, scene.job("DONE"))[0] is Outcome.DONE
 
 
 def test_the_job_as_last_seen_belongs_to_every_verdict():
     scene = Scene(lasts=150)
-    scene.see(0, scene.job("PROCESSING", completionPercentage=42))
-    verdict = scene.wait.see(ServiceUnavailable("503"), T0 + 150)
+    scene.update(0, scene.job("PROCESSING", completionPercentage=42))
+    verdict = scene.wait.update(ServiceUnavailable("503"), T0 + 150)
     assert verdict.outcome is Outcome.TIMEOUT
     assert verdict.job.completion_percentage == 42
     scene = Scene()
-    scene.see(0, scene.job("PROCESSING", completionPercentage=42))
-    scene.wait.see(Forbidden("no"), T0 + 20)
-    verdict = scene.wait.see(Forbidden("no"), T0 + 140)
+    scene.update(0, scene.job("PROCESSING", completionPercentage=42))
+    scene.wait.update(Forbidden("no"), T0 + 20)
+    verdict = scene.wait.update(Forbidden("no"), T0 + 140)
     assert verdict.outcome is Outcome.FORBIDDEN
     assert verdict.job.completion_percentage == 42
 
@@ -259,16 +259,16 @@ def test_the_job_as_last_seen_belongs_to_every_verdict():
 def test_light_looks_only_where_the_user_action_does_not_matter(api, goal, status, light):
     scene = Scene(api, goal)
     assert not scene.wait.status_suffices
-    scene.see(0, scene.job(status))
+    scene.update(0, scene.job(status))
     assert scene.wait.status_suffices is light
 
 
 def test_a_wait_goes_on_in_another_process_without_repeating_itself():
     first = Scene()
-    first.see(0, first.job("STOPPED"))
+    first.update(0, first.job("STOPPED"))
     stored = json.loads(json.dumps(first.wait.to_json()))
     second = Scene(stored=stored)
-    outcome, lines = second.see(120, second.job("STOPPED"))
+    outcome, lines = second.update(120, second.job("STOPPED"))
     assert outcome is Outcome.STOPPED
     assert len(lines) == 1, "the verdict, and not the status again"
 
@@ -276,7 +276,7 @@ def test_a_wait_goes_on_in_another_process_without_repeating_itself():
 def test_a_quiet_job_gives_a_sign_of_life_every_ten_minutes():
     scene = Scene()
     for at in range(0, 3601, 120):
-        scene.see(at, scene.job("PROCESSING"))
+        scene.update(at, scene.job("PROCESSING"))
     assert len(scene.lines) == 7
 
 
@@ -296,27 +296,27 @@ def test_a_quiet_job_gives_a_sign_of_life_every_ten_minutes():
 def test_which_look_is_wanted_next(looks, lasts, wanted):
     scene = Scene(lasts=lasts)
     for look in looks:
-        scene.see(0, scene.job(look) if isinstance(look, str) else look)
-    look = scene.wait.next_look(T0)
+        scene.update(0, scene.job(look) if isinstance(look, str) else look)
+    look = scene.wait.next_request(T0)
     assert look.after == scene.wait.pause(T0)
-    said = {"exact": look.exact, "last": look.last, "certain": look.certain, "light": look.light}
+    said = {"exact": look.exact, "last": look.last, "certain": look.bypass_list, "light": look.light}
     assert said == {"exact": False, "last": False, "certain": False, "light": False, **wanted}
 
 
 @pytest.mark.parametrize(("unchanged", "pause"), [(0, 120), (1199, 120), (1200, 240), (3599, 240), (3600, 360)])
 def test_a_job_that_hardly_moves_is_looked_at_less_often(unchanged, pause):
     scene = Scene(slowest_poke_interval=360.0)
-    scene.see(0, scene.job("PROCESSING", completionPercentage=42))
-    scene.see(unchanged, scene.job("PROCESSING", completionPercentage=42))
+    scene.update(0, scene.job("PROCESSING", completionPercentage=42))
+    scene.update(unchanged, scene.job("PROCESSING", completionPercentage=42))
     assert scene.wait.pause(T0 + unchanged) == pause
-    scene.see(unchanged + 1, scene.job("PROCESSING", completionPercentage=43))
+    scene.update(unchanged + 1, scene.job("PROCESSING", completionPercentage=43))
     assert scene.wait.pause(T0 + unchanged + 1) == 120
 
 
 def test_never_less_often_than_the_user_wants():
     scene = Scene()
     for at in (0, 100_000):
-        scene.see(at, scene.job("PROCESSING"))
+        scene.update(at, scene.job("PROCESSING"))
     assert scene.wait.pause(T0 + 100_000) == 120
     assert WaitPolicy(120.0, 10.0, slowest_poke_interval=180.0).interval(scene.job("PROCESSING"), 1e6) == 180
     assert WaitPolicy(120.0, 10.0, slowest_poke_interval=60.0).interval(scene.job("PROCESSING"), 1e6) == 120

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class _ActionCheckpoint:
+class ActionCheckpoint:
     """
     Checkpoint of an action: what is needed to go on after a wait.
 
@@ -44,7 +44,7 @@ class _ActionCheckpoint:
         return {"job_id": self.job_id, "ends_at": self.ends_at, "memory": self.memory.to_json()}
 
     @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> _ActionCheckpoint:
+    def from_json(cls, stored: dict[str, Any]) -> ActionCheckpoint:
         return cls(str(stored["job_id"]), stored["ends_at"], ActionState.from_json(stored["memory"]))
 
 
@@ -87,7 +87,7 @@ class SentinelHubBatchActionOperator(DeferMixin, SentinelHubBatchOperator):
         """
         limit = self.execution_timeout
         ends_at = None if limit is None else clock.now() + limit.total_seconds()
-        checkpoint = _ActionCheckpoint(parse_request_id(self.request_id), ends_at, ActionState())
+        checkpoint = ActionCheckpoint(parse_request_id(self.request_id), ends_at, ActionState())
         return self._run(context, checkpoint)
 
     def execute_complete(
@@ -105,7 +105,7 @@ class SentinelHubBatchActionOperator(DeferMixin, SentinelHubBatchOperator):
         """
         if checkpoint is None:
             return self.execute(context)
-        known = _ActionCheckpoint.from_json(checkpoint)
+        known = ActionCheckpoint.from_json(checkpoint)
         self._limit(known).check(clock.now())
         return self._run(context, known)
 
@@ -122,7 +122,7 @@ class SentinelHubBatchActionOperator(DeferMixin, SentinelHubBatchOperator):
             api=self.api.value,
         )
 
-    def _run(self, context: Context, checkpoint: _ActionCheckpoint) -> dict[str, Any]:
+    def _run(self, context: Context, checkpoint: ActionCheckpoint) -> dict[str, Any]:
         limit = self._limit(checkpoint)
         check = KillCheck(self.api, context["ti"], self.log)
         with self.client() as client:
@@ -151,5 +151,5 @@ class SentinelHubBatchActionOperator(DeferMixin, SentinelHubBatchOperator):
         if self.do_xcom_push:
             context["ti"].xcom_push(key="return_value", value=job.to_json())
 
-    def _limit(self, checkpoint: _ActionCheckpoint) -> TaskDeadline:
+    def _limit(self, checkpoint: ActionCheckpoint) -> TaskDeadline:
         return TaskDeadline(checkpoint.ends_at, "execution_timeout", self.action, self.api, checkpoint.job_id)

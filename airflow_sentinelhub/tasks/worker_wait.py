@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
-from airflow_sentinelhub.jobs import Deadlines, Verdict, WaitState
+from airflow_sentinelhub.jobs import Verdict, WaitState
 from airflow_sentinelhub.jobs.error_rules import UNREADABLE_READINGS
 from airflow_sentinelhub.polling.fetch_many import whose
+from airflow_sentinelhub.tasks.wait_record import WaitRecord
 from airflow_sentinelhub.waits.fetch import check_other_api, fetch_job
 from airflow_sentinelhub.waits.observation import PollResult
 from airflow_sentinelhub.waits.wait import Wait, WaitSpec
@@ -76,17 +77,15 @@ class WorkerWait:
                 terms,
                 policy=replace(terms.policy, confirm_after=pause, stall_timeout=None, slowest_poke_interval=None),
             )
-        saved = self._saved(terms.job_id)
-        if saved.get("deadlines"):
-            # The execution timeout is one of the attempt, and not of each of its processes.
-            terms = replace(terms, deadlines=Deadlines.from_json(saved["deadlines"]))
+        record, stored = self._record(terms.job_id), None
+        if record is not None:
+            terms, stored = replace(terms, deadlines=record.deadlines), record.wait
         elif self._forgetful:
             first = context["ti"].get_first_reschedule_date(context)
             since = first.timestamp() if first else None
-            state = WaitState(first_answer_at=since, state_since_fallback=since)
-            saved = {"wait": {"state": state.to_json()}}
+            stored = {"state": WaitState(first_answer_at=since, state_since_fallback=since).to_json()}
         self.deadlines = terms.deadlines
-        self._wait = Wait(terms, sensor.log.log, stored=saved.get("wait"))
+        self._wait = Wait(terms, sensor.log.log, stored=stored)
         self._pokes = 1
 
     def verdict(self) -> Verdict:
@@ -115,13 +114,8 @@ class WorkerWait:
             clock.sleep(duration)
             return
         if self._store is not None:
-            saved = {
-                "attempt": self._attempt,
-                "job_id": self._wait.terms.job_id,
-                "deadlines": self.deadlines.to_json(),
-                "wait": self._wait.to_json(),
-            }
-            self._store.set(_KEY, saved)
+            record = WaitRecord(self._attempt, self._wait.terms.job_id, self.deadlines, self._wait.to_json())
+            self._store.set(_KEY, record.to_json())
         when = datetime.fromtimestamp(clock.now() + duration, UTC)
         raise AirflowRescheduleException(when)  # type: ignore[no-untyped-call]
 
@@ -153,10 +147,8 @@ class WorkerWait:
         )
         return max(pause, min(longer, deadlines.first - now))
 
-    def _saved(self, job_id: str) -> dict[str, Any]:
-        """Return what an earlier process of this attempt saved."""
-        saved = None if self._store is None else self._store.get(_KEY)
-        # The store outlives retries and clears; what another attempt left there is not ours.
-        if isinstance(saved, dict) and (saved.get("attempt"), saved.get("job_id")) == (self._attempt, job_id):
-            return saved
-        return {}
+    def _record(self, job_id: str) -> WaitRecord | None:
+        """Return what an earlier process of this attempt has kept."""
+        record = None if self._store is None else WaitRecord.from_json(self._store.get(_KEY))
+        # What another attempt has left there does not count.
+        return record if record and (record.attempt, record.job_id) == (self._attempt, job_id) else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,9 @@ from airflow_sentinelhub.jobs.creation_record import CreationRecord
 from airflow_sentinelhub.jobs.creation_tag import CreationTag, tag_of
 from airflow_sentinelhub.jobs.listed_job import ListedJob
 from airflow_sentinelhub.jobs.run_record import RunRecord
-from airflow_sentinelhub.operators.action import _ActionCheckpoint as ActionCheckpoint
+from airflow_sentinelhub.operators.action import ActionCheckpoint
 from airflow_sentinelhub.operators.run_state import RunState
+from airflow_sentinelhub.tasks.wait_record import WaitRecord
 from airflow_sentinelhub.triggers.batch import SentinelHubBatchTrigger
 from airflow_sentinelhub.triggers.event import SentinelHubBatchEventTrigger
 from airflow_sentinelhub.triggers.group import SentinelHubBatchGroupTrigger
@@ -112,6 +113,14 @@ def wait() -> Wait:
     return made
 
 
+def kept_wait(stored: Any) -> Any:
+    """Go on with a wait, and store it again."""
+    record = WaitRecord.from_json(stored)
+    assert record is not None
+    again = Wait(wait().terms, lambda *_: None, stored=record.wait)
+    return replace(record, wait=again.to_json()).to_json()
+
+
 def cursor() -> CompletionCursor:
     """Return a cursor with a job that may end, one that has ended, and one whose event is under way."""
     readings = []
@@ -142,7 +151,7 @@ def formats() -> dict[str, Format]:
         JOB_ID, NOW + 60, ActionState(waited_for="x", locked_until=NOW, refused_since=NOW)
     )
     tag = CreationTag("country", "scheduled__2026-11-18", "run", 3, "1a2b3c4d", "0123456789abcdef")
-    waiting = wait()
+    record = WaitRecord(1, JOB_ID, DEADLINES, wait().to_json())
     return {
         "trigger_batch": trigger(SentinelHubBatchTrigger(**one, first_look_after=5.0, fire_not_before=NOW + 10)),
         "trigger_group": trigger(SentinelHubBatchGroupTrigger(**kwargs, request_ids=ids, until=2, fail_fast=True)),
@@ -181,9 +190,7 @@ def formats() -> dict[str, Format]:
         "state_store_sentinelhub_costs": Format(
             costs.to_json(), lambda stored: CostRecord.from_json(stored).to_json()
         ),
-        "state_store_sentinelhub_wait": Format(
-            waiting.to_json(), lambda stored: Wait(waiting.terms, lambda *_: None, stored=stored).to_json()
-        ),
+        "state_store_sentinelhub_wait": Format(record.to_json(), kept_wait),
         "asset_store": Format(cursor().to_json(), lambda stored: CompletionCursor.from_json(stored).to_json()),
         "creation_tag": Format(str(tag), lambda stored: str(tag_of({"description": f"My job {stored}"}))),
     }

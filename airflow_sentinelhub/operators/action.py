@@ -41,11 +41,13 @@ class ActionCheckpoint:
     memory: ActionState
 
     def to_json(self) -> dict[str, Any]:
-        return {"job_id": self.job_id, "ends_at": self.ends_at, "memory": self.memory.to_json()}
+        """Return the checkpoint as plain JSON."""
+        return {"job_id": self.job_id, "ends_at": self.ends_at, "state": self.memory.to_json()}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> ActionCheckpoint:
-        return cls(str(stored["job_id"]), stored["ends_at"], ActionState.from_json(stored["memory"]))
+        """Read what :meth:`to_json` wrote."""
+        return cls(str(stored["job_id"]), stored["ends_at"], ActionState.from_json(stored["state"]))
 
 
 class SentinelHubBatchActionOperator(DeferMixin, SentinelHubBatchOperator):

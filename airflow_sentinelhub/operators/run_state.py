@@ -39,7 +39,7 @@ class RunState:
             "deadlines": self.deadlines.to_json(),
             "record": self.record.to_json(),
             "action": self.action.value if self.action else None,
-            "memory": self.memory.to_json(),
+            "action_state": self.memory.to_json(),
             "ending": self.ending.to_json() if self.ending else None,
             "unread_since": self.unread_since,
         }
@@ -52,7 +52,7 @@ class RunState:
             deadlines=Deadlines.from_json(stored["deadlines"]),
             record=RunRecord.from_json(stored["record"]),
             action=Action(stored["action"]) if stored["action"] else None,
-            memory=ActionState.from_json(stored["memory"]),
+            memory=ActionState.from_json(stored["action_state"]),
             ending=Verdict.from_json(stored["ending"]) if stored["ending"] else None,
             unread_since=stored.get("unread_since"),
         )

@@ -24,12 +24,12 @@ def run_record(task):
 def test_what_a_stop_has_come_to_goes_with_the_task(emulator, clock):
     """A queued job refuses to be stopped, and the task waits without a worker until it is tried again."""
     task = queued_when_time_is_up(emulator, clock, "process")
-    before = ActionState.from_json(deferred_to(task.ended)[2]["state"]["memory"])
+    before = ActionState.from_json(deferred_to(task.ended)[2]["state"]["action_state"])
     assert before != ActionState()
     assert before.refused_since is not None
     emulator.set_scenario(task.job["id"], {"queued_seconds": 60_000})
     task.wake()
-    again = ActionState.from_json(deferred_to(task.ended)[2]["state"]["memory"])
+    again = ActionState.from_json(deferred_to(task.ended)[2]["state"]["action_state"])
     assert again.refused_since == before.refused_since, "it does not begin to count anew"
 
 

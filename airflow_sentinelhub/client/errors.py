@@ -104,7 +104,7 @@ def unavailable(
 
 
 def redirected(subject: ErrorContext, answer: HttpResponse) -> ServiceUnavailable:
-    """Return where a redirect leads: it is not followed, as it would take the credentials along."""
+    """Return the error for a redirect: it is not followed, as it would take the credentials along."""
     host = one_line(answer.redirect_host, _LONGEST_HOST)
     return unavailable(
         subject,
@@ -216,6 +216,6 @@ def _kind(subject: ErrorContext, status: int, auth_host: str) -> tuple[type[Requ
 
 
 def about(subject: ErrorContext, action: str, job_id: str | None = None) -> ErrorContext:
-    """Return the same subject for another action, and for one of its jobs where an id is given."""
+    """Return the same context for another action, and for one of its jobs where an id is given."""
     label = f"{subject.label} job {job_id}" if job_id is not None else subject.label
     return replace(subject, label=label, action=action, job_id=job_id)

@@ -89,7 +89,7 @@ class NotAllowed:
     kind: type[BatchError]
 
     def exception(self, job: BatchJob) -> BatchError:
-        """Return the exception."""
+        """Return the exception for what is not allowed."""
         reason = {"reason": job.stopped_reason} if issubclass(self.kind, BatchStopped) else {}
         return self.kind(
             self.message,

@@ -44,7 +44,7 @@ def completion_of(
     job: BatchJob, policy: WaitPolicy, now: float, memory: WaitState
 ) -> tuple[Completion | None, WaitState]:
     """
-    Return whether a job has come to an end.
+    Return the completion that a job has come to, if any, and the state to keep.
 
     :func:`~airflow_sentinelhub.jobs.evaluate` decides, so that a job has ended when a sensor would say so: DONE,
     FAILED and CANCELED at once, STOPPED and PARTIAL when they are read again, as they may not last.

@@ -173,7 +173,7 @@ class CompletionCursor:
 
     def is_new(self, key: str, created: float) -> bool:
         """
-        Return whether a job may end that no look has shown readable yet.
+        Return whether a job may still end that no poll could read yet.
 
         :param key: its id, in lower case.
         :param created: when it was created, in seconds since 1970.
@@ -181,13 +181,13 @@ class CompletionCursor:
         return self.since is not None and created >= self.since and fingerprint(key) not in self.recent
 
     def _is_settled(self, listed: ListedJob) -> bool:
-        """Return whether a job that is not open was seen before, so that it must have ended."""
+        """Return whether a job that is not pending was seen before, so that it must have ended."""
         if self.since is None or listed.created is None:
             return False
         return listed.created < self.since or fingerprint(listed.key) in self.recent
 
     def _is_new(self, listed: ListedJob, end: Completion, now: float, told_from: float | None) -> bool:
-        """Return whether the end of a job that is open, or was never seen, was not told yet."""
+        """Return whether the completion of a job that is pending, or was never seen, was not emitted yet."""
         told = self.pending.get(listed.key)
         if told is not None:
             return fingerprint(end.name) != told and not (

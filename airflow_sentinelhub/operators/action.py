@@ -112,7 +112,7 @@ class SentinelHubBatchActionOperator(DeferMixin, SentinelHubBatchOperator):
         return self._run(context, known)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Return what became of a wait whose trigger never fired."""
+        """Report a wait whose trigger never fired."""
         note_resumed(self)
         failure = self._trigger_failure(next_method, next_kwargs)
         if failure is None:

@@ -283,7 +283,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         return self._on_verdict(context, known, verdict)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Return what becomes of the job when its trigger never fired; Airflow does not tell what was known."""
+        """Report what becomes of the job when its trigger never fired; Airflow does not tell what was known."""
         note_resumed(self)
         failure = self._trigger_failure(next_method, next_kwargs)
         if failure is None:
@@ -452,7 +452,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         return used < self._recreations
 
     def _ending_of(self, context: Context, ending: Verdict, job: BatchJob) -> Verdict:
-        """Return how it ended with the job as it is after its stop: it went on until then."""
+        """Return the verdict with the job as it is after its stop: it went on until then."""
         limit, others = self._cost_limit(context, job.id)
         if ending.outcome is Outcome.COST_EXCEEDED and limit is not None:
             return replace(ending, job=job, message=wait_messages.too_dear(job, limit, others))

@@ -33,7 +33,7 @@ class RunState:
     unread_since: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain JSON."""
+        """Return the state as plain JSON."""
         return {
             "job_id": self.job_id,
             "deadlines": self.deadlines.to_json(),

@@ -82,7 +82,7 @@ class ListIndex:
         return bar
 
     def is_suspended(self, now: float) -> bool:
-        """Return whether the list is done without."""
+        """Return whether the list is not used now."""
         return now < self._barred_until
 
     def resume(self) -> None:
@@ -113,7 +113,7 @@ class ListSearch:
         self._probe: ListScan | None = None
 
     def next(self) -> ListScan | None:
-        """Return the walk whose next page is to be read, or ``None`` to ask for each job that is left."""
+        """Return the scan whose next page is to be read, or ``None`` to ask for each job that is left."""
         if self._over:
             return None
         read = self._rescan.read if self._rescan else 0
@@ -179,7 +179,7 @@ class ListSearch:
         return sum(self._list_index._searched_to.get(job, 0) <= read for job in self._guesses)
 
     def _try(self) -> ListScan:
-        """Return a walk to where jobs may be: on from where an earlier cycle paused, or from the beginning."""
+        """Return a scan to where jobs may be: on from where an earlier cycle paused, or from the beginning."""
         if self._probe is None:
             list_index = self._list_index
             fresh = sum(not list_index._searched_to.get(job) for job in self._guesses)

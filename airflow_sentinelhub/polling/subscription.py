@@ -70,7 +70,7 @@ class Subscription:
 
     async def next(self, wanted: PollRequest) -> PollResult:
         """
-        Return the next look.
+        Return the next result.
 
         Cancelling it is safe at any moment, and hurts no other wait.
 

@@ -150,7 +150,7 @@ class SentinelHubBatchJobSensor(_JobSensor):
 
     def result(self, context: Context, verdict: Verdict) -> Any:
         """
-        Return the tiles by status, and push the job.
+        Return the tiles by status; the job is pushed.
 
         :param context: Airflow's context.
         :param verdict: a final one, of whatever outcome.

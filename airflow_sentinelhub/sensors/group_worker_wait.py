@@ -57,7 +57,7 @@ class WorkerGroupWait:
             clock.sleep(pause)
 
     def _due(self) -> list[str]:
-        """Return the jobs whose turn it is, and those that may come along."""
+        """Return the jobs that are due, and those that may be polled with them."""
         now, due = clock.now(), []
         for job_id in self._group.pending:
             at, wanted = self._next.get(job_id, (0.0, PollRequest(0.0)))

@@ -124,7 +124,7 @@ class DeferMixin:
         self.defer(trigger=trigger, method_name="execute_complete", kwargs=kwargs, timeout=timeout)
 
     def _pause_trigger(self, until: float, limit: TaskDeadline) -> BaseTrigger:  # noqa: ARG002 - for subclasses
-        """Return what lets time pass."""
+        """Return the trigger of a pause."""
         return SentinelHubPauseTrigger(until=until)
 
     @staticmethod

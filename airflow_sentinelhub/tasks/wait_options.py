@@ -182,7 +182,7 @@ class SentinelHubBaseSensor(WaitOptionsMixin, BaseSensorOperator):
         self.outage_tolerance = outage_tolerance
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Return what became of a wait whose trigger never fired; only a real timeout may skip the task."""
+        """Report a wait whose trigger never fired; only a real timeout may skip the task."""
         note_resumed(self)
         if next_method == _TRIGGER_FAILED:
             failure = next_kwargs or {}

@@ -38,7 +38,7 @@ class EventAcknowledger(SharedStreamProducer):
         await stored
 
     async def open_stream(self) -> AsyncIterator[tuple[Any, Any]]:
-        """Return the trigger this producer, which it has no other way to find, and then what it has to yield."""
+        """Yield this producer, which the trigger cannot find otherwise, and then the events of the trigger."""
         yield self, None
         while True:
             yield await self._outgoing.get()

@@ -153,7 +153,7 @@ class CompletionWatch:
 
     async def next_sight(self, now: float) -> ListRequest | None:
         """
-        Return what has to be seen at once or next.
+        Return the next part of the list that is needed.
 
         :param now: seconds since 1970.
         :return: ``None`` while the cursor store cannot be read; ask again later.
@@ -325,7 +325,7 @@ class CompletionWatch:
 
     async def _settle(self, readings: list[JobReading], now: float) -> bool:
         """
-        Return what is new, and note it.
+        Return new completions, and record them.
 
         :return: ``False`` if another watch has written meanwhile, and it has to be polled again.
         """

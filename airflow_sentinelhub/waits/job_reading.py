@@ -65,12 +65,12 @@ def is_unreadable(look: object) -> bool:
 
 
 def of_the_job(error: SentinelHubError) -> InvalidPayload:
-    """Return an answer that cannot be read as the job's own trouble: other answers can be read."""
+    """Return an unreadable answer as the job's own error: other answers can be read."""
     return error if isinstance(error, InvalidPayload) else InvalidPayload(str(error), **_attributes(error))
 
 
 def of_everybody(error: SentinelHubError) -> SentinelHubError:
-    """Return an answer that cannot be read as an outage: no other answer can be read either."""
+    """Return an unreadable answer as an outage: no other answer can be read either."""
     return ServiceUnavailable(str(error), **_attributes(error)) if isinstance(error, InvalidPayload) else error
 
 

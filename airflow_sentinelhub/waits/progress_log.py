@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 def harmless(say: LogLine) -> LogLine:
-    """Return what writes lines that every log can take, and never raises: a log that fails ends no wait."""
+    """Return a log function that cleans its lines and never raises: a log that fails ends no wait."""
 
     def say_harmlessly(level: int, text: str) -> None:
         try:

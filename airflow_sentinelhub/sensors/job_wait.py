@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -135,9 +134,9 @@ class SentinelHubBatchBaseSensor(SentinelHubBaseSensor):
             return self._on_verdict(context, verdict, known)
         except ResultNotReadable as error:
             self._log_retry(error, known)
-            is_local = SentinelHubHook(self.sentinelhub_conn_id).get_config().is_local
-            terms = replace(self._terms(is_local, known.started_at), deadlines=known)
-            trigger = self._trigger(terms)
+            # The job that is done, whatever the template of request_id gives by now. Its intervals hardly matter.
+            policy, _ = self._limits(False, known.started_at)
+            trigger = self._trigger(WaitSpec(self.api, verdict.job_id, self.goal, policy, known))
             trigger.first_look_after = _RESULT_RETRY_PAUSE
             return self._defer_to(trigger)
 

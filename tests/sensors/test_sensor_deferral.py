@@ -227,6 +227,25 @@ def test_every_bad_verdict_fails_the_task(outcome):
     assert ended.returned["id"] == REQUEST_ID
 
 
+def test_tiles_that_cannot_be_read_yet_are_waited_for_with_the_job_that_is_done(monkeypatch):
+    """Whatever ``request_id`` is rendered to by now; and the connection is not needed for it."""
+
+    def away(*_):
+        # The connection goes with the service, as where a secrets backend is away, too.
+        monkeypatch.setenv("AIRFLOW_CONN_SENTINELHUB_DEFAULT", json.dumps({"conn_type": "sentinelhub"}))
+        raise exceptions.ServiceUnavailable("The service is away.")
+
+    monkeypatch.setattr("airflow_sentinelhub.client.batch.BatchClient.tiles", away)
+    _, before, next_kwargs = deferred_to(run(sensor("SentinelHubBatchJobSensor", poke_interval=77)))
+    done = verdict(Outcome.DONE, "DONE", "", BatchApi.PROCESS_V1).to_json()
+    other = sensor("SentinelHubBatchJobSensor", poke_interval=77, request_id="7" + REQUEST_ID[1:])
+    api = ExecutionApi(next_method="execute_complete", next_kwargs={"event": done, **next_kwargs})
+    _, again, next_again = deferred_to(run(other, api))
+    assert again["first_look_after"] == 60.0
+    assert {**again, "first_look_after": 0.0, "fire_not_before": before["fire_not_before"]} == before
+    assert next_again == next_kwargs
+
+
 @pytest.mark.parametrize("name", ["SentinelHubBatchProcessJobSensor", "SentinelHubBatchJobSensor"])
 def test_nothing_is_pushed_without_do_xcom_push(name):
     task = sensor(name, do_xcom_push=False)

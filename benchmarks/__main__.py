@@ -66,7 +66,7 @@ def _measured(planned: Sequence[Case], options: Options) -> tuple[dict[Case, Fig
 
 
 def _rows(options: Options, figures: Mapping[Case, Figures], idle: Mapping[int, float]) -> list[Row]:
-    """Give the lines of the result, with what is extrapolated among them."""
+    """Return the lines of the result, with what is extrapolated among them."""
     rows = [
         Row(
             scenario=case.scenario,

@@ -19,9 +19,9 @@ class Command(StrEnum):
     WINDOW_BEGINS = "window begins"
     """Count processor time from here on."""
     WINDOW_ENDS = "window ends"
-    """Give it, and the memory."""
+    """Return it, and the memory."""
     FINISH = "finish"
-    """Give the rest."""
+    """Return the rest."""
 
 
 READY = "ready"

@@ -54,7 +54,7 @@ def measure(case: Case, options: Options) -> Figures:
 
 
 def measure_idle(waits: int, options: Options) -> float:
-    """Give the bytes of memory for each of so many triggers that do nothing."""
+    """Return the bytes of memory for each of so many triggers that do nothing."""
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
         [spec] = _specs("idle", waits, options)

@@ -38,7 +38,7 @@ class Case:
 
 
 def cases(options: Options) -> list[Case]:
-    """Give the measurements in order: the variants of each size side by side."""
+    """Return the measurements in order: the variants of each size side by side."""
     found = []
     if PLAIN in options.scenarios:
         for waits in sorted(set(options.waits)):
@@ -64,7 +64,7 @@ def idle_sizes(planned: list[Case]) -> list[int]:
 
 
 def estimate(planned: list[Case], options: Options) -> tuple[float, float]:
-    """Give the seconds that all this is likely to take, and those that it takes if ends are noticed late."""
+    """Return the seconds that all this is likely to take, and those that it takes if ends are noticed late."""
     usual = longest = 0.0
     for case in planned:
         arrival = options.arrival_of(case.waits) if case.variant != "sdk" else 0.0

@@ -53,7 +53,7 @@ class LagProbe:
         self._on.set()
 
     def take(self) -> Lag | None:
-        """Give what was seen since the last time; ``None`` if that was nothing."""
+        """Return what was seen since the last time; ``None`` if that was nothing."""
         seen, self._late = sorted(self._late), array("d")
         if not seen:
             return None

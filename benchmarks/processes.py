@@ -112,7 +112,7 @@ class WaitingProcess:
         self._expect(READY, ANSWERED_WITHIN)
 
     def tell(self, command: Command) -> None:
-        """Give a command; :meth:`answer` gives what comes of it."""
+        """Send a command; :meth:`answer` returns what comes of it."""
         assert self._process.stdin is not None  # noqa: S101 - for mypy
         try:
             self._process.stdin.write(command + "\n")

@@ -59,13 +59,13 @@ def table(rows: Sequence[Row], options: Options, facts: Mapping[str, Any]) -> st
 
 
 def as_json(rows: Sequence[Row], options: Options, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the result with everything that it depends on. Seconds and bytes, where nothing else is said."""
+    """Return the result with everything that it depends on. Seconds and bytes, where nothing else is said."""
     parameters = {name: value for name, value in asdict(options).items() if name != "json"}
     return {"machine": facts, "parameters": parameters, "results": [asdict(row) for row in rows]}
 
 
 def machine() -> dict[str, Any]:
-    """Give what is known of where this runs, and how busy that was before."""
+    """Return what is known of where this runs, and how busy that was before."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return {
         "python": platform.python_version(),
@@ -82,7 +82,7 @@ def machine() -> dict[str, Any]:
 
 
 def wrong_ends(rows: Sequence[Row]) -> list[str]:
-    """Give a line for each measurement in which waits ended that should not have, or not so."""
+    """Return a line for each measurement in which waits ended that should not have, or not so."""
     return [
         f"{len(row.figures.wrong_ends):,} of {row.waits:,} waits of {row.variant!r} ({row.scenario}) ended "
         f"wrongly, the first with: {row.figures.wrong_ends[0]}"

@@ -46,5 +46,5 @@ class Spec:
 
 
 def job_id(number: int) -> str:
-    """Give the id of a job; its first eight digits, which are all that most log lines show, differ."""
+    """Return the id of a job; its first eight digits, which are all that most log lines show, differ."""
     return f"{number:08x}-0000-4000-8000-000000000000"

@@ -125,7 +125,7 @@ def follow(airflow: LocalAirflow, runs: dict[str, str], waits: list[Wait]) -> di
 
 
 def job_of(airflow: LocalAirflow, dag_id: str, run_id: str, state: str) -> str:
-    """Give the id of a run's job; empty if it has none."""
+    """Return the id of a run's job; empty if it has none."""
     with contextlib.suppress(Exception if state != "success" else ()):
         return str(airflow.xcom(dag_id, run_id, "create_job")["id"])
     return ""

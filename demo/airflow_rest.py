@@ -266,7 +266,7 @@ class AirflowRest:
         )
 
     def has_ended(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> bool:
-        """Whether a task instance has a state that only a person changes, or never gets one as its run is over."""
+        """Return whether a task instance's state is final, or it never gets one as its run is over."""
         state = self.task_state(dag_id, run_id, task_id, map_index)
         return state in FINAL or (state is None and self.dag_run_state(dag_id, run_id) in FINISHED)
 

@@ -50,7 +50,7 @@ def check_sdist(sdist: Path, root: Path) -> int:
 
 
 def tracked(root: Path, *folders: str) -> set[str]:
-    """Give the files that git tracks, below some folders or all of them: what is not added is not published."""
+    """Return the files that git tracks, below some folders or all of them: what is not added is not published."""
     listed = subprocess.run(
         ["git", "ls-files", *folders],
         cwd=root,

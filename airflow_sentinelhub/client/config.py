@@ -54,7 +54,7 @@ class ClientConfig:
 
     @property
     def is_local(self) -> bool:
-        """Whether the service runs on this machine, where no request is metered."""
+        """True if the service runs on this machine, where no request is metered."""
         return is_loopback(self.base_url)
 
     @property

@@ -62,7 +62,7 @@ class Exchange:
         self._ends = clock() + seconds
         self.largest = largest
         self.connecting = False
-        """Whether there is no connection yet over which the request could have been sent."""
+        """True if there is no connection yet over which the request could have been sent."""
 
     def timeout(self, longest: float | None) -> float:
         """

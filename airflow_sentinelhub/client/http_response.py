@@ -36,12 +36,12 @@ class HttpResponse:
 
     @property
     def ok(self) -> bool:
-        """Whether the service did what it was asked to."""
+        """True if the service did what it was asked to."""
         return 200 <= self.status < 300
 
     @property
     def is_html(self) -> bool:
-        """Whether it is a page for people: then something between us and the service wrote it."""
+        """True if it is a page for people: then something between us and the service wrote it."""
         return self.body.lstrip()[:1] == b"<"
 
     @property

@@ -64,7 +64,7 @@ class WebAddress:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether the host is this machine."""
+        """True if the host is this machine."""
         return is_loopback_host(self.host)
 
     def __str__(self) -> str:

@@ -81,7 +81,7 @@ class Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """Tells the application which connection it talks over, so that it can break it."""
+    """HTTP protocol that gives the application its connection, so that a fault can break it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)

@@ -142,7 +142,7 @@ class Timeline:
 
     @property
     def may_be_gone(self) -> bool:
-        """Whether there is a step in which the job is answered with 404."""
+        """True if there is a step in which the job is answered with 404."""
         return any(step.gone for step in self.steps)
 
     def reaches(self, status: str, since: datetime) -> datetime | None:

@@ -1,4 +1,4 @@
-"""Whether an Airflow connection works, and which of its fields to look at if it does not."""
+"""Test of an Airflow connection, and which of its fields to look at if it fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a job that is over brought what it should: how many of its tiles or features may be missing."""
+"""Failure threshold of a job that is over: how many of its tiles or features may be missing."""
 
 from __future__ import annotations
 

@@ -140,12 +140,12 @@ class GroupVerdict:
 
     @property
     def is_final(self) -> bool:
-        """Whether the wait is over."""
+        """True if the wait is over."""
         return self.outcome is not Outcome.WAITING
 
     @property
     def is_timeout(self) -> bool:
-        """Whether time ran out, which says nothing about the jobs."""
+        """True if time ran out, which says nothing about the jobs."""
         return self.outcome in (Outcome.TIMEOUT, Outcome.EXECUTION_TIMEOUT)
 
     @property

@@ -136,7 +136,7 @@ class BatchJob:
 
     @property
     def is_over(self) -> bool:
-        """Whether it has come to rest: it goes on only when it is started again."""
+        """True if it has come to rest: it goes on only when it is started again."""
         return self.status in _OVER
 
     @property

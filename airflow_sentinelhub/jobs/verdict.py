@@ -88,17 +88,17 @@ class Verdict:
 
     @property
     def is_final(self) -> bool:
-        """Whether the wait is over."""
+        """True if the wait is over."""
         return self.outcome is not Outcome.WAITING
 
     @property
     def is_timeout(self) -> bool:
-        """Whether time ran out, which says nothing about the job."""
+        """True if time ran out, which says nothing about the job."""
         return self.outcome in (Outcome.TIMEOUT, Outcome.EXECUTION_TIMEOUT)
 
     @property
     def is_about_the_job(self) -> bool:
-        """Whether it says something of the job, and not only of the way to it."""
+        """True if it says something of the job, and not only of the way to it."""
         kind = _EXCEPTIONS.get(self.outcome)
         return kind is None or issubclass(kind, exceptions.BatchError)
 

@@ -74,7 +74,7 @@ class ActionRunner:
         self._action = action
         self._api = client.api
         self._memory = memory
-        self._helpers = action_context
+        self._context = action_context
         self._action_client = JobActionClient(
             client, job_id, action_context.sleep, action_context.log.warning, self._is_elsewhere
         )
@@ -87,7 +87,7 @@ class ActionRunner:
         :raises BatchError: a subclass of it, when the job's state does not allow it.
         :raises ServiceError: a subclass of it, when the service refuses it or gives no answer.
         """
-        log, refusal = self._helpers.log, None
+        log, refusal = self._context.log, None
         while True:
             job = self._found(self._action_client.look(seen=self._memory.seen))
             step, self._memory = next_step_with_retry(self._action, job, clock.now(), self._memory, refusal)
@@ -96,16 +96,16 @@ class ActionRunner:
                     log.info("%s", step.message)
                     return job
                 case NotAllowed():
-                    self._helpers.keep(job)
+                    self._context.keep(job)
                     if isinstance(refusal, ServiceUnavailable):
                         raise refusal  # an outage is no verdict on the job
                     raise step.exception(job) from refusal
                 case WaitUntil():
                     log.log(logging.WARNING if step.warn else logging.INFO, "%s", step.message)
                     refusal = None
-                    self._helpers.wait(step.until, self._memory)
+                    self._context.wait(step.until, self._memory)
                 case CallService():
-                    self._helpers.before_asking()
+                    self._context.before_asking()
                     log.info("%s", step.message)
                     refusal = self._action_client.ask(step.call)
                     if refusal is None:
@@ -115,26 +115,26 @@ class ActionRunner:
 
     def _found(self, look: BatchJob | MissingJob) -> BatchJob:
         if isinstance(look, BatchJob):
-            self._helpers.seen(look)
+            self._context.seen(look)
             return look
         message = wait_messages.gone(look) if self._memory.seen else wait_messages.never_found(look)
         verdict = Verdict(Outcome.NOT_FOUND, self._api, look.id, message)
-        raise check_other_api(verdict, self._helpers.connect).exception()
+        raise check_other_api(verdict, self._context.connect).exception()
 
     def _is_elsewhere(self, look: MissingJob) -> bool:
         verdict = Verdict(Outcome.NOT_FOUND, self._api, look.id)
-        return bool(check_other_api(verdict, self._helpers.connect).message)
+        return bool(check_other_api(verdict, self._context.connect).message)
 
     def _confirmed(self, call: ServiceCall, before: BatchJob) -> BatchJob:
         """Look that the service took what it accepted."""
         shows, look = self._action_client.confirm(self._action, before)
         job = self._found(look)
         if isinstance(shows, NothingToDo):
-            self._helpers.log.info("%s", words.took_it(job))
+            self._context.log.info("%s", words.took_it(job))
         elif shows is None and call is ServiceCall.RESTART_PARTIAL:
-            self._helpers.log.warning("%s", words.lingers(job))
+            self._context.log.warning("%s", words.lingers(job))
         else:
-            self._helpers.keep(job)
+            self._context.keep(job)
             raise self._ignored(job) if shows is None else shows.exception(job)
         return job
 

@@ -77,7 +77,7 @@ class CircuitBreaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether an outage was reported and no answer came since: one request is enough for a probe."""
+        """True if an outage was reported and no answer came since: one request is enough for a probe."""
         return self._attempts > 0
 
     def hold(self, error: RateLimited, now: float) -> None:

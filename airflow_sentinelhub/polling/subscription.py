@@ -65,7 +65,7 @@ class Subscription:
 
     @property
     def is_new(self) -> bool:
-        """Whether it had no look yet."""
+        """True if it had no look yet."""
         return self.asked_at == -math.inf
 
     async def next(self, wanted: PollRequest) -> PollResult:
@@ -90,7 +90,7 @@ class Subscription:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the result is still awaited."""
+        """True if the result is still awaited."""
         return self._look is not None and not self._look.done()
 
     def deliver(self, look: PollResult) -> None:

@@ -20,11 +20,11 @@ class ServiceConfig(Protocol):
 
     @property
     def is_local(self) -> bool:
-        """Whether the service runs on this machine."""
+        """True if the service runs on this machine."""
 
     @property
     def allow_file_delivery(self) -> bool:
-        """Whether its user allows it wherever the service runs."""
+        """True if its user allows it wherever the service runs."""
 
 
 class TileLister(Protocol):

@@ -77,7 +77,7 @@ class TriggerFailure:
 
     @property
     def timed_out(self) -> bool:
-        """Whether it was not heard of in time; otherwise it crashed."""
+        """True if it was not heard of in time; otherwise it crashed."""
         return self.reason == _TRIGGER_TIMEOUT
 
 

@@ -30,7 +30,7 @@ class OwnState:
 
     @property
     def is_running(self) -> bool:
-        """Whether this attempt is the one that runs."""
+        """True if this attempt is the one that runs."""
         return self.error is None and self.state == "running"
 
 

@@ -50,7 +50,7 @@ class TaskStateStore:
 
     @property
     def remembers(self) -> bool:
-        """Whether the next attempt will know what this one keeps."""
+        """True if the next attempt will know what this one keeps."""
         return self.store is not None
 
     def read(self) -> CreationRecord | None:

@@ -40,11 +40,11 @@ class WaitHost(Protocol):
 
     @property
     def reschedule(self) -> bool:
-        """Whether each look is a process of its own."""
+        """True if each look is a process of its own."""
 
     @property
     def exponential_backoff(self) -> Any:
-        """Whether pauses grow, by Airflow's own rule."""
+        """True if pauses grow, by Airflow's own rule."""
 
 
 class WorkerWait:

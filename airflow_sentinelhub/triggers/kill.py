@@ -67,10 +67,10 @@ class StopOnKillMixin(BaseTrigger):
     fired: bool
 
     _is_late = False
-    """Whether Airflow may have closed the log of the task."""
+    """True if Airflow may have closed the log of the task."""
 
     _is_stopping = False
-    """Whether the service has taken the stop, and only the end of the job is waited for."""
+    """True if the service has taken the stop, and only the end of the job is waited for."""
 
     async def on_kill(self) -> None:
         """Stop the job, if its task was killed."""

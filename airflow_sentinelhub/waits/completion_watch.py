@@ -132,7 +132,7 @@ class CompletionWatch:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing can come any more: each job that was asked for by its id has ended for good."""
+        """True if nothing can come any more: each job that was asked for by its id has ended for good."""
         mark = self._mark
         return (
             self.terms.filter.request_ids is not None

@@ -97,7 +97,7 @@ class Wait:
 
     @property
     def awaits_confirmation(self) -> bool:
-        """Whether something was read that counts only when it is read again."""
+        """True if something was read that counts only when it is read again."""
         return bool(self._memory.pending_outcome)
 
     @property

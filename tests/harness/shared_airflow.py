@@ -50,7 +50,7 @@ class SharedAirflow:
         self._make, self._airflow = make, None
 
     def running(self):
-        """Give it, started."""
+        """Return it, started."""
         if self._airflow is None:
             self._airflow = self._make().__enter__()
         return self._airflow
@@ -127,7 +127,7 @@ def place(item):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Give files that share an Airflow to one process."""
+    """Send files that share an Airflow to one process."""
     if config.getvalue("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling

@@ -41,7 +41,7 @@ def needs_airflow(version: str, what_it_does: str) -> pytest.MarkDecorator:
 
 
 def serialize(arguments: dict[str, Any]) -> Any:
-    """Give arguments of a trigger, or of the method after it, as Airflow stores them."""
+    """Return arguments of a trigger, or of the method after it, as Airflow stores them."""
     if AIRFLOW < (3, 2):
         from airflow.serialization.serialized_objects import BaseSerialization
 
@@ -63,7 +63,7 @@ def deserialize(stored: Any) -> Any:
 
 
 def through_the_database(dag: Any) -> Any:
-    """Give a DAG as the scheduler sees it."""
+    """Return a DAG as the scheduler sees it."""
     from airflow.serialization import serialized_objects
 
     name = "SerializedDAG" if AIRFLOW < (3, 2) else "DagSerialization"

@@ -46,7 +46,7 @@ class VirtualTime:
         self.start = start
         self.hanging = hanging
         self.is_unanswered: Callable[[], bool] = lambda: False
-        """Tells whether a thread that :meth:`wait` waits for never gets its answer."""
+        """Return whether a thread that :meth:`wait` waits for never gets its answer."""
         self.pauses: list[float] = []
         """What was slept in threads, in order."""
         self._passed = 0.0

@@ -16,8 +16,9 @@ OTHER := $(call ending,$(AIRFLOW_VERSION))
 VENV ?= .venv$(OTHER)
 CONSTRAINTS := constraints$(OTHER).txt
 EXTRAS ?= dev
-# Most tests wait more than they compute. Those of one file share what they start, and run one after another.
-JOBS ?= 4
+# Four processes run a real Airflow and mostly wait for it, the fifth has the rest. Those of one file share what they
+# start, and run one after another.
+JOBS ?= 5
 
 # Tests of what knows no Airflow and no library that is pinned apart for one, and of the client that is compared with
 # ours: they need no second Airflow.

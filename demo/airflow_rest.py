@@ -24,7 +24,8 @@ FINAL = (*FINISHED, "upstream_failed", "skipped", "removed")
 TIMEOUT = 300.0
 """Seconds after which something does not happen any more, also on a busy machine."""
 
-_TURN = 0.5
+# What takes longer is asked for less often.
+_FIRST_TURN, _LONGEST_TURN = 0.25, 1.0
 _LOGS_SHOWN, _LINES_SHOWN = 4, 12
 
 # SQLite lets one write at a time, and Airflow gives up on it after a while: on a busy machine that happens.
@@ -122,9 +123,10 @@ class AirflowRest:
         """
         Wait until a condition holds.
 
-        :param happened: the condition; asked twice a second, as each question costs the API server some time.
+        :param happened: the condition; asked four times a second at first and then less often, as each question
+            costs the API server some time.
         :param what: says in the message what did not happen, for example ``"the task is not deferred"``.
-        :param possible: whether it still can happen, asked every other second. If not, the wait ends.
+        :param possible: whether it still can happen, asked at every fourth turn. If not, the wait ends.
         :param story: gives what the message shows besides.
         :param timeout: seconds.
         :raises WaitedInVainError: it did not happen in time, or cannot happen any more.
@@ -140,7 +142,7 @@ class AirflowRest:
                 raise WaitedInVainError(f"{what}, and that cannot change any more\n{story()}")
             if time.monotonic() > deadline:
                 raise WaitedInVainError(f"{what} after {timeout:g} s\n{story()}")
-            time.sleep(_TURN)
+            time.sleep(min(_FIRST_TURN * 1.2 ** min(turn, 99), _LONGEST_TURN))
 
     # DAG runs
 

@@ -320,7 +320,7 @@ class LocalAirflow(AirflowRest):
             "DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
             # A file that changes within 30 seconds would else be taken up only when it is parsed again.
             "CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "0",
-            "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+            "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
             "SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "2",
             # A worker may notice only after this many seconds that its task has deferred. If the trigger fires
             # before that, Airflow takes the resumed task for a dead one and fails it (issues 71580 and 72716).

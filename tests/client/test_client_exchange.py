@@ -9,6 +9,7 @@ import socket
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -254,6 +255,7 @@ def packed(body: bytes) -> bytes:
     return gzip.compress(body, mtime=0)  # not now, as it would be part of the names of tests
 
 
+@cache
 def zeros(size: int) -> bytes:
     return gzip.compress(b" " * size, mtime=0)
 

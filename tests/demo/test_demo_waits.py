@@ -37,7 +37,7 @@ class Scripted(AirflowRest):
 
 @pytest.fixture(autouse=True)
 def no_time_passes(monkeypatch):
-    monkeypatch.setattr(airflow_rest, "_TURN", 0.0)
+    monkeypatch.setattr(airflow_rest, "_LONGEST_TURN", 0.0)
 
 
 def test_it_ends_when_the_task_is_in_that_state():

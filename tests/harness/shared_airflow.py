@@ -31,7 +31,7 @@ HELD = {
 GROUPS = (
     ("test_system_run", "test_system_connection", "test_system_run_example", "test_system_create", "test_browser"),
     ("test_system_chaos", "test_system_events", "test_system_timeouts", "test_system_many", "test_system_removed"),
-    ("test_system_outage", "test_system_hostile", "test_system_examples", "test_system_operators"),
+    ("test_system_outage", "test_system_hostile", "test_system_operators", "test_system_examples"),
     ("test_system_killed",),  # an Airflow of its own, whose workers ask only every hour whether they may go on
 )
 """Files that share an Airflow: it takes half a minute of processor time to start one. They take equally long."""

@@ -162,6 +162,7 @@ def ended(airflow, run_id, expected):
     airflow.wait_for_task("hostile_answers", run_id, "another_trigger", "success")
 
 
+@pytest.mark.usefixtures("stopping")  # it has to wait for a minute, which is over after this test
 def test_hostile_answers_harm_nobody_else(airflow, accounts, start):
     one, other, proxy = accounts
     before, blocked_before = processes_of(airflow), len(blocks(airflow))

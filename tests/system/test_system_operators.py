@@ -6,28 +6,17 @@ import pytest
 
 from demo.airflow_rest import AirflowRestError
 from demo.task_log import lines_of_package
-from tests.harness.shared_airflow import STAGE
+from tests.system.conftest import STOP_DAG as DAG
 
 pytestmark = pytest.mark.system
 
-DAG = "example_batch_stop"
-
 
 @pytest.fixture(scope="module")
-def runs(service, airflow):
+def runs(airflow, stopping):
     """A job that runs, one that is done, and one that cannot be stopped before its analysis."""
-    service.forget_requests()
-    jobs = {
-        "running": service.add_job("process", steps=[{"status": "PROCESSING", "completionPercentage": 42}]),
-        "done": service.add_job("process", steps=[{"status": "DONE"}]),
-        "queued": service.add_job("process"),
-    }
-    runs = {name: airflow.trigger(DAG, {"request_id": job_id}) for name, job_id in jobs.items()}
-    airflow.wait_until_deferred(DAG, runs["queued"], "stop_job")
-    service.advance(STAGE)
-    for run_id in runs.values():
+    for run_id in stopping["ids"].values():
         airflow.wait_for_run(DAG, run_id, "success")
-    return {"jobs": jobs, "ids": runs, "asked": service.requests()["actions"]}
+    return stopping
 
 
 def story(airflow, run_id):
@@ -52,8 +41,9 @@ def test_the_job_reaches_the_next_task(service, airflow, runs, name, says):
         assert service.job(runs["jobs"][name])["userAction"] == "STOP"
 
 
-def test_each_job_is_stopped_once_and_the_queued_one_when_that_is_possible(runs):
-    assert {name: count for name, count in runs["asked"].items() if count} == {"stop": 3}
+def test_each_job_is_stopped_once_and_the_queued_one_when_that_is_possible(service, runs):
+    asked = service.requests()["actions"]
+    assert {name: count for name, count in asked.items() if count} == {"stop": 3}
 
 
 def test_the_log_tells_of_the_wait_in_a_few_lines(airflow, runs):

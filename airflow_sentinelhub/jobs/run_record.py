@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from airflow_sentinelhub.jobs.action_rules import Action
 from airflow_sentinelhub.jobs.job import BatchJob
 from airflow_sentinelhub.jobs.statuses import JobStatus, UserAction
 
@@ -98,14 +97,6 @@ class RunRecord:
         reason = job.stopped_reason or ""
         resumed = {**self.resumed, reason: self.resumed.get(reason, 0) + 1}
         return replace(self, resumed=resumed, may_restart=True)
-
-    def first_action(self, job: BatchJob) -> Action:
-        """
-        Return how an attempt gets its job going.
-
-        :param job: the job, as it was created or left by an attempt before.
-        """
-        return Action.RESTART if self.may_restart and is_stopped(job) else Action.START
 
 
 def is_stopped(job: BatchJob) -> bool:

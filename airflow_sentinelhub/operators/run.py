@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, assert_never
 
 from airflow.providers.common.compat.sdk import AirflowFailException, Asset
 
@@ -18,23 +18,33 @@ from airflow_sentinelhub.exceptions import (
 )
 from airflow_sentinelhub.jobs import (
     Action,
-    ActionState,
     BatchApi,
     BatchJob,
     Deadlines,
-    JobStatus,
     Outcome,
     Verdict,
     WaitGoal,
     WaitPolicy,
-    wait_messages,
 )
-from airflow_sentinelhub.jobs import action_messages as words
 from airflow_sentinelhub.jobs.delivery import delivery_folder
 from airflow_sentinelhub.jobs.failure_threshold import FailureThreshold
 from airflow_sentinelhub.jobs.intervals import to_seconds_required
 from airflow_sentinelhub.jobs.limit import Limit
-from airflow_sentinelhub.jobs.run_record import RunRecord, is_stopped
+from airflow_sentinelhub.jobs.run_record import RunRecord
+from airflow_sentinelhub.jobs.run_rules import (
+    Fail,
+    Finish,
+    GoOn,
+    RunStep,
+    RunTerms,
+    after_action,
+    after_pause,
+    after_refused_action,
+    after_wait,
+    begin,
+    read_again,
+)
+from airflow_sentinelhub.jobs.run_state import RunPhase, RunState
 from airflow_sentinelhub.jobs.wait_rules import exceeds_max_cost
 from airflow_sentinelhub.links.batch import link_to, note_resumed
 from airflow_sentinelhub.operators.action_runner import ActionContext, ActionRunner
@@ -49,7 +59,6 @@ from airflow_sentinelhub.operators.run_arguments import (
     validate_max_cost,
     validate_resume,
 )
-from airflow_sentinelhub.operators.run_state import RunState
 from airflow_sentinelhub.operators.verification import verify
 from airflow_sentinelhub.tasks import last_deferral
 from airflow_sentinelhub.tasks.deferral import DeferMixin, TaskDeadline
@@ -69,10 +78,6 @@ if TYPE_CHECKING:
 
 
 _POKE_INTERVAL = {BatchApi.PROCESS: 120.0, BatchApi.STATISTICAL: 30.0, BatchApi.PROCESS_V1: 120.0}
-_READ_AGAIN, _READ_AGAIN_AT_MOST = 60.0, 1800.0
-"""Seconds between two attempts to read what came out of a job."""
-
-_TIME_TO_STOP = 2 * 3600.0
 _UNHEARD = "The triggerer has not said anything of it: is one running?"
 _NOT_VERIFIED = "Not verified: DONE does not say that every feature came out (see max_failed_tiles)."
 _AFTER_STOP = {
@@ -89,6 +94,21 @@ _UNVERIFIED = {
     BatchApi.STATISTICAL: _NOT_VERIFIED,
     BatchApi.PROCESS_V1: "Its tiles were not read (max_failed_tiles); v1 calls no job DONE of which some failed.",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """
+    A run that ended well.
+
+    :param job: the final job.
+    :param counts: its tiles or features by status, if they were counted.
+    :param payload: all that the service says of it, with its request, if that was read.
+    """
+
+    job: BatchJob
+    counts: dict[str, Any] | None = None
+    payload: dict[str, Any] | None = None
 
 
 class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatchRequestOperator):
@@ -225,8 +245,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         :raises ServiceError: a subclass of it, when the service refuses something or gives no answer.
         :raises ResultsUnavailable: what came out of the job cannot be read.
         """
-        started_at = clock.now()
-        _, deadlines = self._limits(False, started_at)
+        _, deadlines = self._limits(False, clock.now())
         deadlines = replace(deadlines, stops_job=self.stops_at_timeout)
         kill_handler = self._install_kill_handler(context)
         rendered = self.render_request(context)
@@ -236,22 +255,9 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
             job = JobCreator(client, rendered, store, self.log, restarts=True, recreates=recreates).job()
         kill_handler.job_id = job.id
         link_to(self, config=client.config, job_id=job.id)
-        self._publish_job(context, job)
-        if job.status is JobStatus.FAILED:
-            self._fail(context, Verdict(Outcome.FAILED, self.api, job.id, wait_messages.failed(job), job))
-        if job.status is JobStatus.CANCELED:
-            self._fail(context, Verdict(Outcome.CANCELED, self.api, job.id, wait_messages.canceled(job), job))
-        self._fail_if_nothing_is_left(context, job)
-        record = store.read_run().begun(job.id, store.max_tries)
-        state = RunState(job.id, deadlines, record, record.first_action(job))
-        if is_stopped(job):
-            self._fail_if_too_dear(context, job)
-        if state.action is Action.START and record.may_resume(job, self.resume):
-            state = self._resuming(job, state)
-        if state.action is Action.START and job.status is JobStatus.STOPPED:
-            self._fail(context, Verdict(Outcome.STOPPED, self.api, job.id, wait_messages.stopped(job), job))
-        store.keep_run(state.record)
-        return self._run_action(context, state)
+        known, terms = store.read_run(), self._terms(context, job.id)
+        step = begin(job, deadlines, known.begun(job.id, store.max_tries), terms)
+        return self._run(context, terms, known, step)
 
     def execute_complete(
         self, context: Context, event: dict[str, Any] | None = None, state: dict[str, Any] | None = None
@@ -271,8 +277,9 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
             # Beginning again would create and start another job, after each wait.
             known = self._recovered(context, event or {})
         self._install_kill_handler(context, known.job_id)
-        if known.action is not None:
-            return self._run_action(context, known)
+        terms = self._terms(context, known.job_id)
+        if known.phase is not RunPhase.WAITING:
+            return self._run(context, terms, known.record, GoOn(known))
         try:
             verdict = Verdict.from_json(event)
         except ValueError as error:
@@ -280,7 +287,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
                 f"The trigger of this wait fired something that cannot be read ({error}). Are the triggerer and "
                 f"the workers of one version? Job {known.job_id} was left alone: clear this task to go on with it."
             ) from None
-        return self._on_verdict(context, known, verdict)
+        return self._run(context, terms, known.record, after_wait(known, verdict, clock.now(), terms))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Report what becomes of the job when its trigger never fired; Airflow does not tell what was known."""
@@ -308,16 +315,65 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         )
         verdict = deadlines.passed(self.api, job_id, None)
         verdict = replace(verdict, message=f"{verdict.message} {_UNHEARD}")
-        return self._on_verdict(
-            context, RunState(job_id, deadlines, TaskStateStore.of(context).read_run()), verdict
-        )
+        state = RunState(job_id, deadlines, TaskStateStore.of(context).read_run())
+        terms = self._terms(context, job_id)
+        return self._run(context, terms, state.record, after_wait(state, verdict, now, terms))
 
     def on_kill(self) -> None:
         """Stop the job, or leave it, when this worker is told to end."""
         if self._kill_handler is not None:
             self._kill_handler.on_kill()
 
-    # The steps of a run
+    # The phases of a run
+
+    def _terms(self, context: Context, job_id: str) -> RunTerms:
+        store = TaskStateStore.of(context)
+        return RunTerms(
+            resume=self.resume,
+            max_cost_pu=self.max_cost_pu,
+            spent_before=store.read_costs().of_others(job_id, store.max_tries),
+            stops_at_timeout=self.stops_at_timeout,
+            accepts_partial=self._accepts_partial,
+            waits=self.wait_for_completion,
+        )
+
+    def _run(
+        self, context: Context, terms: RunTerms, kept: RunRecord, step: RunStep | RunFinished
+    ) -> dict[str, Any]:
+        """
+        Go from phase to phase, until the task ends or leaves its worker.
+
+        :param kept: the record that Airflow has.
+        """
+        while isinstance(step, GoOn):
+            if step.job is not None:
+                self._publish_job(context, step.job)
+            if step.state.record != kept:
+                kept = step.state.record
+                TaskStateStore.of(context).keep_run(kept)
+            step = self._go_on(context, terms, step)
+        if isinstance(step, Fail):
+            self._fail(context, step.verdict)
+        return self._finish(context, step)
+
+    def _go_on(self, context: Context, terms: RunTerms, step: GoOn) -> RunStep | RunFinished:
+        match step.state.phase:
+            case RunPhase.STARTING:
+                return self._act(context, terms, step.state, Action.START)
+            case RunPhase.RESTARTING:
+                if step.message:
+                    self.log.warning("%s", step.message)
+                return self._act(context, terms, step.state, Action.RESTART)
+            case RunPhase.STOPPING:
+                if step.message:
+                    self.log.error("%s", step.message)
+                return self._act(context, terms, step.state, Action.STOP)
+            case RunPhase.WAITING:
+                return self._wait(context, terms, step.state)
+            case RunPhase.READING_RESULTS:
+                return self._read_results(context, terms, step)
+            case _:
+                assert_never(step.state.phase)
 
     def _recovered(self, context: Context, event: dict[str, Any]) -> RunState:
         """Make up for what ``dag.test()`` has lost of a wait, where Airflow remembers nothing."""
@@ -325,9 +381,9 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         job_id = event.get("job_id") or self._lookup_job_id(context) or "(its id is not known)"
         return RunState(job_id, replace(deadlines, stops_job=self.stops_at_timeout), RunRecord())
 
-    def _run_action(self, context: Context, state: RunState) -> dict[str, Any]:
+    def _act(self, context: Context, terms: RunTerms, state: RunState, action: Action) -> RunStep:
         """Start the job, start it again, or stop it."""
-        action, limit = state.action or Action.START, self._limit(state)
+        limit = self._limit(state, action)
         action_context = ActionContext(
             log=self.log,
             connect=self.hook.get_conn,
@@ -342,93 +398,31 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
             with self.client() as client:
                 job = ActionRunner(client, action, state.job_id, state.memory, action_context).job()
         except SentinelHubError as error:
-            if state.ending is None:
+            failed = after_refused_action(state, error)
+            if failed is None:
                 raise
             self.log.error("The job could not be stopped, and may go on spending processing units: %s", error)
-            unsure = f"Its stop could not be confirmed ({error}): that is what was last known of it."
-            self._fail(context, replace(state.ending, message=f"{state.ending.message} {unsure}"))
-        if state.ending is not None:
-            self._fail(context, self._ending_of(context, state.ending, job))
-        if not (self.deferrable and self.wait_for_completion):
+            return failed
+        if state.ending is None and not (self.deferrable and self.wait_for_completion):
             # Nothing else would look: a deferral is preceded by this question.
             self._guard().while_started(state.job_id)
-        state = replace(state, record=state.record.started(), action=None, memory=ActionState())
-        TaskStateStore.of(context).keep_run(state.record)
-        return self._wait(context, state, job)
+        return after_action(state, job, terms)
 
-    def _wait(self, context: Context, state: RunState, job: BatchJob) -> dict[str, Any]:
-        self._publish_job(context, job)
-        if not self.wait_for_completion:
-            self.log.info("It is not waited for (wait_for_completion=False).")
-            return self._succeed(context, job, None, None)
-        if job.status is JobStatus.DONE:
-            return self._on_verdict(context, state, Verdict(Outcome.DONE, self.api, job.id, job=job))
+    def _wait(self, context: Context, terms: RunTerms, state: RunState) -> RunStep:
         is_local = self.hook.get_config().is_local
         policy, _ = self._limits(is_local, state.deadlines.started_at)
-        policy = replace(policy, max_cost_pu=self._cost_limit(context, job.id)[0])
-        terms = WaitSpec(self.api, state.job_id, WaitGoal.COMPLETION, policy, state.deadlines)
-        self._log_start(f"{job.label} is done", policy, state.deadlines)
+        policy = replace(policy, max_cost_pu=terms.cost_limit)
+        spec = WaitSpec(self.api, state.job_id, WaitGoal.COMPLETION, policy, state.deadlines)
+        self._log_start(f"{self.api.display_name} job {state.job_id} is done", policy, state.deadlines)
         if self.deferrable:
             self._hand_over(
                 state.job_id,
-                self._trigger(terms, 0.0 if is_local else clock.now() + MIN_DEFERRAL),
+                self._trigger(spec, 0.0 if is_local else clock.now() + MIN_DEFERRAL),
                 {"state": state.to_json()},
                 self._backstop(policy, state.deadlines),
             )
-        verdict = WorkerWait(self, self.sentinelhub_conn_id, context, terms).verdict()
-        return self._on_verdict(context, state, verdict)
-
-    def _on_verdict(self, context: Context, state: RunState, verdict: Verdict) -> dict[str, Any]:
-        """Do what follows from the end of a wait."""
-        job = verdict.job
-        if verdict.outcome is Outcome.DONE and job is not None:
-            self.log.info("%s", verdict_line(verdict, clock.now() - state.deadlines.started_at))
-            return self._finished(context, state, job)
-        if job is not None and verdict.outcome is Outcome.STOPPED and state.record.may_resume(job, self.resume):
-            self._publish_job(context, job)
-            self._fail_if_too_dear(context, job)
-            state = self._resuming(job, state)
-            TaskStateStore.of(context).keep_run(state.record)
-            return self._run_action(context, state)
-        if verdict.outcome is Outcome.COST_EXCEEDED or (verdict.is_timeout and self.stops_at_timeout):
-            return self._stopped(context, state, verdict)
-        return self._fail(context, verdict)
-
-    def _resuming(self, job: BatchJob, state: RunState) -> RunState:
-        record = state.record.resuming(job)
-        reason = job.stopped_reason or ""
-        times = f"{record.resumed[reason]} of {self.resume[reason]}"
-        self.log.warning("%s It is started again, as resume says (%s).", words.now_is(job), times)
-        return replace(state, record=record, action=Action.RESTART, memory=ActionState())
-
-    def _stopped(self, context: Context, state: RunState, ending: Verdict) -> dict[str, Any]:
-        """Stop the job, and fail."""
-        record = state.record.stopped_by_task() if ending.is_timeout else state.record
-        TaskStateStore.of(context).keep_run(record)
-        self.log.error("%s", ending.message)
-        # The time that a stop takes is not the task's.
-        deadlines = Deadlines(state.deadlines.started_at, clock.now() + _TIME_TO_STOP)
-        return self._run_action(context, RunState(state.job_id, deadlines, record, Action.STOP, ending=ending))
-
-    def _fail_if_too_dear(self, context: Context, job: BatchJob) -> None:
-        """Leave a job stopped that would be stopped again as soon as it runs."""
-        limit, others = self._cost_limit(context, job.id)
-        if limit is not None and exceeds_max_cost(job, limit):
-            message = wait_messages.too_dear(job, limit, others)
-            self._fail(context, Verdict(Outcome.COST_EXCEEDED, self.api, job.id, message, job))
-
-    def _fail_if_nothing_is_left(self, context: Context, job: BatchJob) -> None:
-        """Start no job for which earlier ones have left nothing to spend."""
-        limit, others = self._cost_limit(context, job.id)
-        if limit is not None and limit <= 0 and self.max_cost_pu is not None:
-            message = wait_messages.nothing_left(job.label, self.max_cost_pu, others)
-            self._fail(context, Verdict(Outcome.COST_EXCEEDED, self.api, job.id, message, job))
-
-    def _cost_limit(self, context: Context, job_id: str) -> tuple[float | None, float]:
-        """Return what a job may cost, and what other jobs of the task have cost since it was last cleared."""
-        store = TaskStateStore.of(context)
-        others = store.read_costs().of_others(job_id, store.max_tries)
-        return None if self.max_cost_pu is None else self.max_cost_pu - others, others
+        verdict = WorkerWait(self, self.sentinelhub_conn_id, context, spec).verdict()
+        return after_wait(state, verdict, clock.now(), terms)
 
     def _fail(self, context: Context, verdict: Verdict) -> NoReturn:
         if verdict.job is not None:
@@ -451,55 +445,62 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         used = store.read_run().recreated if store.remembers else store.try_number - 1
         return used < self._recreations
 
-    def _ending_of(self, context: Context, ending: Verdict, job: BatchJob) -> Verdict:
-        """Return the verdict with the job as it is after its stop: it went on until then."""
-        limit, others = self._cost_limit(context, job.id)
-        if ending.outcome is Outcome.COST_EXCEEDED and limit is not None:
-            return replace(ending, job=job, message=wait_messages.too_dear(job, limit, others))
-        return replace(ending, job=job, message=f"{ending.message} {words.now_is(job)}")
-
     @staticmethod
     def _fail_for_good_without_store(context: Context, error: SentinelHubError) -> None:
         """Below Airflow 3.3 the next attempt would not know the job any more, and pay for another one."""
         if not TaskStateStore.of(context).remembers:
             raise AirflowFailException(f"{error} {_NO_RETRY}") from error
 
-    def _finished(self, context: Context, state: RunState, job: BatchJob) -> dict[str, Any]:
-        """Verify the job, and return it; a job that is done is not lost because it cannot be read now."""
+    def _read_results(self, context: Context, terms: RunTerms, step: GoOn) -> RunStep | RunFinished:
+        """Verify the job; one that is done is not lost because its results cannot be read now."""
+        state, job = step.state, step.job
         try:
-            return self._verified(context, job)
+            if job is not None:
+                done = Verdict(Outcome.DONE, self.api, job.id, job=job)
+                self.log.info("%s", verdict_line(done, clock.now() - state.deadlines.started_at))
+                return self._verified(context, terms, job)
+            with self.client() as client:
+                payload = client.get(state.job_id)
+            job = BatchJob.from_payload(self.api, payload)
+            seen = after_pause(state, job, terms)
+            if seen.state.phase is not RunPhase.READING_RESULTS:
+                return seen
+            self._publish_job(context, job)
+            return self._verified(context, terms, job, payload)
         except SentinelHubError as error:
-            now = clock.now()
-            since = state.unread_since or now
-            # As the pauses double, a wait on the worker is never many calls deep.
-            until = now + min(max(_READ_AGAIN, now - since), _READ_AGAIN_AT_MOST)
-            away = isinstance(error, ServiceUnavailable | StorageUnavailable)
-            if not away or until > min(state.deadlines.first, since + self.outage_tolerance):
+            again = read_again(state, clock.now(), self.outage_tolerance)
+            if again is None or not isinstance(error, ServiceUnavailable | StorageUnavailable):
                 self._fail_for_good_without_store(context, error)
                 raise
             self.log.warning("The job is over, but its results cannot be read now. This task waits on: %s", error)
-        # Starting it, which it is already, leads here again.
-        later = replace(state, action=Action.START, unread_since=since)
-        self._wait_until(until, self._limit(later), {"state": later.to_json()})
-        return self._run_action(context, later)
+        until, later = again
+        self._wait_until(until, self._limit(later, "read the results of"), {"state": later.to_json()})
+        return GoOn(later)
 
-    def _verified(self, context: Context, job: BatchJob) -> dict[str, Any]:
-        limit, _ = self._cost_limit(context, job.id)
-        if limit is not None and exceeds_max_cost(job, limit):
+    def _verified(
+        self, context: Context, terms: RunTerms, job: BatchJob, payload: dict[str, Any] | None = None
+    ) -> RunFinished:
+        """
+        Verify the job, as far as that was asked for.
+
+        :param payload: all that the service says of it, with its request; ``None``: it is asked if that is needed.
+        """
+        if terms.cost_limit is not None and exceeds_max_cost(job, terms.cost_limit):
             self.log.warning("It cost more than max_cost_pu, but was done before that was seen.")
-        counts, payload = None, None
-        if self._allowance is not None or self.outlets:
+        allowance, counts = self._allowance, None
+        if allowance is not None or self.outlets:
             with self.client() as client:
-                payload = client.get(job.id)
-                job = BatchJob.from_payload(self.api, payload)
-                self._publish_job(context, job)
-                if self._allowance is not None:
+                if payload is None:
+                    payload = client.get(job.id)
+                    job = BatchJob.from_payload(self.api, payload)
+                    self._publish_job(context, job)
+                if allowance is not None:
                     counts = verify(
                         client,
                         job,
                         payload,
                         storage_conn_id=self.storage_conn_id,
-                        allowance=self._allowance,
+                        allowance=allowance,
                         count_no_data=self.count_no_data,
                         log=self.log,
                         keep=lambda counts: self._push(context, "counts", counts),
@@ -507,18 +508,23 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
                     )
         if counts is None:
             self.log.info("%s", _UNVERIFIED[self.api])
-        return self._succeed(context, job, payload, counts)
+        return RunFinished(job, counts, payload)
 
-    def _succeed(
-        self, context: Context, job: BatchJob, payload: dict[str, Any] | None, counts: dict[str, Any] | None
-    ) -> dict[str, Any]:
+    def _finish(self, context: Context, run: RunFinished | Finish) -> dict[str, Any]:
+        """Return the job, and record that it is handed on."""
+        if isinstance(run, Finish):
+            self._publish_job(context, run.job)
+            TaskStateStore.of(context).keep_run(run.record)
+            self.log.info("It is not waited for (wait_for_completion=False).")
+            run = RunFinished(run.job)
+        job = run.job
         for outlet in self.outlets:
             if isinstance(outlet, Asset):
                 context["outlet_events"][outlet].extra.update(
                     request_id=job.id,
                     cost_pu=job.cost_pu,
-                    counts=counts,
-                    delivery_url=delivery_folder(self.api, job.id, payload or {}),
+                    counts=run.counts,
+                    delivery_url=delivery_folder(self.api, job.id, run.payload or {}),
                 )
         link_to(self, delivery=job.delivery)
         TaskStateStore.of(context).finish()
@@ -530,9 +536,14 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
     def _allowance(self) -> FailureThreshold | None:
         return None if self.max_failed_tiles is None else FailureThreshold.of(self.max_failed_tiles)
 
-    def _limit(self, state: RunState) -> TaskDeadline:
-        deadlines, action = state.deadlines, state.action or Action.START
-        return TaskDeadline(deadlines.first, deadlines.name, action, self.api, state.job_id)
+    @property
+    def _accepts_partial(self) -> bool:
+        """True if a PARTIAL job is no failure: what is missing may be counted, and judged by that."""
+        return self.allow_partial or self._allowance is not None
+
+    def _limit(self, state: RunState, purpose: str) -> TaskDeadline:
+        deadlines = state.deadlines
+        return TaskDeadline(deadlines.first, deadlines.name, purpose, self.api, state.job_id)
 
     def _trigger(self, terms: WaitSpec, fire_not_before: float) -> SentinelHubBatchRunTrigger:
         return SentinelHubBatchRunTrigger(
@@ -565,8 +576,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
     def _policy(self, poke_interval: float, analysis_poke_interval: float) -> WaitPolicy:
         return replace(
             super()._policy(poke_interval, analysis_poke_interval),
-            # What is missing is then counted, and judged by that.
-            allow_partial=self.allow_partial or self._allowance is not None,
+            allow_partial=self._accepts_partial,
         )
 
     def _install_kill_handler(self, context: Context, job_id: str | None = None) -> KillHandler:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import BatchTimeout
-from airflow_sentinelhub.jobs import Action, BatchApi
+from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.jobs.formatting import format_time
 from airflow_sentinelhub.triggers.pause import SentinelHubPauseTrigger
 
@@ -31,14 +31,14 @@ class TaskDeadline:
 
     :param ends_at: seconds since 1970; ``None``: whenever.
     :param name: the argument that says so.
-    :param action: what there would be no time for.
+    :param purpose: what there would be no time for, such as ``start``.
     :param api: the API of the job.
-    :param job_id: the job to which it is done.
+    :param job_id: the job that it is about.
     """
 
     ends_at: float | None
     name: str
-    action: Action
+    purpose: str
     api: BatchApi
     job_id: str
 
@@ -56,7 +56,7 @@ class TaskDeadline:
             return
         now = clock.now()
         raise BatchTimeout(
-            f"{self.name} leaves no time to {self.action.value} {self.api.display_name} job {self.job_id}: the "
+            f"{self.name} leaves no time to {self.purpose} {self.api.display_name} job {self.job_id}: the "
             f"next look at it would be due at {format_time(until, now)}, and the time of this task ends at "
             f"{format_time(self.ends_at, now)}. What the log says was asked of the service stands, and no more is "
             f"asked: raise {self.name}, or clear this task later.",

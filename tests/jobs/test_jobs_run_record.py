@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from airflow_sentinelhub.jobs import Action, BatchApi, BatchJob
+from airflow_sentinelhub.jobs import BatchApi, BatchJob
 from airflow_sentinelhub.jobs.run_record import RunRecord
 
 ID, OTHER = "0a1b2c3d-0000-4000-8000-000000000000", "0a1b2c3d-0000-4000-8000-000000000001"
@@ -51,30 +51,6 @@ def test_a_wish_that_was_not_fulfilled_yet_outlives_retries():
 def test_a_stop_by_the_task_itself_is_no_wish_of_anybody():
     assert RunRecord(ID).stopped_by_task() == RunRecord(ID, may_restart=True)
     assert FULL.started() == RunRecord(ID, 2, False, {"OUT_OF_PU": 1})
-
-
-# How it gets going
-
-
-@pytest.mark.parametrize(
-    ("status", "action", "restarts"),
-    [
-        ("CREATED", "NONE", False),
-        ("ANALYSIS_DONE", "ANALYSE", False),
-        ("PROCESSING", "START", False),
-        ("PROCESSING", "STOP", True),
-        ("ANALYSING", "STOP", True),
-        ("STOPPED", "STOP", True),
-        ("STOPPED", "START", True),
-        ("DONE", "START", False),
-        ("DONE", "STOP", False),
-        ("PARTIAL", "START", False),
-    ],
-)
-def test_a_job_is_started_again_only_with_leave(status, action, restarts):
-    found = job(status, action)
-    assert RunRecord(ID).first_action(found) is Action.START
-    assert RunRecord(ID, may_restart=True).first_action(found) is (Action.RESTART if restarts else Action.START)
 
 
 # Resume

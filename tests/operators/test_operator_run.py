@@ -26,6 +26,8 @@ def test_a_job_from_its_request_to_its_end(emulator, clock, api):
     assert ended.returned["costPU"] if api != "process_v1" else True
     assert not {"request", "processRequest"} & set(ended.returned)
     assert task.execution.xcoms["request_id"] == ended.returned["id"] == task.job["id"]
+    if api != "process_v1":
+        assert task.execution.xcoms["cost_pu"] == {task.job["id"]: ended.returned["costPU"]}
     assert task.deferrals == ["SentinelHubBatchRunTrigger"]
     assert asked(emulator) == {"create": 1, "start": 1}
     assert "Waiting until" in ended.log

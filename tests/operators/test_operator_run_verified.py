@@ -265,6 +265,30 @@ def test_a_storage_that_is_away_is_waited_for(run_task, clock, monkeypatch, defe
     assert task.counts == COUNTS["process"]
 
 
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_job_that_runs_again_while_its_results_are_out_of_reach_is_waited_for(
+    run_task, emulator, monkeypatch, deferrable
+):
+    calls = []
+
+    def away(*args, **kwargs):
+        calls.append(emulator.jobs()[0]["status"])
+        if len(calls) > 1:
+            return verify(*args, **kwargs)
+        steps = [{"status": "PROCESSING", "seconds": 600}, {"status": "DONE"}]
+        emulator.set_scenario(emulator.jobs()[0]["id"], steps=steps)
+        raise exceptions.StorageUnavailable("The bucket is away.")
+
+    monkeypatch.setattr("airflow_sentinelhub.operators.run.verify", away)
+    task = run_task(max_failed_tiles=2, deferrable=deferrable)
+    ended = task.attempt()
+    assert ended.state == "success", ended.error
+    assert calls == ["DONE", "DONE"], "nothing is read before it is done again"
+    assert ended.log.count("Waiting until") == 2
+    assert asked(emulator) == {"create": 1, "start": 1}
+    assert ended.returned["status"] == "DONE"
+
+
 @with_store
 def test_a_storage_that_stays_away_is_not_waited_for_longer_than_is_tolerated(
     run_task, clock, monkeypatch, emulator

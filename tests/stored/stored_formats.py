@@ -26,7 +26,6 @@ from airflow_sentinelhub.jobs import (
     WaitPolicy,
     WaitState,
 )
-from airflow_sentinelhub.jobs.action_rules import Action
 from airflow_sentinelhub.jobs.completion import completion_of
 from airflow_sentinelhub.jobs.completion_cursor import CompletionCursor, JobReading
 from airflow_sentinelhub.jobs.cost_record import CostRecord
@@ -34,8 +33,8 @@ from airflow_sentinelhub.jobs.creation_record import CreationRecord
 from airflow_sentinelhub.jobs.creation_tag import CreationTag, tag_of
 from airflow_sentinelhub.jobs.listed_job import ListedJob
 from airflow_sentinelhub.jobs.run_record import RunRecord
+from airflow_sentinelhub.jobs.run_state import RunPhase, RunState
 from airflow_sentinelhub.operators.action import ActionCheckpoint
-from airflow_sentinelhub.operators.run_state import RunState
 from airflow_sentinelhub.tasks.wait_record import WaitRecord
 from airflow_sentinelhub.triggers.batch import SentinelHubBatchTrigger
 from airflow_sentinelhub.triggers.event import SentinelHubBatchEventTrigger
@@ -146,7 +145,7 @@ def formats() -> dict[str, Format]:
     creation = CreationRecord(JOB_ID, False, "1a2b3c4d", NOW, NOW + 1, 2, (OTHER_ID,))
     run = RunRecord(JOB_ID, 2, True, {"timeout": 1}, 1)
     costs = CostRecord(2, {OTHER_ID: 125.0, JOB_ID: 250.5})
-    state = RunState(JOB_ID, DEADLINES, run, Action.STOP, ActionState(seen=True), verdict, NOW + 5)
+    state = RunState(JOB_ID, DEADLINES, run, RunPhase.STOPPING, ActionState(seen=True), verdict, NOW + 5)
     checkpoint = ActionCheckpoint(
         JOB_ID, NOW + 60, ActionState(waited_for="x", locked_until=NOW, refused_since=NOW)
     )

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
-from airflow_sentinelhub.jobs import ActionState, Deadlines, Verdict
-from airflow_sentinelhub.jobs.action_rules import Action
+from airflow_sentinelhub.jobs.action_retry_rules import ActionState
 from airflow_sentinelhub.jobs.run_record import RunRecord
+from airflow_sentinelhub.jobs.verdict import Verdict
+from airflow_sentinelhub.jobs.wait_policy import Deadlines
+
+
+class RunPhase(StrEnum):
+    """Phase of a task that runs a job. The values are stored: they are never renamed."""
+
+    STARTING = "start"
+    RESTARTING = "restart"
+    WAITING = "wait"
+    STOPPING = "stop"
+    READING_RESULTS = "read_results"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +30,8 @@ class RunState:
     :param job_id: the job.
     :param deadlines: of this attempt.
     :param record: what is known of the job across attempts.
-    :param action: what is being done to the job; ``None``: it is waited for.
-    :param memory: what is remembered of that.
+    :param phase: what is being done with the job.
+    :param memory: what is remembered of an action on it.
     :param ending: why the job is being stopped, if it is.
     :param unread_since: since when its results could not be read, in seconds since 1970.
     """
@@ -27,7 +39,7 @@ class RunState:
     job_id: str
     deadlines: Deadlines
     record: RunRecord
-    action: Action | None = None
+    phase: RunPhase = RunPhase.WAITING
     memory: ActionState = field(default_factory=ActionState)
     ending: Verdict | None = None
     unread_since: float | None = None
@@ -38,7 +50,7 @@ class RunState:
             "job_id": self.job_id,
             "deadlines": self.deadlines.to_json(),
             "record": self.record.to_json(),
-            "action": self.action.value if self.action else None,
+            "action": None if self.phase is RunPhase.WAITING else self.phase.value,
             "action_state": self.memory.to_json(),
             "ending": self.ending.to_json() if self.ending else None,
             "unread_since": self.unread_since,
@@ -51,7 +63,7 @@ class RunState:
             job_id=str(stored["job_id"]),
             deadlines=Deadlines.from_json(stored["deadlines"]),
             record=RunRecord.from_json(stored["record"]),
-            action=Action(stored["action"]) if stored["action"] else None,
+            phase=RunPhase(stored["action"] or RunPhase.WAITING),
             memory=ActionState.from_json(stored["action_state"]),
             ending=Verdict.from_json(stored["ending"]) if stored["ending"] else None,
             unread_since=stored.get("unread_since"),

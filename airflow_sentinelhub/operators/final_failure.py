@@ -2,15 +2,57 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_sentinelhub.exceptions import SentinelHubError
-from airflow_sentinelhub.jobs import Outcome
+from airflow_sentinelhub.exceptions import BatchCostExceeded, SentinelHubError
+from airflow_sentinelhub.jobs import Outcome, Verdict
 
-OVER_FOR_GOOD = frozenset({Outcome.FAILED, Outcome.CANCELED, Outcome.NOT_FOUND})
+_OVER_FOR_GOOD = frozenset({Outcome.FAILED, Outcome.CANCELED, Outcome.NOT_FOUND})
 """How a job ends that no attempt can go on with."""
+
+
+_AFTER_STOP = {
+    True: "A clear of this task starts it again, when the service allows it; a retry does not.",
+    False: "Before Airflow 3.3 this task cannot tell a clear from a retry, and does not start it again: that is "
+    "for SentinelHubBatchRestartOperator.",
+}
+_NO_RETRY = (
+    "This task is not retried: before Airflow 3.3 it cannot remember its job, so a retry (and a clear) creates "
+    "and pays for another one."
+)
+
+
+def run_failure(verdict: Verdict, max_cost_pu: float | None, *, remembers: bool, may_recreate: bool) -> Exception:
+    """
+    Return the exception with which a task fails that runs a whole job.
+
+    :param verdict: what came of the job.
+    :param max_cost_pu: what all jobs of the task may cost; ``None``: any number.
+    :param remembers: whether Airflow keeps a record of the job for the next attempt.
+    :param may_recreate: whether a retry may create another job.
+    """
+    if verdict.outcome is Outcome.STOPPED:
+        verdict = replace(verdict, message=f"{verdict.message} {_AFTER_STOP[remembers]}")
+    error = verdict.exception()
+    if isinstance(error, BatchCostExceeded):
+        error.limit = max_cost_pu
+    if verdict.outcome is Outcome.TIMEOUT:
+        failure = AirflowFailException(verdict.message)
+        failure.__cause__ = error
+        return failure
+    return for_good(error) if verdict.outcome in _OVER_FOR_GOOD and not may_recreate else error
+
+
+def unread_for_good(error: SentinelHubError) -> AirflowFailException:
+    """
+    Return the exception of a task whose results cannot be read and whose retry would pay for another job.
+
+    :param error: why they cannot be read.
+    """
+    return AirflowFailException(f"{error} {_NO_RETRY}")
 
 
 def for_good(error: SentinelHubError) -> SentinelHubError:

@@ -7,11 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, assert_never
 
-from airflow.providers.common.compat.sdk import AirflowFailException, Asset
-
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import (
-    BatchCostExceeded,
     SentinelHubError,
     ServiceUnavailable,
     StorageUnavailable,
@@ -26,7 +23,6 @@ from airflow_sentinelhub.jobs import (
     WaitGoal,
     WaitPolicy,
 )
-from airflow_sentinelhub.jobs.delivery import delivery_folder
 from airflow_sentinelhub.jobs.failure_threshold import FailureThreshold
 from airflow_sentinelhub.jobs.intervals import to_seconds_required
 from airflow_sentinelhub.jobs.limit import Limit
@@ -48,7 +44,7 @@ from airflow_sentinelhub.jobs.run_state import RunPhase, RunState
 from airflow_sentinelhub.jobs.wait_rules import exceeds_max_cost
 from airflow_sentinelhub.links.batch import link_to, note_resumed
 from airflow_sentinelhub.operators.action_runner import ActionContext, ActionRunner
-from airflow_sentinelhub.operators.final_failure import OVER_FOR_GOOD, for_good
+from airflow_sentinelhub.operators.final_failure import run_failure, unread_for_good
 from airflow_sentinelhub.operators.job_creation import JobCreator
 from airflow_sentinelhub.operators.request_operator import SentinelHubBatchRequestOperator
 from airflow_sentinelhub.operators.run_arguments import (
@@ -59,6 +55,7 @@ from airflow_sentinelhub.operators.run_arguments import (
     validate_max_cost,
     validate_resume,
 )
+from airflow_sentinelhub.operators.run_report import RunReport
 from airflow_sentinelhub.operators.verification import verify
 from airflow_sentinelhub.tasks import last_deferral
 from airflow_sentinelhub.tasks.deferral import DeferMixin, TaskDeadline
@@ -80,15 +77,6 @@ if TYPE_CHECKING:
 _POKE_INTERVAL = {BatchApi.PROCESS: 120.0, BatchApi.STATISTICAL: 30.0, BatchApi.PROCESS_V1: 120.0}
 _UNHEARD = "The triggerer has not said anything of it: is one running?"
 _NOT_VERIFIED = "Not verified: DONE does not say that every feature came out (see max_failed_tiles)."
-_AFTER_STOP = {
-    True: "A clear of this task starts it again, when the service allows it; a retry does not.",
-    False: "Before Airflow 3.3 this task cannot tell a clear from a retry, and does not start it again: that is "
-    "for SentinelHubBatchRestartOperator.",
-}
-_NO_RETRY = (
-    "This task is not retried: before Airflow 3.3 it cannot remember its job, so a retry (and a clear) creates "
-    "and pays for another one."
-)
 _UNVERIFIED = {
     BatchApi.PROCESS: _NOT_VERIFIED,
     BatchApi.STATISTICAL: _NOT_VERIFIED,
@@ -179,10 +167,6 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
     max_cost_pu = Limit(lambda task, _, value: validate_max_cost(task.api, value))
     max_failed_tiles = Limit(lambda _, __, value: some_failures(value))
 
-    # What a wait on the worker asks a sensor for.
-    reschedule = False
-    exponential_backoff = False
-
     def __init__(
         self,
         *,
@@ -227,7 +211,6 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         self.stall_timeout = stall_timeout
         self.outage_tolerance = outage_tolerance
         self._kill_handler: KillHandler | None = None
-        self._kill_check: KillCheck | None = None
         if not wait_for_completion and (max_cost_pu, max_failed_tiles, resume) != (None, None, None):
             raise ValueError(
                 "wait_for_completion=False ends when the job is started: leave out max_cost_pu, max_failed_tiles "
@@ -295,7 +278,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         failure = self._trigger_failure(next_method, next_kwargs)
         if failure is None:
             return super().resume_execution(next_method, next_kwargs, context)
-        job_id = self._lookup_job_id(context)
+        job_id = RunReport(self, context).job_id()
         if job_id is None or not failure.timed_out:
             raise SentinelHubError(
                 f"The trigger of this task ended without a verdict ({failure.reason}). {self.api.display_name} "
@@ -347,7 +330,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         """
         while isinstance(step, GoOn):
             if step.job is not None:
-                self._publish_job(context, step.job)
+                RunReport(self, context).publish(step.job)
             if step.state.record != kept:
                 kept = step.state.record
                 TaskStateStore.of(context).keep_run(kept)
@@ -378,7 +361,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
     def _recovered(self, context: Context, event: dict[str, Any]) -> RunState:
         """Make up for what ``dag.test()`` has lost of a wait, where Airflow remembers nothing."""
         _, deadlines = self._limits(False, clock.now())
-        job_id = event.get("job_id") or self._lookup_job_id(context) or "(its id is not known)"
+        job_id = event.get("job_id") or RunReport(self, context).job_id() or "(its id is not known)"
         return RunState(job_id, replace(deadlines, stops_job=self.stops_at_timeout), RunRecord())
 
     def _act(self, context: Context, terms: RunTerms, state: RunState, action: Action) -> RunStep:
@@ -391,8 +374,8 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
                 until, limit, {"state": replace(state, memory=memory).to_json()}
             ),
             sleep=lambda duration: self._sleep_in_time(duration, limit),
-            keep=lambda job: self._publish_job(context, job),
-            before_asking=lambda: None if state.ending else self._guard().before_start(state.job_id),
+            keep=lambda job: RunReport(self, context).publish(job),
+            before_asking=lambda: None if state.ending else self._kill_check.before_start(state.job_id),
         )
         try:
             with self.client() as client:
@@ -405,7 +388,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
             return failed
         if state.ending is None and not (self.deferrable and self.wait_for_completion):
             # Nothing else would look: a deferral is preceded by this question.
-            self._guard().while_started(state.job_id)
+            self._kill_check.while_started(state.job_id)
         return after_action(state, job, terms)
 
     def _wait(self, context: Context, terms: RunTerms, state: RunState) -> RunStep:
@@ -421,35 +404,21 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
                 {"state": state.to_json()},
                 self._backstop(policy, state.deadlines),
             )
-        verdict = WorkerWait(self, self.sentinelhub_conn_id, context, spec).verdict()
+        verdict = WorkerWait(context, spec, self.sentinelhub_conn_id, self.log).verdict()
         return after_wait(state, verdict, clock.now(), terms)
 
     def _fail(self, context: Context, verdict: Verdict) -> NoReturn:
+        store = TaskStateStore.of(context)
         if verdict.job is not None:
-            self._publish_job(context, verdict.job)
-        if verdict.outcome is Outcome.STOPPED:
-            verdict = replace(
-                verdict, message=f"{verdict.message} {_AFTER_STOP[TaskStateStore.of(context).remembers]}"
-            )
-        error = verdict.exception()
-        if isinstance(error, BatchCostExceeded):
-            error.limit = self.max_cost_pu
-        if verdict.outcome is Outcome.TIMEOUT:
-            raise AirflowFailException(verdict.message) from error
-        if verdict.outcome in OVER_FOR_GOOD and not self._may_recreate(TaskStateStore.of(context)):
-            raise for_good(error)
-        raise error
+            RunReport(self, context).publish(verdict.job)
+        raise run_failure(
+            verdict, self.max_cost_pu, remembers=store.remembers, may_recreate=self._may_recreate(store)
+        )
 
     def _may_recreate(self, store: TaskStateStore) -> bool:
         """Return whether a retry may create another job. Without a store, each attempt may have created one."""
         used = store.read_run().recreated if store.remembers else store.try_number - 1
         return used < self._recreations
-
-    @staticmethod
-    def _fail_for_good_without_store(context: Context, error: SentinelHubError) -> None:
-        """Below Airflow 3.3 the next attempt would not know the job any more, and pay for another one."""
-        if not TaskStateStore.of(context).remembers:
-            raise AirflowFailException(f"{error} {_NO_RETRY}") from error
 
     def _read_results(self, context: Context, terms: RunTerms, step: GoOn) -> RunStep | RunFinished:
         """Verify the job; one that is done is not lost because its results cannot be read now."""
@@ -465,12 +434,13 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
             seen = after_pause(state, job, terms)
             if seen.state.phase is not RunPhase.READING_RESULTS:
                 return seen
-            self._publish_job(context, job)
+            RunReport(self, context).publish(job)
             return self._verified(context, terms, job, payload)
         except SentinelHubError as error:
             again = read_again(state, clock.now(), self.outage_tolerance)
             if again is None or not isinstance(error, ServiceUnavailable | StorageUnavailable):
-                self._fail_for_good_without_store(context, error)
+                if not TaskStateStore.of(context).remembers:
+                    raise unread_for_good(error) from error
                 raise
             self.log.warning("The job is over, but its results cannot be read now. This task waits on: %s", error)
         until, later = again
@@ -493,7 +463,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
                 if payload is None:
                     payload = client.get(job.id)
                     job = BatchJob.from_payload(self.api, payload)
-                    self._publish_job(context, job)
+                    RunReport(self, context).publish(job)
                 if allowance is not None:
                     counts = verify(
                         client,
@@ -503,7 +473,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
                         allowance=allowance,
                         count_no_data=self.count_no_data,
                         log=self.log,
-                        keep=lambda counts: self._push(context, "counts", counts),
+                        keep=lambda counts: RunReport(self, context).push("counts", counts),
                         sleep=clock.sleep,
                     )
         if counts is None:
@@ -512,23 +482,15 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
 
     def _finish(self, context: Context, run: RunFinished | Finish) -> dict[str, Any]:
         """Return the job, and record that it is handed on."""
+        report = RunReport(self, context)
         if isinstance(run, Finish):
-            self._publish_job(context, run.job)
+            report.publish(run.job)
             TaskStateStore.of(context).keep_run(run.record)
             self.log.info("It is not waited for (wait_for_completion=False).")
             run = RunFinished(run.job)
-        job = run.job
-        for outlet in self.outlets:
-            if isinstance(outlet, Asset):
-                context["outlet_events"][outlet].extra.update(
-                    request_id=job.id,
-                    cost_pu=job.cost_pu,
-                    counts=run.counts,
-                    delivery_url=delivery_folder(self.api, job.id, run.payload or {}),
-                )
-        link_to(self, delivery=job.delivery)
+        report.add_to_assets(run.job, run.counts, run.payload)
         TaskStateStore.of(context).finish()
-        return job.to_json()
+        return run.job.to_json()
 
     # What these steps need
 
@@ -585,40 +547,19 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         last_deferral.forget()
         self._kill_handler = KillHandler(self.api, config, context["ti"], self.log, action=self.kill_action)
         self._kill_handler.job_id = job_id
-        self._kill_check = KillCheck(self.api, context["ti"], self.log, self._kill_handler.stop)
         if job_id is not None:
             link_to(self, config=config, job_id=job_id)
         return self._kill_handler
 
-    def _guard(self) -> KillCheck:
-        if self._kill_check is None:
+    @property
+    def _kill_check(self) -> KillCheck:
+        if self._kill_handler is None:
             raise AssertionError("a task that acts on its job is guarded before")
-        return self._kill_check
+        return self._kill_handler.check
 
     def _hand_over(self, job_id: str, trigger: BaseTrigger, kwargs: dict[str, Any], timeout: timedelta) -> None:
         # Whatever can fail comes before the last question: after it, there is only Airflow's own call.
         trigger.serialize()
-        self._guard().while_started(job_id)
-        last_deferral.remember(lambda: self._guard().after_deferral(job_id))
+        self._kill_check.while_started(job_id)
+        last_deferral.remember(lambda: self._kill_check.after_deferral(job_id))
         super()._hand_over(job_id, trigger, kwargs, timeout)
-
-    def _publish_job(self, context: Context, job: BatchJob) -> None:
-        link_to(self, delivery=job.delivery)
-        # A failed task returns nothing; what is known of the job is useful all the same.
-        self._push(context, "request_id", job.id)
-        self._push(context, "return_value", job.to_json())
-        if self.api is not BatchApi.PROCESS_V1:  # which does not tell what a job costs
-            self._push(context, "cost_pu", dict(TaskStateStore.of(context).keep_cost(job).jobs))
-
-    def _push(self, context: Context, key: str, value: Any) -> None:
-        if self.do_xcom_push:
-            context["ti"].xcom_push(key=key, value=value)
-
-    def _lookup_job_id(self, context: Context) -> str | None:
-        """Return the job's id, where all that is left of it is what was kept."""
-        record = TaskStateStore.of(context).read()
-        if record is not None and record.id is not None:
-            return record.id
-        ti = context["ti"]
-        pushed = ti.xcom_pull(task_ids=self.task_id, key="request_id", map_indexes=ti.map_index)
-        return pushed if isinstance(pushed, str) else None

@@ -175,7 +175,14 @@ class SentinelHubBatchBaseSensor(SentinelHubBaseSensor):
         )
 
     def _wait_on_worker(self, context: Context, terms: WaitSpec) -> Any:
-        worker = WorkerWait(self, self.sentinelhub_conn_id, context, terms)
+        worker = WorkerWait(
+            context,
+            terms,
+            self.sentinelhub_conn_id,
+            self.log,
+            reschedule=self.reschedule,
+            next_poke_interval=self._get_next_poke_interval if self.exponential_backoff else None,
+        )
         while True:
             verdict = worker.verdict()
             try:

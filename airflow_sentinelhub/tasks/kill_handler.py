@@ -9,6 +9,7 @@ from airflow_sentinelhub import clock
 from airflow_sentinelhub.hooks.client_factory import make_client
 from airflow_sentinelhub.jobs import action_messages as words
 from airflow_sentinelhub.jobs.kill_rules import KillAction, state_means_killed
+from airflow_sentinelhub.tasks.kill_check import KillCheck
 from airflow_sentinelhub.tasks.own_state import fetch_own_state
 from airflow_sentinelhub.triggers.task_state import state_of
 from airflow_sentinelhub.waits.quick_stop import StopResult, stop_now
@@ -39,6 +40,9 @@ class KillHandler:
     Airflow calls ``on_kill`` also when a worker is shut down or has lost its heartbeat. So the task's state
     counts, and as long as Airflow does not tell it the job is left.
 
+    Its attribute ``job_id`` is the job, once there is one. ``check`` asks whether the task still runs, and stops
+    the job in the same way if it does not.
+
     :param api: the job's API.
     :param config: the account, read before: there is no time for it then.
     :param task_instance: the task.
@@ -57,6 +61,7 @@ class KillHandler:
         self._killed = False
         self._helper: threading.Thread | None = None
         self.job_id: str | None = None
+        self.check = KillCheck(api, task_instance, log, self.stop)
 
     def on_kill(self) -> None:
         """Do what can be done within 5 seconds, from a signal handler."""

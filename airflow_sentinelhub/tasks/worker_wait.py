@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import SentinelHubError
@@ -27,24 +28,11 @@ if TYPE_CHECKING:
 
     from airflow_sentinelhub.client.batch import BatchClient
 
+NextPokeInterval = Callable[[float, Callable[[], float], int], float]
+"""Takes the begin of a wait, what tells its duration, and the number of looks; returns seconds."""
+
 _KEY = "sentinelhub_wait"
 _REREAD_PAUSE = 10.0
-
-
-class WaitHost(Protocol):
-    """The task, as a wait on its worker sees it."""
-
-    @property
-    def log(self) -> Any:
-        """The task's log."""
-
-    @property
-    def reschedule(self) -> bool:
-        """True if each look is a process of its own."""
-
-    @property
-    def exponential_backoff(self) -> Any:
-        """True if pauses grow, by Airflow's own rule."""
 
 
 class WorkerWait:
@@ -57,21 +45,32 @@ class WorkerWait:
 
     Its attribute ``deadlines`` holds those of the attempt.
 
-    :param sensor: the sensor that waits, or an operator that does.
-    :param sentinelhub_conn_id: its Airflow connection.
     :param context: Airflow's context.
     :param terms: what is waited for.
+    :param sentinelhub_conn_id: the Airflow connection.
+    :param log: the task's log.
+    :param reschedule: whether each look is a process of its own.
+    :param next_poke_interval: Airflow's rule for pauses that grow, of a sensor with ``exponential_backoff``.
     """
 
-    def __init__(self, sensor: WaitHost, sentinelhub_conn_id: str, context: Context, terms: WaitSpec) -> None:
-        self._sensor: Any = sensor
+    def __init__(
+        self,
+        context: Context,
+        terms: WaitSpec,
+        sentinelhub_conn_id: str,
+        log: Any,
+        *,
+        reschedule: bool = False,
+        next_poke_interval: NextPokeInterval | None = None,
+    ) -> None:
         self._hook = SentinelHubHook(sentinelhub_conn_id)
-        self._store: Any = context.get("task_state_store") if sensor.reschedule else None
+        self._reschedule, self._next_poke_interval = reschedule, next_poke_interval
+        self._store: Any = context.get("task_state_store") if reschedule else None
         self._attempt = context["ti"].try_number
-        self._forgetful = sensor.reschedule and self._store is None
+        self._forgetful = reschedule and self._store is None
         if self._forgetful:
             if terms.policy.stall_timeout is not None:
-                sensor.log.warning("stall_timeout has no effect in mode='reschedule' below Airflow 3.3.")
+                log.warning("stall_timeout has no effect in mode='reschedule' below Airflow 3.3.")
             pause = min(terms.policy.poke_interval, _REREAD_PAUSE)
             terms = replace(
                 terms,
@@ -85,7 +84,7 @@ class WorkerWait:
             since = first.timestamp() if first else None
             stored = {"state": WaitState(first_answer_at=since, state_since_fallback=since).to_json()}
         self.deadlines = terms.deadlines
-        self._wait = Wait(terms, sensor.log.log, stored=stored)
+        self._wait = Wait(terms, log.log, stored=stored)
         self._pokes = 1
 
     def verdict(self) -> Verdict:
@@ -110,7 +109,7 @@ class WorkerWait:
         :raises AirflowRescheduleException: in reschedule mode.
         """
         self._pokes += 1
-        if not self._sensor.reschedule:
+        if not self._reschedule:
             clock.sleep(duration)
             return
         if self._store is not None:
@@ -139,10 +138,10 @@ class WorkerWait:
 
     def _backed_off(self, pause: float, now: float) -> float:
         """Return the pause with the user's ``exponential_backoff`` and ``max_wait``, within the deadline."""
-        if not self._sensor.exponential_backoff:
+        if self._next_poke_interval is None:
             return pause
         deadlines = self._wait.terms.deadlines
-        longer: float = self._sensor._get_next_poke_interval(
+        longer = self._next_poke_interval(
             deadlines.started_at, lambda: now - deadlines.started_at, min(self._pokes, 60)
         )
         return max(pause, min(longer, deadlines.first - now))

@@ -8,8 +8,8 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_sentinelhub import exceptions
-from airflow_sentinelhub.jobs import Outcome
-from airflow_sentinelhub.operators.final_failure import OVER_FOR_GOOD, for_good
+from airflow_sentinelhub.jobs import BatchApi, Outcome, Verdict
+from airflow_sentinelhub.operators.final_failure import for_good, run_failure, unread_for_good
 
 ERRORS = [
     exceptions.BatchFailed("It failed.", job_id="1", api="process", status="FAILED"),
@@ -46,5 +46,37 @@ def test_the_error_itself_is_not_changed():
     assert not isinstance(error, AirflowFailException)
 
 
-def test_a_job_is_over_for_good_when_no_attempt_can_go_on_with_it():
-    assert {Outcome.FAILED, Outcome.CANCELED, Outcome.NOT_FOUND} == OVER_FOR_GOOD
+FINAL = {Outcome.FAILED, Outcome.CANCELED, Outcome.NOT_FOUND}
+"""No attempt can go on with such a job."""
+
+
+def verdict(outcome):
+    return Verdict(outcome, BatchApi.PROCESS, "1", "It is so.")
+
+
+@pytest.mark.parametrize("outcome", [each for each in Outcome if each not in (Outcome.WAITING, Outcome.DONE)])
+@pytest.mark.parametrize("may_recreate", [True, False])
+def test_what_a_retry_may_answer(outcome, may_recreate):
+    failure = run_failure(verdict(outcome), None, remembers=True, may_recreate=may_recreate)
+    final = outcome is Outcome.TIMEOUT or (outcome in FINAL and not may_recreate)
+    assert isinstance(failure, AirflowFailException) is final
+    kind = type(verdict(outcome).exception())
+    assert isinstance(failure if outcome is not Outcome.TIMEOUT else failure.__cause__, kind)
+    assert str(failure).startswith("It is so.")
+
+
+@pytest.mark.parametrize("remembers", [True, False])
+def test_a_stopped_job_says_how_it_goes_on(remembers):
+    failure = run_failure(verdict(Outcome.STOPPED), None, remembers=remembers, may_recreate=False)
+    assert ("A clear of this task starts it again" in str(failure)) is remembers
+    assert ("SentinelHubBatchRestartOperator" in str(failure)) is not remembers
+
+
+def test_a_cost_stop_names_the_limit():
+    failure = run_failure(verdict(Outcome.COST_EXCEEDED), 300.0, remembers=True, may_recreate=False)
+    assert failure.limit == 300.0
+
+
+def test_results_that_cannot_be_read_are_not_paid_for_again():
+    failure = unread_for_good(exceptions.ResultsUnavailable("They are away."))
+    assert str(failure).startswith("They are away. This task is not retried")

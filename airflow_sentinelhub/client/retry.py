@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from airflow_sentinelhub.exceptions import RateLimited, ServiceUnavailable
+from airflow_sentinelhub.jobs.backoff import backoff
 
 SHORTEST_WAIT = 0.5
 LONGEST_WAIT = 120.0
 FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 60.0
 
 _LONGEST_HEADER = 100
 
@@ -74,8 +73,8 @@ class RetryBudget:
         """
         Return the seconds to wait before the next attempt; ``None`` to give up.
 
-        The service's Retry-After is obeyed; one that exceeds the budget ends the attempts. Otherwise the pause is
-        a random part of 1 s, 2 s, 4 s and so on, up to 60 s. The last pause is cut, so that one more attempt fits.
+        The service's Retry-After is obeyed; one that exceeds the budget ends the attempts. The last pause is cut,
+        so that one more attempt fits.
         """
         remaining = self._ends - self._clock()
         wanted = failure.retry_after or 0.0
@@ -83,6 +82,6 @@ class RetryBudget:
             return None
         if wanted and isinstance(failure, RateLimited):
             return wanted
-        longest = min(LONGEST_PAUSE, math.ldexp(FIRST_PAUSE, min(self._pauses, 10)))
+        pause = backoff(self._pauses, self._random())
         self._pauses += 1
-        return max(wanted, min(self._random() * longest, remaining))
+        return max(wanted, min(pause, remaining))

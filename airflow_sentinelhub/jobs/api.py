@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NoReturn
 
 
 class UrlLayout(StrEnum):
@@ -30,6 +31,11 @@ class BatchApi(StrEnum):
     PROCESS = "process"
     STATISTICAL = "statistical"
     PROCESS_V1 = "process_v1"
+
+    @classmethod
+    def _missing_(cls, value: object) -> NoReturn:
+        known = ", ".join(repr(each.value) for each in cls)
+        raise ValueError(f"api must be one of {known}; it is {value!r}")
 
     @property
     def spec(self) -> ApiSpec:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from airflow_sentinelhub.jobs.job import BatchJob
+from airflow_sentinelhub.jobs.json_record import JsonRecord
 
 
 @dataclass(frozen=True, slots=True)
-class CostRecord:
+class CostRecord(JsonRecord):
     """
     The cost of each job of a task.
 
@@ -24,25 +24,6 @@ class CostRecord:
 
     max_tries: int = 0
     jobs: Mapping[str, float] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the record as plain JSON."""
-        return {"max_tries": self.max_tries, "jobs": dict(self.jobs)}
-
-    @classmethod
-    def from_json(cls, stored: object) -> CostRecord:
-        """Read what :meth:`to_json` wrote, perhaps in another version."""
-        if not isinstance(stored, Mapping):
-            return cls()
-        max_tries, jobs = stored.get("max_tries"), stored.get("jobs")
-        return cls(
-            max_tries if isinstance(max_tries, int) else 0,
-            {
-                str(job_id): float(cost)
-                for job_id, cost in (jobs.items() if isinstance(jobs, Mapping) else ())
-                if isinstance(cost, int | float)
-            },
-        )
 
     def with_job(self, job: BatchJob, max_tries: int) -> CostRecord:
         """

@@ -22,6 +22,7 @@ from airflow_sentinelhub.exceptions import (
 )
 from airflow_sentinelhub.jobs import wait_messages
 from airflow_sentinelhub.jobs.api import BatchApi
+from airflow_sentinelhub.jobs.backoff import LONGEST_PAUSE, backoff
 from airflow_sentinelhub.jobs.formatting import format_duration
 from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
 from airflow_sentinelhub.jobs.wait_policy import WaitPolicy
@@ -110,8 +111,7 @@ def error_delay(error: SentinelHubError, policy: WaitPolicy, memory: WaitState, 
     """
     Return the seconds to wait after a failed look.
 
-    A blip is over at once, so the first repetition comes soon; the pause doubles with each failure up to a
-    minute (or the poll interval, where that is longer).
+    It grows with each failure up to a minute, or the poll interval, where that is longer.
 
     :param error: what the client raised.
     :param policy: how often to look when all is well.
@@ -122,12 +122,12 @@ def error_delay(error: SentinelHubError, policy: WaitPolicy, memory: WaitState, 
         return CREDENTIALS_PAUSE + jitter
     if isinstance(error, RequestRefused | InvalidPayload):
         return policy.confirmation_pause(None)
-    longest = max(60.0, policy.poke_interval)
-    pause = min(longest, 2.0 ** min(memory.outage_failures, 30)) * (0.5 + jitter / 2)
-    if isinstance(error, ServiceError) and error.retry_after is not None:
-        # A service that goes on refusing is asked less and less often, whatever it says.
-        return max(error.retry_after * (1 + jitter / 10), pause)
-    return pause
+    return backoff(
+        memory.outage_failures,
+        jitter,
+        retry_after=error.retry_after if isinstance(error, ServiceError) else None,
+        longest=max(LONGEST_PAUSE, policy.poke_interval),
+    )
 
 
 def _sentence(error: SentinelHubError) -> str:

@@ -1,8 +1,16 @@
-"""Reading of durations that a DAG gives, in seconds or as a ``timedelta``."""
+"""Poll intervals, and reading of durations that a DAG gives in seconds or as a ``timedelta``."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+
+from airflow_sentinelhub.jobs.api import BatchApi
+
+POKE_INTERVALS = {BatchApi.PROCESS: 120.0, BatchApi.STATISTICAL: 30.0, BatchApi.PROCESS_V1: 120.0}
+"""Default interval between two polls of a job, in seconds."""
+
+ANALYSIS_POKE_INTERVAL = 10.0
+"""The same during its analysis."""
 
 SHORTEST_INTERVAL = 5.0
 """Shortest interval between two polls, in seconds, except on this machine."""

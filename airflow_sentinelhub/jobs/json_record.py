@@ -9,7 +9,7 @@ from typing import Any, Self
 
 class JsonRecord:
     """
-    Base of dataclasses of plain values that are kept between two looks at a job.
+    Base of dataclasses of plain values, and of numbers by name, that are kept between two looks at a job.
 
     Another version of this provider may have written what is read: fields that are unknown, missing or of
     another type are forgotten rather than an error.
@@ -32,8 +32,17 @@ class JsonRecord:
                 field.name: stored[field.name]
                 for field in fields
                 if field.name in stored and _fits(stored[field.name], field.default)
-            }
+            },
+            **{
+                field.name: {str(key): number for key, number in stored[field.name].items() if _is_number(number)}
+                for field in fields
+                if field.default_factory is dict and isinstance(stored.get(field.name), Mapping)
+            },
         )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _fits(value: object, default: object) -> bool:
@@ -42,6 +51,7 @@ def _fits(value: object, default: object) -> bool:
             return isinstance(value, bool)
         case str():
             return isinstance(value, str)
+        case dataclasses.MISSING:
+            return False
         case _:  # a number, or none where none is the default
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            return number or (value is None and default is None)
+            return _is_number(value) or (value is None and default is None)

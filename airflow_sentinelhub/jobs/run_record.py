@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from airflow_sentinelhub.jobs.job import BatchJob
+from airflow_sentinelhub.jobs.json_record import JsonRecord
 from airflow_sentinelhub.jobs.statuses import JobStatus, UserAction
 
 
 @dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunRecord(JsonRecord):
     """
     Record of a job across the attempts of its task.
 
@@ -30,27 +30,6 @@ class RunRecord:
     may_restart: bool = False
     resumed: Mapping[str, int] = field(default_factory=dict)
     recreated: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the record as plain JSON."""
-        return {**asdict(self), "resumed": dict(self.resumed)}
-
-    @classmethod
-    def from_json(cls, stored: object) -> RunRecord:
-        """Read what :meth:`to_json` wrote, perhaps in another version."""
-        if not isinstance(stored, Mapping):
-            return cls()
-        job_id, max_tries, resumed = stored.get("job_id"), stored.get("max_tries"), stored.get("resumed")
-        recreated = stored.get("recreated")
-        return cls(
-            job_id=job_id if isinstance(job_id, str) else "",
-            max_tries=max_tries if isinstance(max_tries, int) else 0,
-            may_restart=stored.get("may_restart") is True,
-            resumed={str(reason): count for reason, count in resumed.items() if isinstance(count, int)}
-            if isinstance(resumed, Mapping)
-            else {},
-            recreated=recreated if isinstance(recreated, int) else 0,
-        )
 
     def begun(self, job_id: str, max_tries: int) -> RunRecord:
         """

@@ -21,6 +21,7 @@ from airflow_sentinelhub.operators.action_runner import ActionContext, ActionRun
 from airflow_sentinelhub.operators.api_operator import SentinelHubBatchOperator
 from airflow_sentinelhub.tasks.deferral import DeferMixin, TaskDeadline
 from airflow_sentinelhub.tasks.kill_check import KillCheck
+from airflow_sentinelhub.tasks.trigger_failure import trigger_failure
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -114,7 +115,7 @@ class SentinelHubBatchActionOperator(DeferMixin, SentinelHubBatchOperator):
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Report a wait whose trigger never fired."""
         note_resumed(self)
-        failure = self._trigger_failure(next_method, next_kwargs)
+        failure = trigger_failure(next_method, next_kwargs, self.log)
         if failure is None:
             return super().resume_execution(next_method, next_kwargs, context)
         raise SentinelHubError(

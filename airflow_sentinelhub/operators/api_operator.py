@@ -38,11 +38,7 @@ class SentinelHubBatchOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        try:
-            self.api = BatchApi(api)
-        except ValueError:
-            known = ", ".join(repr(each.value) for each in BatchApi)
-            raise ValueError(f"api must be one of {known}; it is {api!r}") from None
+        self.api = BatchApi(api)
         self.sentinelhub_conn_id = sentinelhub_conn_id
 
     @property

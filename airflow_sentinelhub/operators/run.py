@@ -24,7 +24,7 @@ from airflow_sentinelhub.jobs import (
     WaitPolicy,
 )
 from airflow_sentinelhub.jobs.failure_threshold import FailureThreshold
-from airflow_sentinelhub.jobs.intervals import to_seconds_required
+from airflow_sentinelhub.jobs.intervals import ANALYSIS_POKE_INTERVAL, POKE_INTERVALS, to_seconds_required
 from airflow_sentinelhub.jobs.limit import Limit
 from airflow_sentinelhub.jobs.run_record import RunRecord
 from airflow_sentinelhub.jobs.run_rules import (
@@ -62,6 +62,7 @@ from airflow_sentinelhub.tasks.deferral import DeferMixin, TaskDeadline
 from airflow_sentinelhub.tasks.kill_check import KillCheck
 from airflow_sentinelhub.tasks.kill_handler import KillHandler
 from airflow_sentinelhub.tasks.state_store import TaskStateStore
+from airflow_sentinelhub.tasks.trigger_failure import trigger_failure
 from airflow_sentinelhub.tasks.wait_options import TEMPLATED_LIMITS, WaitOptionsMixin
 from airflow_sentinelhub.tasks.worker_wait import WorkerWait
 from airflow_sentinelhub.triggers.run import SentinelHubBatchRunPauseTrigger, SentinelHubBatchRunTrigger
@@ -74,7 +75,6 @@ if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
 
 
-_POKE_INTERVAL = {BatchApi.PROCESS: 120.0, BatchApi.STATISTICAL: 30.0, BatchApi.PROCESS_V1: 120.0}
 _UNHEARD = "The triggerer has not said anything of it: is one running?"
 _NOT_VERIFIED = "Not verified: DONE does not say that every feature came out (see max_failed_tiles)."
 _UNVERIFIED = {
@@ -173,7 +173,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         deferrable: bool = True,
         wait_for_completion: bool = True,
         poke_interval: timedelta | float | None = None,
-        analysis_poke_interval: timedelta | float = 10.0,
+        analysis_poke_interval: timedelta | float = ANALYSIS_POKE_INTERVAL,
         timeout: timedelta | float = 7 * 86_400.0,
         on_timeout: str = "stop",
         on_kill: str = "stop",
@@ -193,7 +193,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         self.deferrable = deferrable
         self.wait_for_completion = wait_for_completion
         self.may_slow_down = poke_interval is None
-        interval = _POKE_INTERVAL[self.api] if poke_interval is None else poke_interval
+        interval = POKE_INTERVALS[self.api] if poke_interval is None else poke_interval
         self.poke_interval = to_seconds_required("poke_interval", interval)
         self.analysis_poke_interval = to_seconds_required("analysis_poke_interval", analysis_poke_interval)
         self.timeout = to_seconds_required("timeout", timeout)
@@ -275,7 +275,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Report what becomes of the job when its trigger never fired; Airflow does not tell what was known."""
         note_resumed(self)
-        failure = self._trigger_failure(next_method, next_kwargs)
+        failure = trigger_failure(next_method, next_kwargs, self.log)
         if failure is None:
             return super().resume_execution(next_method, next_kwargs, context)
         job_id = RunReport(self, context).job_id()

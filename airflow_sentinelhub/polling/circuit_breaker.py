@@ -14,9 +14,7 @@ from airflow_sentinelhub.exceptions import (
     ServiceUnavailable,
     Unauthorized,
 )
-
-LONGEST_PAUSE = 60.0
-"""Seconds between two attempts, however long the trouble lasts."""
+from airflow_sentinelhub.jobs.backoff import backoff
 
 _SHORTEST_PAUSE = 1.0
 ENOUGH = 3
@@ -95,7 +93,5 @@ class CircuitBreaker:
         :param now: on the clock of the event loop.
         """
         self._attempts += 1
-        pause = min(LONGEST_PAUSE, 2.0 ** min(self._attempts, 30)) * (0.5 + self._random() / 2)
-        if isinstance(error, ServiceError) and error.retry_after is not None:
-            pause = max(pause, error.retry_after)
-        self.retry_at = now + pause
+        retry_after = error.retry_after if isinstance(error, ServiceError) else None
+        self.retry_at = now + backoff(self._attempts, self._random(), retry_after=retry_after)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_sentinelhub.exceptions import SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi, Outcome, Verdict, WaitGoal, WaitPolicy, tiles_by_status
-from airflow_sentinelhub.jobs.intervals import to_seconds_required
+from airflow_sentinelhub.jobs.intervals import ANALYSIS_POKE_INTERVAL, POKE_INTERVALS, to_seconds_required
 from airflow_sentinelhub.sensors.job_wait import SentinelHubBatchBaseSensor
 from airflow_sentinelhub.tasks.wait_options import ResultNotReadable
 
@@ -33,7 +33,7 @@ class SentinelHubBatchAnalysisSensor(SentinelHubBatchBaseSensor):
 
     api = BatchApi.PROCESS_V1
     goal = WaitGoal.ANALYSIS
-    default_poke_interval = 10.0
+    default_poke_interval = ANALYSIS_POKE_INTERVAL
 
 
 class SentinelHubBatchProcessAnalysisSensor(SentinelHubBatchBaseSensor):
@@ -46,7 +46,7 @@ class SentinelHubBatchProcessAnalysisSensor(SentinelHubBatchBaseSensor):
 
     api = BatchApi.PROCESS
     goal = WaitGoal.ANALYSIS
-    default_poke_interval = 10.0
+    default_poke_interval = ANALYSIS_POKE_INTERVAL
 
 
 class SentinelHubBatchStatisticalAnalysisSensor(SentinelHubBatchBaseSensor):
@@ -59,7 +59,7 @@ class SentinelHubBatchStatisticalAnalysisSensor(SentinelHubBatchBaseSensor):
 
     api = BatchApi.STATISTICAL
     goal = WaitGoal.ANALYSIS
-    default_poke_interval = 10.0
+    default_poke_interval = ANALYSIS_POKE_INTERVAL
 
 
 class _JobSensor(SentinelHubBatchBaseSensor):
@@ -75,7 +75,11 @@ class _JobSensor(SentinelHubBatchBaseSensor):
     goal = WaitGoal.COMPLETION
 
     def __init__(
-        self, *, analysis_poke_interval: timedelta | float = 10.0, allow_partial: bool = False, **kwargs: Any
+        self,
+        *,
+        analysis_poke_interval: timedelta | float = ANALYSIS_POKE_INTERVAL,
+        allow_partial: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.analysis_poke_interval = to_seconds_required("analysis_poke_interval", analysis_poke_interval)
@@ -103,7 +107,7 @@ class SentinelHubBatchProcessJobSensor(_JobSensor):
     """
 
     api = BatchApi.PROCESS
-    default_poke_interval = 120.0
+    default_poke_interval = POKE_INTERVALS[BatchApi.PROCESS]
 
 
 class SentinelHubBatchStatisticalJobSensor(_JobSensor):
@@ -120,7 +124,7 @@ class SentinelHubBatchStatisticalJobSensor(_JobSensor):
     """
 
     api = BatchApi.STATISTICAL
-    default_poke_interval = 30.0
+    default_poke_interval = POKE_INTERVALS[BatchApi.STATISTICAL]
 
 
 class SentinelHubBatchJobSensor(_JobSensor):
@@ -140,7 +144,7 @@ class SentinelHubBatchJobSensor(_JobSensor):
     """
 
     api = BatchApi.PROCESS_V1
-    default_poke_interval = 120.0
+    default_poke_interval = POKE_INTERVALS[BatchApi.PROCESS_V1]
 
     def __init__(self, *, include_geometry: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -24,7 +24,7 @@ from airflow_sentinelhub.jobs import (
     extract_ids,
     parse_request_ids,
 )
-from airflow_sentinelhub.jobs.intervals import to_seconds_required
+from airflow_sentinelhub.jobs.intervals import ANALYSIS_POKE_INTERVAL, POKE_INTERVALS, to_seconds_required
 from airflow_sentinelhub.links.batch import SentinelHubJobLink, link_to
 from airflow_sentinelhub.polling.fetch_many import fetch_jobs
 from airflow_sentinelhub.sensors.group_worker_wait import WorkerGroupWait
@@ -38,7 +38,6 @@ from airflow_sentinelhub.waits.group_wait import GroupWait, GroupWaitSpec
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-_POKE_INTERVALS = {BatchApi.PROCESS: 120.0, BatchApi.STATISTICAL: 30.0, BatchApi.PROCESS_V1: 120.0}
 _RESULT_RETRY_PAUSE = 60.0
 _BUDGET_AFTER_FAILURE = 5.0
 
@@ -96,16 +95,12 @@ class SentinelHubBatchGroupSensor(SentinelHubBaseSensor):
         until: Until = "all",
         fail_fast: bool = True,
         poke_interval: timedelta | float | None = None,
-        analysis_poke_interval: timedelta | float = 10.0,
+        analysis_poke_interval: timedelta | float = ANALYSIS_POKE_INTERVAL,
         allow_partial: bool = False,
         **kwargs: Any,
     ) -> None:
-        try:
-            api = BatchApi(api)
-        except ValueError:
-            known = ", ".join(repr(each.value) for each in BatchApi)
-            raise ValueError(f"api must be one of {known}; it is {api!r}") from None
-        super().__init__(poke_interval=_POKE_INTERVALS[api] if poke_interval is None else poke_interval, **kwargs)
+        api = BatchApi(api)
+        super().__init__(poke_interval=POKE_INTERVALS[api] if poke_interval is None else poke_interval, **kwargs)
         self.may_slow_down = poke_interval is None
         self.api = api
         self.request_ids = request_ids

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 DEFERRED_FROM = 30.0
 """Seconds of waiting below which a worker sleeps: handing a task over and back takes about as long."""
 
-# How Airflow says that a trigger did not come to its event, and why.
-_TRIGGER_FAILED = "__fail__"
-_TRIGGER_TIMEOUT = "Trigger timeout"
 _DEFER_TIMEOUT_MARGIN = 600.0
 
 
@@ -63,22 +60,6 @@ class TaskDeadline:
             job_id=self.job_id,
             api=self.api.value,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class TriggerFailure:
-    """
-    Why a trigger never came to its event.
-
-    :param reason: in Airflow's words.
-    """
-
-    reason: str
-
-    @property
-    def timed_out(self) -> bool:
-        """True if it was not heard of in time; otherwise it crashed."""
-        return self.reason == _TRIGGER_TIMEOUT
 
 
 class DeferMixin:
@@ -137,13 +118,3 @@ class DeferMixin:
         """Sleep on the worker."""
         limit.check(clock.now() + duration)
         clock.sleep(max(0.0, duration))
-
-    def _trigger_failure(self, next_method: str, next_kwargs: dict[str, Any] | None) -> TriggerFailure | None:
-        """Return why the trigger of this task never fired; ``None``: it did."""
-        if next_method != _TRIGGER_FAILED:
-            return None
-        told = next_kwargs or {}
-        failure = TriggerFailure(str(told.get("error", "unknown")))
-        if not failure.timed_out:
-            self.log.error("The trigger failed:\n%s", "".join(told.get("traceback") or ["no traceback"]))
-        return failure

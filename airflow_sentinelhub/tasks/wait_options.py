@@ -20,16 +20,13 @@ from airflow_sentinelhub.jobs.formatting import format_duration, format_time
 from airflow_sentinelhub.jobs.intervals import SHORTEST_INTERVAL, to_seconds, to_seconds_required
 from airflow_sentinelhub.jobs.limit import Limit
 from airflow_sentinelhub.links.batch import note_resumed
+from airflow_sentinelhub.tasks.trigger_failure import trigger_failure
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 LONGEST_INTERVAL = math.inf
 """Seconds that it never goes above: the tests of a DAG set this, so that none waits as long as its DAG does."""
-
-# How Airflow says that a trigger did not come to its event, and why.
-_TRIGGER_FAILED = "__fail__"
-_TRIGGER_TIMEOUT = "Trigger timeout"
 
 _MAX_SLOWDOWN = 3
 _DEFER_TIMEOUT_MARGIN = 180.0
@@ -184,14 +181,12 @@ class SentinelHubBaseSensor(WaitOptionsMixin, BaseSensorOperator):
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Report a wait whose trigger never fired; only a real timeout may skip the task."""
         note_resumed(self)
-        if next_method == _TRIGGER_FAILED:
-            failure = next_kwargs or {}
-            reason = failure.get("error", "unknown")
-            if reason != _TRIGGER_TIMEOUT:
-                self.log.error("The trigger failed:\n%s", "".join(failure.get("traceback") or ["no traceback"]))
+        failure = trigger_failure(next_method, next_kwargs, self.log)
+        if failure is not None:
+            if not failure.timed_out:
                 raise SentinelHubError(
-                    f"The trigger of this wait ended without a verdict ({reason}). Nothing was stopped: clear "
-                    "this task to wait again."
+                    f"The trigger of this wait ended without a verdict ({failure.reason}). Nothing was stopped: "
+                    "clear this task to wait again."
                 )
             limit = self.execution_timeout
             retried = limit is not None and limit.total_seconds() <= self.timeout

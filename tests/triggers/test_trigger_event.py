@@ -88,7 +88,7 @@ def test_it_goes_into_a_watcher():
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"api": "byoc"}, "'byoc' is not a valid BatchApi"),
+        ({"api": "byoc"}, "api must be one of 'process'"),
         ({"api": "statistical", "description": "a"}, "Batch Statistical jobs have no description"),
         ({"statuses": ["CANCELED"]}, "in which no Batch Process job ends"),
         ({"description_pattern": "["}, "no regular expression"),

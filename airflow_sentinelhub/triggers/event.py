@@ -24,10 +24,9 @@ from airflow_sentinelhub.triggers.wait import safe_event
 from airflow_sentinelhub.waits.completion_watch import (
     CompletionWatch,
     CompletionWatchSpec,
-    CursorStore,
     Emit,
-    InMemoryCursorStore,
 )
+from airflow_sentinelhub.waits.cursor_store import CursorStore, InMemoryCursorStore
 
 if TYPE_CHECKING:
     from airflow.triggers.shared_stream import SharedStreamProducer

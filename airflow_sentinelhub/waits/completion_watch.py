@@ -13,7 +13,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs import (
@@ -27,9 +27,10 @@ from airflow_sentinelhub.jobs import (
     WaitState,
     completion_of,
 )
-from airflow_sentinelhub.jobs.completion_cursor import MOST_OPEN, fingerprint
+from airflow_sentinelhub.jobs.completion_cursor import fingerprint
 from airflow_sentinelhub.jobs.formatting import format_duration
 from airflow_sentinelhub.jobs.wait_rules import awaits_start, may_be_missing_until
+from airflow_sentinelhub.waits.cursor_store import CursorStore, SharedCursor
 from airflow_sentinelhub.waits.observation import BOTTOM, TOP, ListRequest, ListSnapshot, UnreadableJob
 from airflow_sentinelhub.waits.progress_log import LogLine, as_sentence, harmless
 
@@ -42,31 +43,6 @@ RESTING_INTERVAL = 600.0
 """Seconds between two looks at jobs of which nothing is expected, unless a page that is read anyway shows them."""
 
 Emit = Callable[[Sequence[dict[str, Any]]], Awaitable[None]]
-
-
-class CursorStore(Protocol):
-    """Keeps one value of plain JSON, also when this process ends."""
-
-    async def read(self) -> object:
-        """Return the value; ``None`` if there is none."""
-
-    async def write(self, value: dict[str, Any]) -> None:
-        """Replace the value."""
-
-
-class InMemoryCursorStore:
-    """Cursor store that is lost with the process."""
-
-    def __init__(self) -> None:
-        self._value: object = None
-
-    async def read(self) -> object:
-        """Return the value."""
-        return self._value
-
-    async def write(self, value: dict[str, Any]) -> None:
-        """Replace the value."""
-        self._value = value
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +83,9 @@ class CompletionWatch:
         self, terms: CompletionWatchSpec, store: CursorStore, tell: Emit, say: LogLine, writer: str
     ) -> None:
         self.terms = terms
-        self._store = store
         self._tell = tell
         self._say = harmless(say)
-        self._writer = writer
-        self._mark: CompletionCursor | None = None
-        self._written: CompletionCursor | None = None
+        self._cursor = SharedCursor(store, self._say, writer)
         self.poll_interval = terms.poll_interval
         self._told_at = -math.inf
         self._has_seen = False
@@ -125,15 +98,13 @@ class CompletionWatch:
         self._looked_back_at = self._rested_at = float("-inf")
         self._left_alone_until = float("-inf")
         self._trouble_since: float | None = None
-        self._store_failed = False
-        self._too_many = False
         self._said_cut = False
         self._said_over = False
 
     @property
     def is_over(self) -> bool:
         """True if nothing can come any more: each job that was asked for by its id has ended for good."""
-        mark = self._mark
+        mark = self._cursor.value
         return (
             self.terms.filter.request_ids is not None
             and mark is not None
@@ -158,9 +129,11 @@ class CompletionWatch:
         :param now: seconds since 1970.
         :return: ``None`` while the cursor store cannot be read; ask again later.
         """
-        if self._mark is None and not await self._read_cursor(now):
-            return None
-        mark = self._mark or CompletionCursor()
+        if self._cursor.value is None:
+            if not await self._cursor.read():
+                return None
+            self._begin_from_cursor(now)
+        mark = self._cursor.value or CompletionCursor()
         first = mark.since is None
         after = self.poll_interval if self._has_seen else 0.0
         ids = self.terms.filter.request_ids
@@ -194,8 +167,9 @@ class CompletionWatch:
                 logging.INFO, f"{self._service} answers again, after {format_duration(now - self._trouble_since)}."
             )
             self._trouble_since = None
-        if self._mark is None:
-            raise RuntimeError("see() was called before next_sight()")
+        mark = self._cursor.value
+        if mark is None:
+            raise RuntimeError("update() was called before next_sight()")
         if look.cut and not self._said_cut:
             self._say(
                 logging.WARNING,
@@ -206,11 +180,11 @@ class CompletionWatch:
         readings = await self._read(look, now)
         newest = max((each.created for each in look.jobs if each.created is not None), default=None)
         self._newest = newest if self._newest is None else max(self._newest, newest or self._newest)
-        self._mark = self._with_unreadable(self._mark, look.unreadable)
-        self._mark = self._without_missing(self._mark, look.missing, now)
-        self._remember_what_moves(readings, now)
+        mark = self._without_missing(self._with_unreadable(mark, look.unreadable), look.missing, now)
+        self._cursor.keep(mark)
+        self._remember_what_moves(mark, readings, now)
         while not await self._settle(readings, now):
-            if self._mark.since is None:
+            if self._cursor.value is None or self._cursor.value.since is None:
                 return  # what was noted is lost, so the whole list has to be seen
         if self.is_over and not self._said_over:
             self._said_over = True
@@ -241,7 +215,7 @@ class CompletionWatch:
     async def _read(self, sight: ListSnapshot, now: float) -> list[JobReading]:
         """Return the completion of each job; what has to be read twice is kept until then."""
         readings, memories = [], {}
-        first = self._mark is None or self._mark.since is None
+        first = self._cursor.value is None or self._cursor.value.since is None
         again = 0.0 if first else self.poll_interval
         policy = WaitPolicy(self.poll_interval, self.poll_interval, start_grace=None, confirm_after=again)
         for number, listed in enumerate(sight.jobs, start=1):
@@ -304,9 +278,8 @@ class CompletionWatch:
             mark.without(gone), pending=dict.fromkeys(self._missing, "") | dict(mark.without(gone).pending)
         )
 
-    def _remember_what_moves(self, readings: list[JobReading], now: float) -> None:
+    def _remember_what_moves(self, mark: CompletionCursor, readings: list[JobReading], now: float) -> None:
         """Note which jobs have to be looked at each time, and when the others were."""
-        mark = self._mark or CompletionCursor()
         seen = {reading.listed.key for reading in readings}
         known = self._created | {
             each.listed.key: each.listed.created for each in readings if each.listed.created is not None
@@ -329,35 +302,48 @@ class CompletionWatch:
 
         :return: ``False`` if another watch has written meanwhile, and it has to be polled again.
         """
-        before = self._mark or CompletionCursor()
+        before = self._cursor.value or CompletionCursor()
         mark, news = before.review(readings, now, self.terms.since)
         mark = mark.emitted([each for each in news if not self.terms.filter.matches(each.listed)])
         news = [each for each in news if self.terms.filter.matches(each.listed)]
         if now < self._left_alone_until:
             # Another watch is emitting them, or was interrupted: if it lives, it notes that soon.
             news = [each for each in news if fingerprint(each.key) not in mark.in_flight]
-        if not news and mark == self._written:
-            self._mark = mark
+        if not news and self._cursor.is_written(mark):
+            self._cursor.keep(mark)
             return True
         try:
-            if await self._somebody_else_wrote(now):
+            if await self._is_overtaken(now):
                 return False
             for batch in _batches(news):
                 if batch[-1] is news[-1]:
                     await self._keep_apart()
                 repeated = mark.in_flight
-                self._mark = mark = await self._write(mark.mark_in_flight(batch))
+                mark = await self._cursor.write(mark.mark_in_flight(batch))
                 # Two that poll at the same time both find that no other has written: the later one may emit.
-                if await self._somebody_else_wrote(now):
+                if await self._is_overtaken(now):
                     return False
                 await self._tell([self._event(each, fingerprint(each.key) in repeated) for each in batch])
                 self._told_at = asyncio.get_running_loop().time()
-                self._mark = mark = mark.emitted(batch)
-            self._mark = await self._write(mark)
+                mark = mark.emitted(batch)
+                self._cursor.keep(mark)
+            await self._cursor.write(mark)
         except Exception as error:
             # What was not noted was not told: the next look finds the same ends again.
-            self._store_error(error)
+            self._cursor.record_failure(error)
         return True
+
+    async def _is_overtaken(self, now: float) -> bool:
+        """Return whether another watch has taken the place of this one, which then goes on from there."""
+        overtaken = await self._cursor.take_over()
+        if overtaken:
+            self._begin_from_cursor(now)
+        return overtaken
+
+    def _begin_from_cursor(self, now: float) -> None:
+        self._newest = None
+        if self._cursor.value is not None and self._cursor.value.in_flight:
+            self._left_alone_until = now + self.poll_interval
 
     async def _keep_apart(self) -> None:
         await asyncio.sleep(self._told_at + self.terms.apart - asyncio.get_running_loop().time())
@@ -365,67 +351,6 @@ class CompletionWatch:
     def _event(self, news: NewCompletion, may_be_repeated: bool) -> dict[str, Any]:
         event = {"api": self.terms.api.value, "key": news.key, "may_be_repeated": may_be_repeated}
         return {**news.listed.job.to_json(), "event": event}
-
-    async def _read_cursor(self, now: float) -> bool:
-        try:
-            stored = await self._store.read()
-        except Exception as error:
-            self._store_error(error)
-            return False
-        self._adopt(stored, now)
-        return True
-
-    def _adopt(self, stored: object, now: float) -> None:
-        try:
-            mark = CompletionCursor.from_json(stored)
-        except ValueError as error:
-            self._say(
-                logging.ERROR, f"What was noted of earlier ends cannot be read ({error}), so this begins anew."
-            )
-            mark = CompletionCursor()
-        self._mark, self._written, self._newest = mark, None, None
-        if mark.in_flight:
-            self._left_alone_until = now + self.poll_interval
-
-    async def _somebody_else_wrote(self, now: float) -> bool:
-        """Look whether another watch has taken the place of this one; then what it noted holds."""
-        stored = await self._store.read()
-        writer = stored.get("writer") if isinstance(stored, dict) else None
-        if stored is None or writer == self._writer or self._written is None:
-            return False
-        self._say(
-            logging.INFO,
-            "Another triggerer has told ends of the same jobs meanwhile; this one goes on from there.",
-        )
-        self._adopt(stored, now)
-        return True
-
-    async def _write(self, mark: CompletionCursor) -> CompletionCursor:
-        mark = replace(mark, writer=self._writer)
-        await self._store.write(mark.to_json())
-        self._written = mark
-        if self._store_failed:
-            self._store_failed = False
-            self._say(logging.INFO, "Airflow notes again what is told.")
-        too_many = len(mark.pending) > MOST_OPEN
-        if too_many and not self._too_many:
-            self._say(
-                logging.WARNING,
-                f"{len(mark.pending)} jobs may still end; only {MOST_OPEN} of them are remembered when this "
-                "triggerer is restarted. Name the jobs with request_ids.",
-            )
-        self._too_many = too_many
-        return mark
-
-    def _store_error(self, error: Exception) -> None:
-        if not self._store_failed:
-            self._store_failed = True
-            self._say(
-                logging.WARNING,
-                # Only its type: the text may come from any backend of the state store and hold anything.
-                f"Airflow cannot note or take what is to be told ({type(error).__name__}). Ends are told when it "
-                "can; it is tried again and again.",
-            )
 
 
 def _batches(news: list[NewCompletion]) -> Iterator[list[NewCompletion]]:

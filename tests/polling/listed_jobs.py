@@ -12,7 +12,8 @@ from airflow_sentinelhub.jobs import BatchApi, read_filter
 from airflow_sentinelhub.polling.list_cycle import ListCycles
 from airflow_sentinelhub.polling.poller import BATCH_WINDOW, Poller
 from airflow_sentinelhub.polling.requester import AdmissionQueue
-from airflow_sentinelhub.waits.completion_watch import CompletionWatch, CompletionWatchSpec, InMemoryCursorStore
+from airflow_sentinelhub.waits.completion_watch import CompletionWatch, CompletionWatchSpec
+from airflow_sentinelhub.waits.cursor_store import InMemoryCursorStore
 from tests.polling.scripted_account import NEVER, Job, VirtualAsker
 
 

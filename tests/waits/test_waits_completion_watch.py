@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from airflow_sentinelhub.jobs import BatchApi
-from airflow_sentinelhub.waits.completion_watch import InMemoryCursorStore
+from airflow_sentinelhub.waits.cursor_store import InMemoryCursorStore
 from tests.harness.virtual_time import run
 from tests.polling.listed_jobs import Ears, add, ends_watch, follow, follow_for, following, job_id
 from tests.polling.scripted_account import ScriptedAccount

@@ -193,9 +193,14 @@ def refused_for_too_long(job: BatchJob, action: str, refusal: SentinelHubError, 
     )
 
 
-def took_it(job: BatchJob) -> str:
-    """Return the message for an action that the job shows."""
-    return f"The service took it: {now_is(job)}"
+def accepted(action: str, job: BatchJob) -> str:
+    """
+    Return the message for an action that the job shows.
+
+    :param action: the action.
+    :param job: the job as it is now.
+    """
+    return f"{action.capitalize()} accepted. {now_is(job)}"
 
 
 def lingers(job: BatchJob) -> str:

@@ -145,7 +145,7 @@ class FailureCheck:
             return f"{head} no {what} at all came out of it. {then}"
         lines = "".join(f"\n  {line}" for line in self._lines())
         return (
-            f"{head} {self.failed:,} of {self.total:,} {what} did not come out, and {self.allowed:,} may fail "
+            f"{head} {self.failed:,} of {self.total:,} {what} are missing, and {self.allowed:,} may be "
             f"(max_failed_tiles). {then} The commonest reasons:{lines}"
         )
 

@@ -231,8 +231,8 @@ def evaluate_group(members: Members, quorum: Quorum, api: BatchApi, deadlines: D
     outcome = Outcome.EXECUTION_TIMEOUT if Outcome.EXECUTION_TIMEOUT in outcomes else Outcome.TIMEOUT
     name = outcome.value
     message = (
-        f"Time is up: it is not so after {format_duration(deadlines.first - deadlines.started_at)} ({name}) that "
-        f"{quorum.as_text(api, len(members))}; {standing.as_text()}. The jobs were left alone and go on: "
+        f"Timed out after {format_duration(deadlines.first - deadlines.started_at)} ({name}) before "
+        f"{quorum.as_text(api, len(members))}: {standing.as_text()}. The jobs were left alone and go on: "
         f"raise {name}, or clear this task to wait for them again."
     )
     return GroupVerdict(outcome, api, message, members)
@@ -257,7 +257,10 @@ def _failed(members: Members, standing: GroupCounts, quorum: Quorum, api: BatchA
     bad = [verdict for job_id in (*standing.failed, *standing.lost) if (verdict := members[job_id])]
     goal = quorum.as_text(api, len(members))
     if not bad:
-        message = f"It cannot be that {goal}: there are too few. Did a task give fewer ids than usual?"
+        message = (
+            f"until={quorum.until} cannot be met: only {len(members)} ids were given. Did a task give fewer ids "
+            "than usual?"
+        )
         return GroupVerdict(Outcome.GROUP_FAILED, api, message, members)
     left = len(standing.waiting) + len(standing.late)
     parts = [bad[0].message]

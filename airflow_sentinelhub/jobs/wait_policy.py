@@ -152,8 +152,8 @@ class Deadlines:
             else f"The job was left alone and goes on: raise {name}, or clear this task to wait for it again."
         )
         message = (
-            f"Time is up: {api.display_name} job {job_id} is not there after "
-            f"{format_duration(self.first - self.started_at)} ({name}); {last_state(job)}. {then}"
+            f"Timed out after {format_duration(self.first - self.started_at)} ({name}): {api.display_name} job "
+            f"{job_id}; {last_state(job)}. {then}"
         )
         return Verdict(outcome, api, job_id, message, job=job)
 

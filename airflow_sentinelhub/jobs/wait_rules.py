@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from airflow_sentinelhub.jobs import wait_messages
+from airflow_sentinelhub.jobs.formatting import format_time
 from airflow_sentinelhub.jobs.job import BatchJob, MissingJob
 from airflow_sentinelhub.jobs.restart_lock import parse_timestamp
 from airflow_sentinelhub.jobs.statuses import JobStatus, UserAction
@@ -163,7 +164,8 @@ def _evaluate_resting(
         return _confirm(Outcome.NOT_STARTED, job, message, policy, now, memory)
     message = wait_messages.resting(job, goal)
     if policy.start_grace is not None:
-        message += " It is waited for a while; then this task fails."
+        until = format_time(memory.idle_since + policy.start_grace, now)
+        message += f" This task fails at {until} unless the job is started (start_grace)."
     return _warning(job, f"resting {action}", message, now, memory, again=REMINDER_INTERVAL)
 
 

@@ -130,7 +130,7 @@ class ActionRunner:
         shows, look = self._action_client.confirm(self._action, before)
         job = self._found(look)
         if isinstance(shows, NothingToDo):
-            self._context.log.info("%s", words.took_it(job))
+            self._context.log.info("%s", words.accepted(self._action.value, job))
         elif shows is None and call is ServiceCall.RESTART_PARTIAL:
             self._context.log.warning("%s", words.lingers(job))
         else:

@@ -137,7 +137,7 @@ class JobCreator:
         if isinstance(look, MissingJob):
             if is_final:
                 raise for_good(Verdict(Outcome.NOT_FOUND, self._api, job_id, wait_messages.gone(look)).exception())
-            self._log.warning("%s is gone, so a new one is created.", look.label)
+            self._log.warning("%s is gone. A new job is created, and charged when it runs.", look.label)
         elif record.digest != self._tag.digest:
             self._end(look)
         elif adoptable(look, remembered=True, restarts=self._restarts):
@@ -145,7 +145,7 @@ class JobCreator:
         elif is_final:
             return look
         else:
-            self._log.warning("%s It is no use any more, so a new one is created.", words.now_is(look))
+            self._log.warning("%s A new job is created, and charged when it runs.", words.now_is(look))
         self._record = record.next_series()
         return None
 

@@ -47,8 +47,8 @@ def stop_superseded(job: BatchJob, action_client: JobActionClient, log: logging.
 def _still_there(job: BatchJob, refusal: SentinelHubError | None) -> BatchActionImpossible:
     return BatchActionImpossible(
         f"{words.now_is(job)} This task has created it before, from another request, and it could not be stopped: "
-        f"{refusal or 'the service accepted that, but the job does not show it.'} No other one was created, so "
-        "that not two run. Retry this task in a few minutes (a queued job can be stopped once it is analysed), or "
+        f"{refusal or 'the service accepted that, but the job does not show it.'} No other job was created, to "
+        "avoid running two. Retry this task in a few minutes (a queued job can be stopped once it is analysed), or "
         "stop the job yourself.",
         job_id=job.id,
         api=job.api.value,

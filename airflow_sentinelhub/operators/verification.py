@@ -59,8 +59,8 @@ def verify(
     keep(counts)
     completeness.check()
     log.info(
-        "Verified: %s of %s %s did not come out, and %s may fail (max_failed_tiles).",
-        *(f"{number:,}" for number in (completeness.failed, completeness.total)),
+        "Verified: %s of %s %s delivered, %s may be missing (max_failed_tiles).",
+        *(f"{number:,}" for number in (completeness.total - completeness.failed, completeness.total)),
         completeness.what,
         f"{completeness.allowed:,}",
     )

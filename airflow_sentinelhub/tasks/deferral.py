@@ -81,7 +81,7 @@ class DeferMixin:
         if self.deferrable and until - now >= DEFERRED_FROM:
             limit.check(until)
             self.log.info(
-                "No worker is held until %s. A triggerer must be running, or this task waits for ever.",
+                "No worker is held until %s. Needs a running triggerer.",
                 format_time(until, now),
             )
             self._hand_over(

@@ -118,8 +118,8 @@ class WaitOptionsMixin:
         )
         if self.deferrable:
             self.log.info(
-                "No worker is held meanwhile (deferrable=True is the default here, whatever [operators] "
-                "default_deferrable says). A triggerer must be running, or this task waits for ever."
+                "No worker is held meanwhile. Needs a running triggerer. (deferrable=True is the default here, "
+                "whatever [operators] default_deferrable says.)"
             )
 
     @staticmethod

@@ -169,7 +169,7 @@ def test_the_message():
         taken.add("FATAL", {"name": f"u{number}", "error": "Timeout"})
     taken.add("PENDING", {"name": "v"})
     assert str(incomplete(taken)) == (
-        f"Batch Process job {ID} is PARTIAL, but 1,206 of 1,206 features did not come out, and 12 may fail "
+        f"Batch Process job {ID} is PARTIAL, but 1,206 of 1,206 features are missing, and 12 may be "
         "(max_failed_tiles). Raise max_failed_tiles and clear this task, which (from Airflow 3.3 on) only counts "
         "again, or run what is missing with a request of its own. The commonest reasons:"
         "\n  1,200 FATAL: Out of memory (t0, t1, t2, t3, t4, ...)"

@@ -48,7 +48,7 @@ def test_the_message_names_the_job_its_state_and_the_time(api):
     job = BatchJob.from_payload(api, {"id": ID, "status": "PROCESSING", "completionPercentage": 40})
     verdict = Deadlines(1000.0, 8200.0, stops_job=True).passed(api, ID, job)
     assert verdict.message == (
-        f"Time is up: {api.display_name} job {ID} is not there after 2 h (timeout); it was last seen PROCESSING "
+        f"Timed out after 2 h (timeout): {api.display_name} job {ID}; it was last seen PROCESSING "
         f"40 %. {STOPPED.format('timeout')}"
     )
     assert (verdict.api, verdict.job_id, verdict.job) == (api, ID, job)

@@ -390,7 +390,7 @@ def test_without_any_grace_each_user_action_is_still_read_twice():
 def test_a_resting_job_is_said_to_fail_the_task_only_if_it_will(grace, ends):
     [verdict] = judge(V2, COMPLETION, [(0, job("CREATED", "NONE"))], start_grace=grace)
     assert "nobody has asked for its analysis or started it" in verdict.message
-    assert ("then this task fails" in verdict.message) is ends
+    assert ("This task fails at " in verdict.message) is ends
 
 
 def test_what_is_said_while_a_verdict_is_confirmed():

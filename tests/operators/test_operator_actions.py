@@ -38,7 +38,7 @@ def test_analyse_and_start_a_job_that_was_created(emulator, act, api):
     assert not {"request", "processRequest"} & set(ended.returned)
     assert asked(emulator) == {"analyse": 1, "start": 1}
     assert "The service is asked to start it" in ended.log
-    assert "The service took it" in ended.log
+    assert " accepted. " in ended.log
 
 
 @every_api

@@ -167,7 +167,7 @@ def test_a_job_that_is_no_use_any_more(emulator, clock, monkeypatch, end):
     assert ended.state == "success", ended.error
     assert ended.returned["id"] != first
     assert posts(emulator) == 2
-    assert "a new one is created" in ended.log
+    assert "A new job is created, and charged when it runs." in ended.log
 
 
 def test_a_refusal_is_not_searched_for(emulator, clock):

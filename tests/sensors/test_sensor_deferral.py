@@ -64,7 +64,7 @@ def test_the_log_says_what_is_awaited_and_that_a_triggerer_must_run():
     assert (
         "looking every 2 min (10 s during its analysis), 6 min at most while nothing changes, until" in ended.log
     )
-    assert "A triggerer must be running" in ended.log
+    assert "Needs a running triggerer" in ended.log
 
 
 def test_the_trigger_may_not_fire_at_once():

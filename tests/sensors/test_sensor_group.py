@@ -297,7 +297,7 @@ class TestWithoutARequest:
         assert "s3cr3t" not in json.dumps(kwargs) + ended.log
         assert ended.message.trigger_timeout > timedelta(hours=1), "Airflow's own timeout comes after ours"
         assert "Waiting until at least 2 of 2 Batch Process jobs are done: looking every 2 min" in ended.log
-        assert "A triggerer must be running" in ended.log
+        assert "Needs a running triggerer" in ended.log
 
     @pytest.mark.parametrize(("api", "interval"), [("process", 120), ("statistical", 30), ("process_v1", 120)])
     def test_each_api_has_its_interval(self, api, interval):
@@ -364,7 +364,7 @@ class TestWithoutARequest:
             assert "0 of 0 done" in ended.log
         else:
             assert type(ended.error) is exceptions.BatchGroupFailed
-            assert "there are too few" in str(ended.error)
+            assert "cannot be met" in str(ended.error)
 
     @pytest.mark.parametrize(
         ("arguments", "error", "says"),
@@ -375,7 +375,7 @@ class TestWithoutARequest:
                 "number 2 of 2: request_id is 'no-uuid'",
             ),
             ({"request_ids": None}, exceptions.InvalidRequestId, "return nothing"),
-            ({"until": 3}, exceptions.BatchGroupFailed, "at least 3 of 2"),
+            ({"until": 3}, exceptions.BatchGroupFailed, "until=3 cannot be met: only 2 ids"),
             ({"sentinelhub_conn_id": "nowhere"}, exceptions.InvalidConnection, "'nowhere' does not exist"),
         ],
     )

@@ -116,7 +116,7 @@ def test_the_log_tells_the_story_once(airflow, runs, dag_id, task_id):
     story = ours(airflow, dag_id, runs["ids"][dag_id], task_id)
     awaited = "analysed" if task_id == "wait_for_analysis" else "done"
     assert f"is {awaited}: looking every" in story[0]
-    assert "A triggerer must be running" in story[1]
+    assert "Needs a running triggerer" in story[1]
     [verdict, repeated] = [line for line in story if "waited" in line.lower() and "Waiting" not in line]
     without_time = [line.lower().partition(" waited")[0] for line in (verdict, repeated)]
     assert without_time[0] == without_time[1], "the worker repeats the triggerer"

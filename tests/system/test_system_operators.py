@@ -49,7 +49,7 @@ def test_each_job_is_stopped_once_and_the_queued_one_when_that_is_possible(servi
 def test_the_log_tells_of_the_wait_in_a_few_lines(airflow, runs):
     told = story(airflow, runs["ids"]["queued"])
     assert "No worker is held until" in "\n".join(told)
-    assert "The service took it" in told[-1]
+    assert "Stop accepted" in told[-1]
     assert len(told) == 5, told
 
 

@@ -48,8 +48,8 @@ def _still_there(job: BatchJob, refusal: SentinelHubError | None) -> BatchAction
     return BatchActionImpossible(
         f"{words.now_is(job)} This task has created it before, from another request, and it could not be stopped: "
         f"{refusal or 'the service accepted that, but the job does not show it.'} No other job was created, to "
-        "avoid running two. Retry this task in a few minutes (a queued job can be stopped once it is analysed), or "
-        "stop the job yourself.",
+        "avoid running two. Retry this task in a few minutes (a queued job can be stopped once it is analysed), "
+        "or stop the job yourself.",
         job_id=job.id,
         api=job.api.value,
         status=job.raw_status or None,

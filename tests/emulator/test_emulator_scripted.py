@@ -124,7 +124,7 @@ def test_failed_tiles_are_in_the_results(sentinelhub_emulator, look):
         ({"status": [("PROCESSING", 0), "DONE"]}, "a number above 0"),
         ({"status": [("PROCESSING", "60"), "DONE"]}, "a number above 0"),
         ({"failed_tiles": 13}, "13 of 12 tiles cannot fail"),
-        ({"api": "proces"}, "'proces' is not a valid BatchApi"),
+        ({"api": "proces"}, "api must be one of 'process', .*'proces'"),
         ({"request": {"output": {"delivery": {"s3": {"url": "file:///elsewhere"}}}}}, "is outside of"),
     ],
 )

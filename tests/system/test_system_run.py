@@ -234,7 +234,7 @@ def test_the_worker_is_killed_while_it_verifies(world, runs):
     run.ends_as("success")
     assert run.returned()["id"] == run.job()["id"]
     assert run.asked() == {"start": 1}
-    assert "Verified: 0 of 12" in run.log(2)
+    assert "Verified: 12 of 12 tiles delivered" in run.log(2)
 
 
 def test_the_worker_is_killed_before_airflow_knows_of_the_end(runs):

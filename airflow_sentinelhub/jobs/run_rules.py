@@ -191,7 +191,10 @@ def after_pause(state: RunState, job: BatchJob, terms: RunTerms) -> GoOn:
     :param job: the job as it is now; a user may have started it again meanwhile.
     """
     is_over = job.status is JobStatus.DONE or (job.status is JobStatus.PARTIAL and terms.accepts_partial)
-    return GoOn(replace(state, phase=RunPhase.READING_RESULTS if is_over else RunPhase.WAITING), job)
+    if is_over:
+        return GoOn(replace(state, phase=RunPhase.READING_RESULTS), job)
+    # What it brings then is out of reach for as long as is tolerated, whatever was before.
+    return GoOn(replace(state, phase=RunPhase.WAITING, unread_since=None), job)
 
 
 def _resume(state: RunState, job: BatchJob, terms: RunTerms) -> GoOn:

@@ -329,11 +329,12 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         :param kept: the record that Airflow has.
         """
         while isinstance(step, GoOn):
-            if step.job is not None:
-                RunReport(self, context).publish(step.job)
             if step.state.record != kept:
                 kept = step.state.record
                 TaskStateStore.of(context).keep_run(kept)
+            # An XCom that cannot be pushed must not keep a job from its stop; the failure publishes it afterwards.
+            if step.job is not None and step.state.phase is not RunPhase.STOPPING:
+                RunReport(self, context).publish(step.job)
             step = self._go_on(context, terms, step)
         if isinstance(step, Fail):
             self._fail(context, step.verdict)

@@ -281,7 +281,8 @@ def test_and_not_after_the_end_of_the_tasks_time():
 def test_after_a_pause_the_job_is_looked_at_again(found, accepts_partial, follows):
     before = state(READING, unread_since=NOW)
     step = after_pause(before, found, RunTerms({}, accepts_partial=accepts_partial))
-    assert step == GoOn(replace(before, phase=follows), found)
+    since = NOW if follows is READING else None
+    assert step == GoOn(replace(before, phase=follows, unread_since=since), found)
 
 
 # What is stored

@@ -172,3 +172,16 @@ def test_without_a_store_a_pause_ends_in_an_error_and_not_in_another_job(emulato
     assert (ended.state, type(ended.error)) == ("failed", exceptions.SentinelHubError)
     assert f"Job {task.job['id']} was left alone" in str(ended.error)
     assert asked(emulator) == {"create": 1, "start": 1}
+
+
+def test_an_xcom_that_cannot_be_pushed_keeps_no_job_from_its_stop(emulator, clock, monkeypatch):
+    emulator.default_scenario({"cost": 1000.0, "processing_seconds": 6000})
+    task = RunTask(emulator, clock, max_cost_pu=300)
+    task.begin()
+
+    def away(*_):
+        raise ConnectionError("the API server is away")
+
+    monkeypatch.setattr("airflow_sentinelhub.operators.run_report.RunReport.push", away)
+    task.wake()
+    assert asked(emulator) == {"create": 1, "start": 1, "stop": 1}

@@ -40,6 +40,7 @@ from tests.harness.s3 import s3  # noqa: E402, F401
 from tests.harness.shared_airflow import (  # noqa: E402, F401
     airflow,
     events_service,
+    migrated_database,
     place,
     pytest_runtest_teardown,
     pytest_xdist_make_scheduler,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -88,7 +89,14 @@ def events_service():
 
 
 @pytest.fixture(scope="session")
-def shared_airflow(service, events_service, tmp_path_factory, request):
+def migrated_database(tmp_path_factory):
+    """Where the database that the first Airflow makes is kept for the others, in other processes, too."""
+    folder = tmp_path_factory.getbasetemp()
+    return (folder.parent if os.environ.get("PYTEST_XDIST_WORKER") else folder) / "airflow.db"
+
+
+@pytest.fixture(scope="session")
+def shared_airflow(service, events_service, migrated_database, tmp_path_factory, request):
     connection = json.loads(service.airflow_connection)
     connection["extra"]["dashboard_url"] = DASHBOARD
 
@@ -105,6 +113,7 @@ def shared_airflow(service, events_service, tmp_path_factory, request):
                 EVENTS_CONNECTION: events_service.airflow_connection,
             },
             env={"EXAMPLE_POKE_INTERVAL": "1", "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG"},
+            database=migrated_database,
         )
 
     shared = request.config.stash[_SHARED] = SharedAirflow(make)

@@ -45,7 +45,7 @@ def service():
 
 
 @pytest.fixture(scope="module")
-def airflow(service, tmp_path_factory):
+def airflow(service, migrated_database, tmp_path_factory):
     with LocalAirflow(
         tmp_path_factory.mktemp("airflow"),
         ROOT / "tests" / "system" / "dags" / "killed",
@@ -56,6 +56,7 @@ def airflow(service, tmp_path_factory):
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "36000",
             "AIRFLOW__CORE__PARALLELISM": "32",
         },
+        database=migrated_database,
     ) as airflow:
         yield airflow
 

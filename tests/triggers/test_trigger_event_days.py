@@ -40,8 +40,8 @@ class Config:
 
 @pytest.fixture
 def account(monkeypatch):
-    account = ScriptedAccount()
-    for number in range(250):
+    account = ScriptedAccount(page_size=25)
+    for number in range(70):
         add(account, number, "DONE")
 
     async def config(hook):

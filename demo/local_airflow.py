@@ -187,9 +187,7 @@ class LocalAirflow(AirflowRest):
 
     def task_state(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str | None:
         """Return the state of one task instance; ``None`` is Airflow's word for not scheduled yet."""
-        query = (
-            "SELECT state FROM task_instance WHERE dag_id = ? AND run_id = ? AND task_id = ? AND map_index = ?"
-        )
+        query = "SELECT state FROM task_instance WHERE dag_id = ? AND run_id = ? AND task_id = ? AND map_index = ?"
         row = self._database_row(query, dag_id, run_id, task_id, map_index)
         return row[0] if row else super().task_state(dag_id, run_id, task_id, map_index)
 
@@ -421,7 +419,12 @@ class LocalAirflow(AirflowRest):
         with FileLock(f"{made}.lock"):  # the others wait, as it takes all of them longer if each makes one
             if not made.exists():
                 self._migrate(deadline)
-                shutil.copy(own, made)
+                # Not a copy of the file, as part of it may lie in its write-ahead log.
+                with (
+                    contextlib.closing(sqlite3.connect(own)) as source,
+                    contextlib.closing(sqlite3.connect(made)) as copy,
+                ):
+                    source.backup(copy)
                 return
         shutil.copy(made, own)
 

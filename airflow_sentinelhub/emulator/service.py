@@ -151,11 +151,11 @@ class Service:
         """Return the same, each with its job."""
         now = self.now()
 
-        def look(job: EmulatedJob) -> JobPayload:
+        def payload_of(job: EmulatedJob) -> JobPayload:
             self.buckets.deliver(job, now)
             return payload(job, now, self.settings)
 
-        return self._each(jobs, look)
+        return self._each(jobs, payload_of)
 
     def in_order(self, api: BatchApi, sort: str, descending: bool) -> list[EmulatedJob]:
         """Return all jobs of an API in order; equals in the order of their creation."""
@@ -232,7 +232,9 @@ class Service:
         """Keep a scenario for the next job that is created (in that API); they are used in order."""
         self._next_scenarios.append((api, scenario))
 
-    def _each(self, jobs: Iterable[EmulatedJob], look: Callable[[EmulatedJob], T]) -> list[tuple[EmulatedJob, T]]:
+    def _each(
+        self, jobs: Iterable[EmulatedJob], payload_of: Callable[[EmulatedJob], T]
+    ) -> list[tuple[EmulatedJob, T]]:
         """
         Return what a look at each job gives.
 
@@ -242,7 +244,7 @@ class Service:
         found = []
         for job in jobs:
             try:
-                found.append((job, look(job)))
+                found.append((job, payload_of(job)))
             except Exception:
                 self.jobs.discard(job)
                 _logger.exception(

@@ -58,7 +58,7 @@ class ActionState(JsonRecord):
 
 
 def next_step_with_retry(
-    action: Action, job: BatchJob, now: float, memory: ActionState, refusal: SentinelHubError | None = None
+    action: Action, job: BatchJob, now: float, action_state: ActionState, refusal: SentinelHubError | None = None
 ) -> tuple[ActionStep, ActionState]:
     """
     Decide what an action takes, and for how long it is tried.
@@ -66,31 +66,31 @@ def next_step_with_retry(
     :param action: what the user asks for.
     :param job: the job as just read.
     :param now: seconds since 1970.
-    :param memory: what the previous call returned; ``ActionState()`` for the first.
+    :param action_state: what the previous call returned; ``ActionState()`` for the first.
     :param refusal: why the service did not do it a moment ago, before ``job`` was read.
     :return: the next step, and what to hand in next time.
     """
-    memory = replace(memory, seen=True)
+    action_state = replace(action_state, seen=True)
     step = next_step(action, job, now)
     if isinstance(step, WaitUntil) and step.locked:
-        return _locked(step, job, now, memory, refusal)
-    if memory.waited_for and isinstance(step, CallService) and stop_key(job) != memory.waited_for:
-        return NotAllowed(words.stopped_again(job), BatchNotRestartable), memory
-    return _bounded(action, step, job, now, memory, refusal)
+        return _locked(step, job, now, action_state, refusal)
+    if action_state.waited_for and isinstance(step, CallService) and stop_key(job) != action_state.waited_for:
+        return NotAllowed(words.stopped_again(job), BatchNotRestartable), action_state
+    return _bounded(action, step, job, now, action_state, refusal)
 
 
 def _locked(
-    step: WaitUntil, job: BatchJob, now: float, memory: ActionState, refusal: SentinelHubError | None
+    step: WaitUntil, job: BatchJob, now: float, action_state: ActionState, refusal: SentinelHubError | None
 ) -> tuple[ActionStep, ActionState]:
-    if not memory.waited_for:
-        return step, replace(memory, waited_for=stop_key(job), locked_until=step.until)
-    if memory.waited_for != stop_key(job):
-        return NotAllowed(words.stopped_again(job), BatchNotRestartable), memory
-    if now < memory.locked_until:
-        return replace(step, until=memory.locked_until), memory
+    if not action_state.waited_for:
+        return step, replace(action_state, waited_for=stop_key(job), locked_until=step.until)
+    if action_state.waited_for != stop_key(job):
+        return NotAllowed(words.stopped_again(job), BatchNotRestartable), action_state
+    if now < action_state.locked_until:
+        return replace(step, until=action_state.locked_until), action_state
     # Its time stamp has moved (it is billed later, for example), but this stop's lock was waited out.
     again = CallService(ServiceCall.START, words.doing(job, "start it again"))
-    return _bounded(Action.RESTART, again, job, now, memory, refusal)
+    return _bounded(Action.RESTART, again, job, now, action_state, refusal)
 
 
 def _bounded(
@@ -98,23 +98,23 @@ def _bounded(
     step: ActionStep,
     job: BatchJob,
     now: float,
-    memory: ActionState,
+    action_state: ActionState,
     refusal: SentinelHubError | None,
 ) -> tuple[ActionStep, ActionState]:
     """Wait on, or for long enough."""
     kind = BatchNotRestartable if action is Action.RESTART else BatchActionImpossible
     if isinstance(step, WaitUntil):
-        since = now if memory.not_yet_since is None else memory.not_yet_since
-        memory = replace(memory, not_yet_since=since)
+        since = now if action_state.not_yet_since is None else action_state.not_yet_since
+        action_state = replace(action_state, not_yet_since=since)
         if now - since < NOT_YET_AT_MOST:
-            return step, memory
-        return NotAllowed(words.not_yet_for_too_long(job, action.value, now - since), kind), memory
+            return step, action_state
+        return NotAllowed(words.not_yet_for_too_long(job, action.value, now - since), kind), action_state
     if isinstance(step, CallService) and refusal is not None:
-        since = now if memory.refused_since is None else memory.refused_since
-        memory = replace(memory, refused_since=since)
+        since = now if action_state.refused_since is None else action_state.refused_since
+        action_state = replace(action_state, refused_since=since)
         if now - since < REFUSED_AT_MOST[action]:
             pause = REFUSED_PAUSE[action]
             message = words.refused(job, action.value, refusal, pause)
-            return WaitUntil(now + pause, message, warn=True), memory
-        return NotAllowed(words.refused_for_too_long(job, action.value, refusal, now - since), kind), memory
-    return step, memory
+            return WaitUntil(now + pause, message, warn=True), action_state
+        return NotAllowed(words.refused_for_too_long(job, action.value, refusal, now - since), kind), action_state
+    return step, action_state

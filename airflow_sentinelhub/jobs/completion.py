@@ -41,7 +41,7 @@ class Completion:
 
 
 def completion_of(
-    job: BatchJob, policy: WaitPolicy, now: float, memory: WaitState
+    job: BatchJob, policy: WaitPolicy, now: float, wait_state: WaitState
 ) -> tuple[Completion | None, WaitState]:
     """
     Return the completion that a job has come to, if any, and the state to keep.
@@ -52,17 +52,17 @@ def completion_of(
     :param job: the job as a look shows it.
     :param policy: how long after the first reading the second one counts.
     :param now: seconds since 1970, at the moment of the look.
-    :param memory: what the previous call returned for the job; ``WaitState()`` for the first.
+    :param wait_state: what the previous call returned for the job; ``WaitState()`` for the first.
     :return: the end, ``None`` while there is none; and what to hand in next time.
     """
     if is_restart_pending(job):
         return None, WaitState()
-    verdict, memory = evaluate(job, WaitGoal.COMPLETION, policy, now, memory)
+    verdict, wait_state = evaluate(job, WaitGoal.COMPLETION, policy, now, wait_state)
     if not verdict.is_final or verdict.outcome not in _OUTCOMES:
-        return None, memory
+        return None, wait_state
     if verdict.outcome in (Outcome.DONE, Outcome.FAILED, Outcome.CANCELED):
-        return Completion(job.raw_status, final=True), memory
-    return Completion(f"{job.raw_status} {stop_key(job)}", final=False), memory
+        return Completion(job.raw_status, final=True), wait_state
+    return Completion(f"{job.raw_status} {stop_key(job)}", final=False), wait_state
 
 
 def is_stale_status(job: BatchJob, now: float) -> bool:

@@ -42,7 +42,7 @@ _SHORTEST_GAP = 120.0
 
 
 def evaluate_error(
-    error: SentinelHubError, api: BatchApi, job_id: str, policy: WaitPolicy, now: float, memory: WaitState
+    error: SentinelHubError, api: BatchApi, job_id: str, policy: WaitPolicy, now: float, wait_state: WaitState
 ) -> tuple[Verdict, WaitState]:
     """
     Decide what a failed look means for the wait.
@@ -52,12 +52,12 @@ def evaluate_error(
     :param job_id: the job that was asked for.
     :param policy: how patient the wait is.
     :param now: seconds since 1970, when the look failed.
-    :param memory: what is remembered of the job.
+    :param wait_state: what is remembered of the job.
     :return: the verdict, and what to hand in next time.
     """
     label = f"{api.display_name} job {job_id}"
 
-    worked = memory.first_answer_at is not None or memory.credentials_verified
+    worked = wait_state.first_answer_at is not None or wait_state.credentials_verified
 
     def verdict(outcome: Outcome, message: str) -> Verdict:
         return Verdict(outcome, api, job_id, message, service_message=error.service_message)
@@ -71,9 +71,11 @@ def evaluate_error(
             )
             if not worked:
                 # They never worked, so waiting will not mend them.
-                return refused, memory
+                return refused, wait_state
             meanwhile = f"{error} They worked before, so the connection is read and tried again."
-            return require_second_reading(refused, meanwhile, pause=CREDENTIALS_PAUSE, now=now, memory=memory)
+            return require_second_reading(
+                refused, meanwhile, pause=CREDENTIALS_PAUSE, now=now, wait_state=wait_state
+            )
         case InvalidPayload():
             # The caller finds out whether the job alone is concerned, or all.
             return require_second_reading(
@@ -83,7 +85,7 @@ def evaluate_error(
                 f"{_sentence(error)} It is asked for {UNREADABLE_READINGS} times before this counts.",
                 pause=policy.confirmation_pause(None),
                 now=now,
-                memory=memory,
+                wait_state=wait_state,
                 readings=UNREADABLE_READINGS,
             )
         case RequestRefused() if not (_may_be_a_roll_out(error) and worked):
@@ -93,21 +95,24 @@ def evaluate_error(
                 f"{error} It is asked once more before this counts.",
                 pause=policy.confirmation_pause(None),
                 now=now,
-                memory=memory,
+                wait_state=wait_state,
             )
         case _:
-            memory = _failed(now, policy, memory)
-            if memory.outage_failures >= LEAST_FAILURES and memory.outage_seconds >= policy.outage_tolerance:
+            wait_state = _failed(now, policy, wait_state)
+            if (
+                wait_state.outage_failures >= LEAST_FAILURES
+                and wait_state.outage_seconds >= policy.outage_tolerance
+            ):
                 message = (
-                    f"{label} could not be seen for {format_duration(memory.outage_seconds)} (outage_tolerance): "
+                    f"{label} could not be seen for {format_duration(wait_state.outage_seconds)} (outage_tolerance): "
                     f"{error} The job was left alone and may be running or done. When the service is back, "
                     "clear this task to wait for it again."
                 )
-                return verdict(Outcome.UNAVAILABLE, message), memory
-            return verdict(Outcome.WAITING, str(error)), memory
+                return verdict(Outcome.UNAVAILABLE, message), wait_state
+            return verdict(Outcome.WAITING, str(error)), wait_state
 
 
-def error_delay(error: SentinelHubError, policy: WaitPolicy, memory: WaitState, jitter: float) -> float:
+def error_delay(error: SentinelHubError, policy: WaitPolicy, wait_state: WaitState, jitter: float) -> float:
     """
     Return the seconds to wait after a failed look.
 
@@ -115,7 +120,7 @@ def error_delay(error: SentinelHubError, policy: WaitPolicy, memory: WaitState, 
 
     :param error: what the client raised.
     :param policy: how often to look when all is well.
-    :param memory: what :func:`evaluate_error` returned.
+    :param wait_state: what :func:`evaluate_error` returned.
     :param jitter: a random number from 0 to 1, which keeps many waits from coming back together.
     """
     if isinstance(error, InvalidCredentials | InvalidConnection):
@@ -123,7 +128,7 @@ def error_delay(error: SentinelHubError, policy: WaitPolicy, memory: WaitState, 
     if isinstance(error, RequestRefused | InvalidPayload):
         return policy.confirmation_pause(None)
     return backoff(
-        memory.outage_failures,
+        wait_state.outage_failures,
         jitter,
         retry_after=error.retry_after if isinstance(error, ServiceError) else None,
         longest=max(LONGEST_PAUSE, policy.poke_interval),
@@ -145,13 +150,13 @@ def _may_be_a_roll_out(error: RequestRefused) -> bool:
     return isinstance(error, Unauthorized) or (isinstance(error, NotFound) and error.code is None)
 
 
-def _failed(now: float, policy: WaitPolicy, memory: WaitState) -> WaitState:
-    gap = now - memory.outage_last if memory.outage_failures else 0.0
+def _failed(now: float, policy: WaitPolicy, wait_state: WaitState) -> WaitState:
+    gap = now - wait_state.outage_last if wait_state.outage_failures else 0.0
     # A process that was frozen or restarted sent no request meanwhile: that time is no outage.
     counted = min(max(gap, 0.0), max(_SHORTEST_GAP, 2 * policy.poke_interval))
     return replace(
-        memory,
-        outage_failures=memory.outage_failures + 1,
+        wait_state,
+        outage_failures=wait_state.outage_failures + 1,
         outage_last=now,
-        outage_seconds=memory.outage_seconds + counted,
+        outage_seconds=wait_state.outage_seconds + counted,
     )

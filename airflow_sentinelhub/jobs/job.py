@@ -46,14 +46,14 @@ class BatchJob:
     :param id: its id.
     :param raw_status: the status as the service spelled it, in upper case; empty where there was none.
     :param user_action: what its user asked for last; NONE where the service leaves it out, ``None`` where
-        this answer cannot tell (see ``light``) or uses a word that this version does not know.
+        this answer cannot tell (see ``status_only``) or uses a word that this version does not know.
     :param user_action_updated: when that was, as the service wrote it.
     :param completion_percentage: progress in percent, or ``None``. V1 has none.
     :param cost_pu: processing units charged so far, or ``None``.
     :param last_updated: the service's time stamp of its latest change, or ``None``.
     :param stopped_reason: why it is STOPPED, as the service spelled it, or ``None``.
     :param error: the service's explanation of a failure, or ``None``.
-    :param light: whether this is an answer that never carries the user action.
+    :param status_only: whether this is an answer that never carries the user action.
     :param delivery: the folder below which it leaves its results, or ``None`` where the answer had no request.
     :param payload: the answer itself, with the cost always under ``costPU``, without the request (it is
         large and may hold the keys of a bucket).
@@ -69,13 +69,13 @@ class BatchJob:
     last_updated: str | None
     stopped_reason: str | None
     error: str | None
-    light: bool = False
+    status_only: bool = False
     delivery: str | None = None
     payload: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def from_payload(
-        cls, api: BatchApi, payload: object, *, light: bool = False, delivery: str | None = None
+        cls, api: BatchApi, payload: object, *, status_only: bool = False, delivery: str | None = None
     ) -> BatchJob:
         """
         Read an answer of the service.
@@ -86,7 +86,7 @@ class BatchJob:
 
         :param api: the API that answered.
         :param payload: the decoded JSON.
-        :param light: the answer came from the statistical ``/status``, which lacks ``userAction``.
+        :param status_only: the answer came from the statistical ``/status``, which lacks ``userAction``.
         :param delivery: where it delivers, if its request was cut off before.
         :raises InvalidPayload: it is no object, or has no id that can be one: a printable text of at most
             :data:`LONGEST_ID` characters.
@@ -114,14 +114,14 @@ class BatchJob:
             api=api,
             id=job_id,
             raw_status=_status_word(kept.get("status")),
-            user_action=_user_action(kept, light),
+            user_action=_user_action(kept, status_only),
             user_action_updated=_text(kept.get("userActionUpdated"), LONGEST_WORD),
             completion_percentage=_number(kept.get("completionPercentage")),
             cost_pu=_number(cost),
             last_updated=_text(kept.get("lastUpdated"), LONGEST_WORD),
             stopped_reason=_text(kept.get("stoppedStatusReason"), LONGEST_WORD),
             error=_text(kept.get("error"), LONGEST_LINE),
-            light=light,
+            status_only=status_only,
             delivery=delivery or delivery_folder(api, job_id, payload),
             payload=kept,
         )
@@ -190,10 +190,10 @@ def _status_word(value: object) -> str:
     return JobStatus.CANCELED.value if word == "CANCELLED" else word
 
 
-def _user_action(payload: Mapping[str, Any], light: bool) -> UserAction | None:
+def _user_action(payload: Mapping[str, Any], status_only: bool) -> UserAction | None:
     word = (_text(payload.get("userAction"), LONGEST_WORD) or "").strip().upper()
     if not word:
-        return None if light else UserAction.NONE
+        return None if status_only else UserAction.NONE
     try:
         return UserAction(word)
     except ValueError:

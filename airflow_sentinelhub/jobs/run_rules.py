@@ -130,7 +130,7 @@ def after_action(state: RunState, job: BatchJob, terms: RunTerms) -> RunStep:
     if state.ending is not None:
         return Fail(_ended(state.ending, job, terms))
     # A stop from now on is a user's.
-    state = replace(state, record=state.record.started(), phase=RunPhase.WAITING, memory=ActionState())
+    state = replace(state, record=state.record.started(), phase=RunPhase.WAITING, action_state=ActionState())
     if not terms.waits:
         return Finish(job, state.record)
     if job.status is JobStatus.DONE:
@@ -202,7 +202,7 @@ def _resume(state: RunState, job: BatchJob, terms: RunTerms) -> GoOn:
     reason = job.stopped_reason or ""
     times = f"{record.resumed[reason]} of {terms.resume[reason]}"
     message = f"{action_messages.now_is(job)} It is started again, as resume says ({times})."
-    return GoOn(replace(state, record=record, phase=RunPhase.RESTARTING, memory=ActionState()), job, message)
+    return GoOn(replace(state, record=record, phase=RunPhase.RESTARTING, action_state=ActionState()), job, message)
 
 
 def _too_dear(job: BatchJob, terms: RunTerms) -> Fail | None:

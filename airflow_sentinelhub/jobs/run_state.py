@@ -31,7 +31,7 @@ class RunState:
     :param deadlines: of this attempt.
     :param record: what is known of the job across attempts.
     :param phase: what is being done with the job.
-    :param memory: what is remembered of an action on it.
+    :param action_state: what is remembered of an action on it.
     :param ending: why the job is being stopped, if it is.
     :param unread_since: since when its results could not be read, in seconds since 1970.
     """
@@ -40,7 +40,7 @@ class RunState:
     deadlines: Deadlines
     record: RunRecord
     phase: RunPhase = RunPhase.WAITING
-    memory: ActionState = field(default_factory=ActionState)
+    action_state: ActionState = field(default_factory=ActionState)
     ending: Verdict | None = None
     unread_since: float | None = None
 
@@ -51,7 +51,7 @@ class RunState:
             "deadlines": self.deadlines.to_json(),
             "record": self.record.to_json(),
             "action": None if self.phase is RunPhase.WAITING else self.phase.value,
-            "action_state": self.memory.to_json(),
+            "action_state": self.action_state.to_json(),
             "ending": self.ending.to_json() if self.ending else None,
             "unread_since": self.unread_since,
         }
@@ -64,7 +64,7 @@ class RunState:
             deadlines=Deadlines.from_json(stored["deadlines"]),
             record=RunRecord.from_json(stored["record"]),
             phase=RunPhase(stored["action"] or RunPhase.WAITING),
-            memory=ActionState.from_json(stored["action_state"]),
+            action_state=ActionState.from_json(stored["action_state"]),
             ending=Verdict.from_json(stored["ending"]) if stored["ending"] else None,
             unread_since=stored.get("unread_since"),
         )

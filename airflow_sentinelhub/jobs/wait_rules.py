@@ -37,7 +37,7 @@ _NOBODY_STARTED = (UserAction.NONE, UserAction.ANALYSE)
 
 
 def evaluate(
-    job: BatchJob | MissingJob, goal: WaitGoal, policy: WaitPolicy, now: float, memory: WaitState
+    job: BatchJob | MissingJob, goal: WaitGoal, policy: WaitPolicy, now: float, wait_state: WaitState
 ) -> tuple[Verdict, WaitState]:
     """
     Decide what a look at a job means.
@@ -46,44 +46,46 @@ def evaluate(
     :param goal: what is waited for.
     :param policy: how patient the wait is.
     :param now: seconds since 1970, at the moment of the look.
-    :param memory: what the previous call returned; ``WaitState()`` for the first.
+    :param wait_state: what the previous call returned; ``WaitState()`` for the first.
     :return: the verdict, and what to hand in next time.
     """
-    began = now if memory.first_answer_at is None else memory.first_answer_at
+    began = now if wait_state.first_answer_at is None else wait_state.first_answer_at
     # The service answered: an outage, if there was one, is over.
-    memory = _with(memory, first_answer_at=began, outage_failures=0, outage_last=0.0, outage_seconds=0.0)
+    wait_state = _with(wait_state, first_answer_at=began, outage_failures=0, outage_last=0.0, outage_seconds=0.0)
     if isinstance(job, MissingJob):
-        return _evaluate_missing(job, policy, now, memory)
-    memory = _seen(job, now, memory)
+        return _evaluate_missing(job, policy, now, wait_state)
+    wait_state = _seen(job, now, wait_state)
     over = _after_analysis if goal is WaitGoal.ANALYSIS else _after_processing
     outcome = None if job.status is None else over(job.status)
     if outcome is None and policy.max_cost_pu is not None and exceeds_max_cost(job, policy.max_cost_pu):
         # What is over costs nothing more. A cost is charged for good, so it is read only once.
         message = wait_messages.too_dear(job, policy.max_cost_pu)
-        return _verdict(Outcome.COST_EXCEEDED, job, message), _clear_pending(_clear_idle(memory))
+        return _verdict(Outcome.COST_EXCEEDED, job, message), _clear_pending(_clear_idle(wait_state))
     if job.status is None:
-        return _evaluate_unknown_status(job, now, _clear_pending(_clear_idle(memory)))
+        return _evaluate_unknown_status(job, now, _clear_pending(_clear_idle(wait_state)))
     if outcome is None and awaits_start(job, goal):
-        return _evaluate_resting(job, goal, policy, now, memory)
-    memory = _clear_idle(memory)
+        return _evaluate_resting(job, goal, policy, now, wait_state)
+    wait_state = _clear_idle(wait_state)
     match outcome:
         case None:
-            return _evaluate_moving(job, policy, now, memory)
+            return _evaluate_moving(job, policy, now, wait_state)
         case Outcome.DONE:
-            return _verdict(Outcome.DONE, job), _clear_pending(memory)
+            return _verdict(Outcome.DONE, job), _clear_pending(wait_state)
         case Outcome.FAILED:
-            return _verdict(outcome, job, wait_messages.failed(job)), _clear_pending(memory)
+            return _verdict(outcome, job, wait_messages.failed(job)), _clear_pending(wait_state)
         case Outcome.CANCELED:
-            return _verdict(outcome, job, wait_messages.canceled(job)), _clear_pending(memory)
+            return _verdict(outcome, job, wait_messages.canceled(job)), _clear_pending(wait_state)
         case Outcome.STOPPED:
             # A job stopped as UNHEALTHY may be started again by the service's staff.
-            return _confirm(outcome, job, wait_messages.stopped(job), policy, now, memory)
+            return _confirm(outcome, job, wait_messages.stopped(job), policy, now, wait_state)
         case Outcome.PARTIAL:
             # PARTIAL was seen to turn into DONE by itself, and lingers after a restart.
             if policy.allow_partial:
-                verdict, memory = _confirm(outcome, job, wait_messages.accepted_partial(job), policy, now, memory)
-                return (replace(verdict, outcome=Outcome.DONE) if verdict.is_final else verdict), memory
-            return _confirm(outcome, job, wait_messages.partial(job), policy, now, memory)
+                verdict, wait_state = _confirm(
+                    outcome, job, wait_messages.accepted_partial(job), policy, now, wait_state
+                )
+                return (replace(verdict, outcome=Outcome.DONE) if verdict.is_final else verdict), wait_state
+            return _confirm(outcome, job, wait_messages.partial(job), policy, now, wait_state)
         case _:
             raise AssertionError(f"no status means {outcome}")
 
@@ -153,46 +155,46 @@ def awaits_start(job: BatchJob, goal: WaitGoal) -> bool:
 
 
 def _evaluate_resting(
-    job: BatchJob, goal: WaitGoal, policy: WaitPolicy, now: float, memory: WaitState
+    job: BatchJob, goal: WaitGoal, policy: WaitPolicy, now: float, wait_state: WaitState
 ) -> tuple[Verdict, WaitState]:
     action = f"{job.user_action}@{job.user_action_updated}"
-    if memory.idle_action != action:
-        memory = replace(_clear_pending(memory), idle_action=action, idle_since=_since(now, memory))
-    rested = now - memory.idle_since
+    if wait_state.idle_action != action:
+        wait_state = replace(_clear_pending(wait_state), idle_action=action, idle_since=_since(now, wait_state))
+    rested = now - wait_state.idle_since
     if policy.start_grace is not None and rested >= policy.start_grace:
         message = wait_messages.not_started(job, goal, rested)
-        return _confirm(Outcome.NOT_STARTED, job, message, policy, now, memory)
+        return _confirm(Outcome.NOT_STARTED, job, message, policy, now, wait_state)
     message = wait_messages.resting(job, goal)
     if policy.start_grace is not None:
-        until = format_time(memory.idle_since + policy.start_grace, now)
+        until = format_time(wait_state.idle_since + policy.start_grace, now)
         message += f" This task fails at {until} unless the job is started (start_grace)."
-    return _warning(job, f"resting {action}", message, now, memory, again=REMINDER_INTERVAL)
+    return _warning(job, f"resting {action}", message, now, wait_state, again=REMINDER_INTERVAL)
 
 
-def _evaluate_unknown_status(job: BatchJob, now: float, memory: WaitState) -> tuple[Verdict, WaitState]:
-    unchanged = now - memory.state_since
+def _evaluate_unknown_status(job: BatchJob, now: float, wait_state: WaitState) -> tuple[Verdict, WaitState]:
+    unchanged = now - wait_state.state_since
     if unchanged >= UNKNOWN_STATUS_GRACE:
         return _verdict(
             Outcome.UNKNOWN_STATUS, job, wait_messages.unknown_status_for_too_long(job, unchanged)
-        ), memory
+        ), wait_state
     message = wait_messages.unknown_status(job) + " It is waited for, for an hour at most if nothing changes."
-    return _warning(job, f"status {job.raw_status}", message, now, memory)
+    return _warning(job, f"status {job.raw_status}", message, now, wait_state)
 
 
 def _evaluate_moving(
-    job: BatchJob, policy: WaitPolicy, now: float, memory: WaitState
+    job: BatchJob, policy: WaitPolicy, now: float, wait_state: WaitState
 ) -> tuple[Verdict, WaitState]:
-    unchanged = now - memory.state_since
+    unchanged = now - wait_state.state_since
     if policy.stall_timeout is not None and unchanged >= policy.stall_timeout:
-        return _confirm(Outcome.STALLED, job, wait_messages.stalled(job, unchanged), policy, now, memory)
-    return _verdict(Outcome.WAITING, job), _clear_pending(memory)
+        return _confirm(Outcome.STALLED, job, wait_messages.stalled(job, unchanged), policy, now, wait_state)
+    return _verdict(Outcome.WAITING, job), _clear_pending(wait_state)
 
 
 def _evaluate_missing(
-    job: MissingJob, policy: WaitPolicy, now: float, memory: WaitState
+    job: MissingJob, policy: WaitPolicy, now: float, wait_state: WaitState
 ) -> tuple[Verdict, WaitState]:
-    verdict, memory = _evaluate_404(job, policy, now, _clear_idle(memory))
-    return replace(verdict, missing=True), memory
+    verdict, wait_state = _evaluate_404(job, policy, now, _clear_idle(wait_state))
+    return replace(verdict, missing=True), wait_state
 
 
 def may_be_missing_until(created: float | None, first_look: float) -> float:
@@ -206,21 +208,25 @@ def may_be_missing_until(created: float | None, first_look: float) -> float:
     return (first_look if created is None else min(created, first_look)) + NOT_FOUND_GRACE
 
 
-def _evaluate_404(job: MissingJob, policy: WaitPolicy, now: float, memory: WaitState) -> tuple[Verdict, WaitState]:
-    began = now if memory.first_answer_at is None else memory.first_answer_at
-    if now < may_be_missing_until(memory.created, began):
+def _evaluate_404(
+    job: MissingJob, policy: WaitPolicy, now: float, wait_state: WaitState
+) -> tuple[Verdict, WaitState]:
+    began = now if wait_state.first_answer_at is None else wait_state.first_answer_at
+    if now < may_be_missing_until(wait_state.created, began):
         message = (
-            wait_messages.vanished_in_its_first_minutes(job) if memory.seen else wait_messages.not_yet_found(job)
+            wait_messages.vanished_in_its_first_minutes(job)
+            if wait_state.seen
+            else wait_messages.not_yet_found(job)
         )
-        return _warning(job, "not found", message, now, memory)
-    if memory.seen:
+        return _warning(job, "not found", message, now, wait_state)
+    if wait_state.seen:
         return _confirm(
-            Outcome.NOT_FOUND, job, wait_messages.gone(job), policy, now, memory, wait_messages.vanished(job)
+            Outcome.NOT_FOUND, job, wait_messages.gone(job), policy, now, wait_state, wait_messages.vanished(job)
         )
-    if memory.state_since_fallback is not None:
+    if wait_state.state_since_fallback is not None:
         # Nothing is remembered: it may have been there a moment ago.
-        return _confirm(Outcome.NOT_FOUND, job, wait_messages.never_found(job), policy, now, memory)
-    return _verdict(Outcome.NOT_FOUND, job, wait_messages.never_found(job)), memory
+        return _confirm(Outcome.NOT_FOUND, job, wait_messages.never_found(job), policy, now, wait_state)
+    return _verdict(Outcome.NOT_FOUND, job, wait_messages.never_found(job)), wait_state
 
 
 def _confirm(
@@ -229,7 +235,7 @@ def _confirm(
     message: str,
     policy: WaitPolicy,
     now: float,
-    memory: WaitState,
+    wait_state: WaitState,
     meanwhile: str | None = None,
 ) -> tuple[Verdict, WaitState]:
     """Return the outcome only if it is read a second time, a pause after the first."""
@@ -239,12 +245,12 @@ def _confirm(
         meanwhile or f"{message} It is looked at once more before this counts.",
         pause=pause,
         now=now,
-        memory=memory,
+        wait_state=wait_state,
     )
 
 
 def require_second_reading(
-    verdict: Verdict, meanwhile: str, *, pause: float, now: float, memory: WaitState, readings: int = 2
+    verdict: Verdict, meanwhile: str, *, pause: float, now: float, wait_state: WaitState, readings: int = 2
 ) -> tuple[Verdict, WaitState]:
     """
     Return a verdict only if it is reached again.
@@ -253,19 +259,21 @@ def require_second_reading(
     :param meanwhile: what to say when it is read for the first time.
     :param pause: seconds that have to lie between the two readings.
     :param now: seconds since 1970.
-    :param memory: what is remembered of the job.
+    :param wait_state: what is remembered of the job.
     :param readings: how often it has to be reached.
     """
     waiting = replace(verdict, outcome=Outcome.WAITING, message=meanwhile)
-    if memory.pending_outcome != verdict.outcome.value:
-        memory = replace(memory, pending_outcome=verdict.outcome.value, pending_since=now, pending_readings=1)
-        return replace(waiting, warn=True), memory
-    if now - memory.pending_since < pause:
-        return waiting, memory
-    reached = max(1, memory.pending_readings) + 1
+    if wait_state.pending_outcome != verdict.outcome.value:
+        wait_state = replace(
+            wait_state, pending_outcome=verdict.outcome.value, pending_since=now, pending_readings=1
+        )
+        return replace(waiting, warn=True), wait_state
+    if now - wait_state.pending_since < pause:
+        return waiting, wait_state
+    reached = max(1, wait_state.pending_readings) + 1
     if reached < readings:
-        return waiting, replace(memory, pending_since=now, pending_readings=reached)
-    return verdict, memory
+        return waiting, replace(wait_state, pending_since=now, pending_readings=reached)
+    return verdict, wait_state
 
 
 def _warning(
@@ -273,44 +281,44 @@ def _warning(
     topic: str,
     message: str,
     now: float,
-    memory: WaitState,
+    wait_state: WaitState,
     again: float | None = None,
 ) -> tuple[Verdict, WaitState]:
     """Keep waiting; say why once, and repeatedly if ``again`` seconds are given."""
-    memory = _clear_pending(memory)
-    due = memory.last_warning != topic or (again is not None and now - memory.warned_at >= again)
+    wait_state = _clear_pending(wait_state)
+    due = wait_state.last_warning != topic or (again is not None and now - wait_state.warned_at >= again)
     if due:
-        memory = replace(memory, last_warning=topic, warned_at=now)
-    return replace(_verdict(Outcome.WAITING, job, message), warn=due), memory
+        wait_state = replace(wait_state, last_warning=topic, warned_at=now)
+    return replace(_verdict(Outcome.WAITING, job, message), warn=due), wait_state
 
 
-def _seen(job: BatchJob, now: float, memory: WaitState) -> WaitState:
+def _seen(job: BatchJob, now: float, wait_state: WaitState) -> WaitState:
     # The user action is left out of a light answer, which must not look like a change.
     state = f"{job.raw_status} {job.completion_percentage} {job.cost_pu} {job.last_updated}"
     created = parse_timestamp(job.payload.get("created"))
-    memory = _with(memory, seen=True, created=memory.created if created is None else created)
-    if memory.state == state:
-        return memory
-    return _with(memory, state=state, state_since=_since(now, memory))
+    wait_state = _with(wait_state, seen=True, created=wait_state.created if created is None else created)
+    if wait_state.state == state:
+        return wait_state
+    return _with(wait_state, state=state, state_since=_since(now, wait_state))
 
 
-def _since(now: float, memory: WaitState) -> float:
-    return now if memory.state_since_fallback is None else memory.state_since_fallback
+def _since(now: float, wait_state: WaitState) -> float:
+    return now if wait_state.state_since_fallback is None else wait_state.state_since_fallback
 
 
-def _clear_pending(memory: WaitState) -> WaitState:
-    return _with(memory, pending_outcome="", pending_since=0.0, pending_readings=0)
+def _clear_pending(wait_state: WaitState) -> WaitState:
+    return _with(wait_state, pending_outcome="", pending_since=0.0, pending_readings=0)
 
 
-def _clear_idle(memory: WaitState) -> WaitState:
-    return _with(memory, idle_action="", idle_since=0.0)
+def _clear_idle(wait_state: WaitState) -> WaitState:
+    return _with(wait_state, idle_action="", idle_since=0.0)
 
 
-def _with(memory: WaitState, **values: object) -> WaitState:
+def _with(wait_state: WaitState, **values: object) -> WaitState:
     # Most looks change nothing, and a triggerer takes thousands a minute: a copy costs more than all else here.
-    if all(getattr(memory, name) == value for name, value in values.items()):
-        return memory
-    return replace(memory, **values)  # type: ignore[arg-type]
+    if all(getattr(wait_state, name) == value for name, value in values.items()):
+        return wait_state
+    return replace(wait_state, **values)  # type: ignore[arg-type]
 
 
 def _verdict(outcome: Outcome, job: BatchJob | MissingJob, message: str = "") -> Verdict:

@@ -34,16 +34,16 @@ class ActionCheckpoint:
 
     :param job_id: the job.
     :param ends_at: end of the task's ``execution_timeout``, in seconds since 1970; ``None``: none.
-    :param memory: what the rules remember.
+    :param action_state: what the rules remember.
     """
 
     job_id: str
     ends_at: float | None
-    memory: ActionState
+    action_state: ActionState
 
     def to_json(self) -> dict[str, Any]:
         """Return the checkpoint as plain JSON."""
-        return {"job_id": self.job_id, "ends_at": self.ends_at, "state": self.memory.to_json()}
+        return {"job_id": self.job_id, "ends_at": self.ends_at, "state": self.action_state.to_json()}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> ActionCheckpoint:
@@ -132,8 +132,8 @@ class SentinelHubBatchActionOperator(DeferMixin, SentinelHubBatchOperator):
             action_context = ActionContext(
                 log=self.log,
                 connect=self.hook.get_conn,
-                wait=lambda until, memory: self._wait_until(
-                    until, limit, {"checkpoint": replace(checkpoint, memory=memory).to_json()}
+                wait=lambda until, action_state: self._wait_until(
+                    until, limit, {"checkpoint": replace(checkpoint, action_state=action_state).to_json()}
                 ),
                 sleep=lambda duration: self._sleep_in_time(duration, limit),
                 keep=lambda job: self._push(context, job),
@@ -144,7 +144,7 @@ class SentinelHubBatchActionOperator(DeferMixin, SentinelHubBatchOperator):
                 ),
             )
             return (
-                ActionRunner(client, self.action, checkpoint.job_id, checkpoint.memory, action_context)
+                ActionRunner(client, self.action, checkpoint.job_id, checkpoint.action_state, action_context)
                 .job()
                 .to_json()
             )

@@ -64,16 +64,21 @@ class ActionRunner:
     :param client: asks the service.
     :param action: what is to be done.
     :param job_id: to which job.
-    :param memory: what is remembered of it from before a wait.
+    :param action_state: what is remembered of it from before a wait.
     :param action_context: what the task lends.
     """
 
     def __init__(
-        self, client: BatchClient, action: Action, job_id: str, memory: ActionState, action_context: ActionContext
+        self,
+        client: BatchClient,
+        action: Action,
+        job_id: str,
+        action_state: ActionState,
+        action_context: ActionContext,
     ) -> None:
         self._action = action
         self._api = client.api
-        self._memory = memory
+        self._action_state = action_state
         self._context = action_context
         self._action_client = JobActionClient(
             client, job_id, action_context.sleep, action_context.log.warning, self._is_elsewhere
@@ -89,8 +94,10 @@ class ActionRunner:
         """
         log, refusal = self._context.log, None
         while True:
-            job = self._found(self._action_client.look(seen=self._memory.seen))
-            step, self._memory = next_step_with_retry(self._action, job, clock.now(), self._memory, refusal)
+            job = self._found(self._action_client.fetch(seen=self._action_state.seen))
+            step, self._action_state = next_step_with_retry(
+                self._action, job, clock.now(), self._action_state, refusal
+            )
             match step:
                 case NothingToDo():
                     log.info("%s", step.message)
@@ -103,7 +110,7 @@ class ActionRunner:
                 case WaitUntil():
                     log.log(logging.WARNING if step.warn else logging.INFO, "%s", step.message)
                     refusal = None
-                    self._context.wait(step.until, self._memory)
+                    self._context.wait(step.until, self._action_state)
                 case CallService():
                     self._context.before_asking()
                     log.info("%s", step.message)
@@ -113,22 +120,22 @@ class ActionRunner:
                 case _:
                     assert_never(step)
 
-    def _found(self, look: BatchJob | MissingJob) -> BatchJob:
-        if isinstance(look, BatchJob):
-            self._context.seen(look)
-            return look
-        message = wait_messages.gone(look) if self._memory.seen else wait_messages.never_found(look)
-        verdict = Verdict(Outcome.NOT_FOUND, self._api, look.id, message)
+    def _found(self, result: BatchJob | MissingJob) -> BatchJob:
+        if isinstance(result, BatchJob):
+            self._context.seen(result)
+            return result
+        message = wait_messages.gone(result) if self._action_state.seen else wait_messages.never_found(result)
+        verdict = Verdict(Outcome.NOT_FOUND, self._api, result.id, message)
         raise check_other_api(verdict, self._context.connect).exception()
 
-    def _is_elsewhere(self, look: MissingJob) -> bool:
-        verdict = Verdict(Outcome.NOT_FOUND, self._api, look.id)
+    def _is_elsewhere(self, result: MissingJob) -> bool:
+        verdict = Verdict(Outcome.NOT_FOUND, self._api, result.id)
         return bool(check_other_api(verdict, self._context.connect).message)
 
     def _confirmed(self, call: ServiceCall, before: BatchJob) -> BatchJob:
         """Look that the service took what it accepted."""
-        shows, look = self._action_client.confirm(self._action, before)
-        job = self._found(look)
+        shows, result = self._action_client.confirm(self._action, before)
+        job = self._found(result)
         if isinstance(shows, NothingToDo):
             self._context.log.info("%s", words.accepted(self._action.value, job))
         elif shows is None and call is ServiceCall.RESTART_PARTIAL:

@@ -66,7 +66,7 @@ class JobActionClient:
         self._is_elsewhere = is_elsewhere
         self._created: float | None = None
 
-    def look(self, *, seen: bool) -> BatchJob | MissingJob:
+    def fetch(self, *, seen: bool) -> BatchJob | MissingJob:
         """
         Read the job. A new one may not be readable at once, and one that was seen may be missed for once.
 
@@ -78,20 +78,20 @@ class JobActionClient:
         """
         first: float | None = None
         while True:
-            look = fetch_job(self._client, self._job_id, budget=None)
-            if isinstance(look, SentinelHubError):
-                raise look
-            if isinstance(look, BatchJob):
-                self._created = parse_timestamp(look.payload.get("created")) or self._created
-                return look
+            result = fetch_job(self._client, self._job_id, budget=None)
+            if isinstance(result, SentinelHubError):
+                raise result
+            if isinstance(result, BatchJob):
+                self._created = parse_timestamp(result.payload.get("created")) or self._created
+                return result
             now = clock.now()
             if first is None:
                 first = now
-                self._warn(wait_messages.vanished(look) if seen else wait_messages.not_yet_found(look))
-                if not seen and self._is_elsewhere(look):
-                    return look
+                self._warn(wait_messages.vanished(result) if seen else wait_messages.not_yet_found(result))
+                if not seen and self._is_elsewhere(result):
+                    return result
             if now >= max(may_be_missing_until(self._created, first), first + MISSED_GRACE):
-                return look
+                return result
             self._sleep(NOT_FOUND_PAUSE)
 
     def ask(self, call: ServiceCall) -> SentinelHubError | None:
@@ -128,7 +128,7 @@ class JobActionClient:
         :return: what it shows (see :func:`~airflow_sentinelhub.jobs.acceptance`), and the job as last read.
         """
         for pause in (*CONFIRMATION_PAUSES, None):
-            job = self.look(seen=True)
+            job = self.fetch(seen=True)
             if isinstance(job, MissingJob):
                 return None, job
             shows = acceptance(action, before, job, clock.now())

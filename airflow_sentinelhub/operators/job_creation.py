@@ -124,28 +124,30 @@ class JobCreator:
         if record.id is None or record.digest == self._tag.digest:
             self._log.info("That job is left as it is: stop it, if it runs and is not wanted any more.")
             return
-        look = fetch_job(self._client, record.id, budget=None)
-        if isinstance(look, SentinelHubError):
-            raise look
-        if isinstance(look, BatchJob):
-            self._end(look)
+        result = fetch_job(self._client, record.id, budget=None)
+        if isinstance(result, SentinelHubError):
+            raise result
+        if isinstance(result, BatchJob):
+            self._end(result)
 
     def _known(self, record: CreationRecord, job_id: str) -> BatchJob | None:
-        look = self._action_client(job_id).look(seen=False)
+        result = self._action_client(job_id).fetch(seen=False)
         run = self._store.read_run()
         is_final = not self._recreates and run.is_retry(job_id, self._store.max_tries)
-        if isinstance(look, MissingJob):
+        if isinstance(result, MissingJob):
             if is_final:
-                raise for_good(Verdict(Outcome.NOT_FOUND, self._api, job_id, wait_messages.gone(look)).exception())
-            self._log.warning("%s is gone. A new job is created, and charged when it runs.", look.label)
+                raise for_good(
+                    Verdict(Outcome.NOT_FOUND, self._api, job_id, wait_messages.gone(result)).exception()
+                )
+            self._log.warning("%s is gone. A new job is created, and charged when it runs.", result.label)
         elif record.digest != self._tag.digest:
-            self._end(look)
-        elif adoptable(look, remembered=True, restarts=self._restarts):
-            return self._adopted(look)
+            self._end(result)
+        elif adoptable(result, remembered=True, restarts=self._restarts):
+            return self._adopted(result)
         elif is_final:
-            return look
+            return result
         else:
-            self._log.warning("%s A new job is created, and charged when it runs.", words.now_is(look))
+            self._log.warning("%s A new job is created, and charged when it runs.", words.now_is(result))
         self._record = record.next_series()
         return None
 

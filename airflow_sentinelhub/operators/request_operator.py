@@ -107,7 +107,7 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
             if value == getattr(self, "_request", None):
                 return  # rendering has changed nothing, so what is known of the text stays
         # Airflow shows rendered fields, and stores them with the DAG.
-        self._request = self._keys.hide(value)
+        self._request = self._keys.mask(value)
         # Now, as places in the text with stand-ins are others.
         self._problem = problem_of(value) if isinstance(value, str) and isinstance(self._request, str) else ""
 
@@ -137,7 +137,7 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
         :raises InvalidConnection: ``delivery_conn_id`` names no connection with keys for this bucket.
         """
         # Hidden, as error trackers show the variables of frames.
-        request: Secret[Any] = Secret(self._keys.reveal(self.request))
+        request: Secret[Any] = Secret(self._keys.unmask(self.request))
         if not isinstance(request.reveal(), dict):
             found = _shown(request.reveal())
             if isinstance(request.reveal(), str) and not request.reveal().strip().endswith(_FILE):

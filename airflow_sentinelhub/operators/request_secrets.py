@@ -36,7 +36,7 @@ class SecretPlaceholders:
     def __repr__(self) -> str:
         return f"<SecretPlaceholders {len(self._keys)}>"
 
-    def hide(self, request: Any) -> Any:
+    def mask(self, request: Any) -> Any:
         """
         Return a request with stand-ins instead of keys.
 
@@ -46,33 +46,33 @@ class SecretPlaceholders:
         if isinstance(request, str):
             read = read_request(request)
             if read is None:
-                return self._hide_in_text(request)
+                return self._mask_in_text(request)
             request = read
-        return self._hide(request)
+        return self._mask(request)
 
-    def reveal(self, request: Any) -> Any:
+    def unmask(self, request: Any) -> Any:
         """Return a request with its keys."""
         if isinstance(request, Mapping):
-            return {name: self.reveal(value) for name, value in request.items()}
+            return {name: self.unmask(value) for name, value in request.items()}
         if isinstance(request, list | tuple):
-            return request if is_coordinates(request) else [self.reveal(value) for value in request]
+            return request if is_coordinates(request) else [self.unmask(value) for value in request]
         if isinstance(request, str):
             for number, key in enumerate(self._keys, 1):
                 if request == _STAND_IN.format(number):
                     return key
         return request
 
-    def _hide(self, value: Any) -> Any:
+    def _mask(self, value: Any) -> Any:
         if isinstance(value, Mapping):
             return {
-                name: self._stand_in(each) if is_secret_name(str(name)) else self._hide(each)
+                name: self._stand_in(each) if is_secret_name(str(name)) else self._mask(each)
                 for name, each in value.items()
             }
         if isinstance(value, list | tuple):
-            return value if is_coordinates(value) else [self._hide(each) for each in value]
+            return value if is_coordinates(value) else [self._mask(each) for each in value]
         return value
 
-    def _hide_in_text(self, text: str) -> str:
+    def _mask_in_text(self, text: str) -> str:
         parts: list[str] = []
         done = 0
         for name in _FIELD.finditer(text):
@@ -87,7 +87,7 @@ class SecretPlaceholders:
         return "".join([*parts, text[done:]])
 
     def _stand_in(self, key: Any) -> Any:
-        if not key or is_template(key) or (isinstance(key, str) and self.reveal(key) is not key):
+        if not key or is_template(key) or (isinstance(key, str) and self.unmask(key) is not key):
             return key
         if key not in self._keys:
             self._keys.append(key)

@@ -371,8 +371,8 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         action_context = ActionContext(
             log=self.log,
             connect=self.hook.get_conn,
-            wait=lambda until, memory: self._wait_until(
-                until, limit, {"state": replace(state, memory=memory).to_json()}
+            wait=lambda until, action_state: self._wait_until(
+                until, limit, {"state": replace(state, action_state=action_state).to_json()}
             ),
             sleep=lambda duration: self._sleep_in_time(duration, limit),
             keep=lambda job: RunReport(self, context).publish(job),
@@ -380,7 +380,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         )
         try:
             with self.client() as client:
-                job = ActionRunner(client, action, state.job_id, state.memory, action_context).job()
+                job = ActionRunner(client, action, state.job_id, state.action_state, action_context).job()
         except SentinelHubError as error:
             failed = after_refused_action(state, error)
             if failed is None:

@@ -33,15 +33,17 @@ def stop_superseded(job: BatchJob, action_client: JobActionClient, log: logging.
         return
     refusal = action_client.ask(ServiceCall.STOP)
     if refusal is None:
-        shows, look = action_client.confirm(Action.STOP, job)
+        shows, result = action_client.confirm(Action.STOP, job)
         stopped = isinstance(shows, NothingToDo)
     else:
-        look = action_client.look(seen=True)
-        stopped = isinstance(look, BatchJob) and isinstance(next_step(Action.STOP, look, clock.now()), NothingToDo)
-    if isinstance(look, MissingJob) or stopped:
-        log.info("%s", words.now_is(look) if isinstance(look, BatchJob) else f"{look.label} is gone.")
+        result = action_client.fetch(seen=True)
+        stopped = isinstance(result, BatchJob) and isinstance(
+            next_step(Action.STOP, result, clock.now()), NothingToDo
+        )
+    if isinstance(result, MissingJob) or stopped:
+        log.info("%s", words.now_is(result) if isinstance(result, BatchJob) else f"{result.label} is gone.")
         return
-    raise _still_there(look, refusal) from refusal
+    raise _still_there(result, refusal) from refusal
 
 
 def _still_there(job: BatchJob, refusal: SentinelHubError | None) -> BatchActionImpossible:

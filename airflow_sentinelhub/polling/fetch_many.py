@@ -48,40 +48,42 @@ def fetch_jobs(
     :param now: seconds, on the clock of ``list_index``.
     :return: a look at each.
     """
-    looks: dict[str, PollResult] = {}
+    results: dict[str, PollResult] = {}
     wanted = {job_id.lower(): job_id for job_id in job_ids if job_id not in set(bypass_list)}
     breaker = CircuitBreaker(lambda: 1.0)
     heard, list_trouble = False, None
     unreadable: dict[str, SentinelHubError] = {}
 
     def rest(error: SentinelHubError) -> dict[str, PollResult]:
-        return looks | dict.fromkeys((job_id for job_id in job_ids if job_id not in looks), of_everybody(error))
+        return results | dict.fromkeys(
+            (job_id for job_id in job_ids if job_id not in results), of_everybody(error)
+        )
 
     if len(wanted) > 1 and not (list_index and list_index.is_suspended(now)):
         try:
             for key, found in _from_the_list(reader, wanted, budget):
-                looks[wanted.pop(key)] = found
+                results[wanted.pop(key)] = found
                 heard = True
         except Exception as error:
             list_trouble = error if isinstance(error, SentinelHubError) else unexpected(error)
             if is_of_account(list_trouble):
                 return rest(list_trouble)
             heard = heard or not (is_service_wide(list_trouble) or is_unreadable(list_trouble))
-    left = [job_id for job_id in job_ids if job_id not in looks]
+    left = [job_id for job_id in job_ids if job_id not in results]
     if list_trouble and not heard:
         # The first one tells whether the service is away; not always the same one, which may have its own trouble.
         random.shuffle(left)
     for job_id in left:
-        look = fetch_job(reader, job_id, budget=budget)
-        if isinstance(look, SentinelHubError) and is_unreadable(look):
-            unreadable[job_id] = look
+        result = fetch_job(reader, job_id, budget=budget)
+        if isinstance(result, SentinelHubError) and is_unreadable(result):
+            unreadable[job_id] = result
             continue
-        looks[job_id] = look
-        if not isinstance(look, SentinelHubError) or not is_service_wide(look):
+        results[job_id] = result
+        if not isinstance(result, SentinelHubError) or not is_service_wide(result):
             heard = True
             breaker.record_success()
-        elif breaker.record_failure(job_id, look, len(job_ids)) or (list_trouble and not heard):
-            return rest(look)
+        elif breaker.record_failure(job_id, result, len(job_ids)) or (list_trouble and not heard):
+            return rest(result)
     if list_index and list_trouble and heard:
         suspended_for = list_index.suspend(now)
         log.warning(
@@ -93,8 +95,8 @@ def fetch_jobs(
         list_index.resume()
     for job_id, trouble in unreadable.items():
         heard = heard or (list_trouble is None and answers(reader))
-        looks[job_id] = of_the_job(trouble) if heard else of_everybody(trouble)
-    return looks
+        results[job_id] = of_the_job(trouble) if heard else of_everybody(trouble)
+    return results
 
 
 def answers(reader: ListReader) -> bool:
@@ -108,16 +110,16 @@ def answers(reader: ListReader) -> bool:
     return True
 
 
-def whose(reader: ListReader, look: PollResult) -> PollResult:
+def whose(reader: ListReader, result: PollResult) -> PollResult:
     """
     Return the error of an unreadable answer as the job's own, or as an outage.
 
     :param reader: the client.
-    :param look: a look at one job.
+    :param result: a look at one job.
     """
-    if not isinstance(look, SentinelHubError) or not is_unreadable(look):
-        return look
-    return of_the_job(look) if answers(reader) else of_everybody(look)
+    if not isinstance(result, SentinelHubError) or not is_unreadable(result):
+        return result
+    return of_the_job(result) if answers(reader) else of_everybody(result)
 
 
 def _from_the_list(

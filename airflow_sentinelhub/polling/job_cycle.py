@@ -83,11 +83,11 @@ class JobCycle:
     async def run(self) -> None:
         """Look, and hand over what is seen."""
         try:
-            await self._look()
+            await self._poll()
         except Exception as error:  # an error in this package must not leave a wait without a result for ever
             self._fail_rest(unexpected(error))
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         if self._common.breaker.is_open:
             # Any job will do to see whether the service is back, but not always the same one.
             await self._get_one(self._any())
@@ -128,9 +128,9 @@ class JobCycle:
                 self._hear()
                 self._list_answered = True
                 search.saw(scan, page.watched)
-                for number, (job, look) in enumerate(page.looks.items(), start=1):
+                for number, (job, result) in enumerate(page.results.items(), start=1):
                     jobs.discard(job)
-                    self._deliver(self._open.pop(job), look)
+                    self._deliver(self._open.pop(job), result)
                     if number % YIELD_EVERY == 0:
                         await asyncio.sleep(0)
         finally:
@@ -224,28 +224,28 @@ class JobCycle:
         if not self._may_ask():
             self._requeue_rest(waits)
             return
-        light = all(wait.request.light for wait in waits)
-        look = await self._ask_for(waits[0].job_id, light)
-        if light and needs_full_payload(look):
+        status_only = all(wait.request.status_only for wait in waits)
+        result = await self._ask_for(waits[0].job_id, status_only)
+        if status_only and needs_full_payload(result):
             await self._admission()
-            look = await self._ask_for(waits[0].job_id, False)
-        if is_unreadable(look) and isinstance(look, SentinelHubError):
+            result = await self._ask_for(waits[0].job_id, False)
+        if is_unreadable(result) and isinstance(result, SentinelHubError):
             # Other answers of this cycle show whose trouble it is.
-            self._unreadable.append((waits, look))
+            self._unreadable.append((waits, result))
             return
-        if not isinstance(look, SentinelHubError) or not is_service_wide(look):
+        if not isinstance(result, SentinelHubError) or not is_service_wide(result):
             self._hear()
-        elif await self._is_everybodys(job, look):
-            self._fail_rest(look, waits)
+        elif await self._is_everybodys(job, result):
+            self._fail_rest(result, waits)
             return
-        elif isinstance(look, RateLimited):
-            self._wait_for_the_limit(look, waits)
+        elif isinstance(result, RateLimited):
+            self._wait_for_the_limit(result, waits)
             return
-        self._deliver(waits, look)
+        self._deliver(waits, result)
 
-    async def _ask_for(self, job_id: str, light: bool) -> PollResult:
+    async def _ask_for(self, job_id: str, status_only: bool) -> PollResult:
         try:
-            return await self._common.requester.ask(fetch_once, job_id, light)
+            return await self._common.requester.ask(fetch_once, job_id, status_only)
         except Exception as error:
             return unexpected(error)
 
@@ -266,12 +266,12 @@ class JobCycle:
         if not self._may_ask():
             await self._common.requester.acquire()
 
-    def _deliver(self, waits: Iterable[Subscription], look: PollResult, *, is_failing: bool = False) -> None:
+    def _deliver(self, waits: Iterable[Subscription], result: PollResult, *, is_failing: bool = False) -> None:
         for wait in waits:
             wait.is_failing = is_failing
-            if not isinstance(look, SentinelHubError):
+            if not isinstance(result, SentinelHubError):
                 wait.last_success_at = self._loop.time()
-            wait.deliver(look)
+            wait.deliver(result)
 
     def _requeue_rest(self, waits: Iterable[Subscription] = ()) -> None:
         """Put back these waits and all that are left."""
@@ -319,11 +319,11 @@ class _Page:
     Readings kept of a page.
 
     :param watched: the watched jobs on it.
-    :param looks: readings of those that were looked for.
+    :param results: readings of those that were looked for.
     """
 
     watched: list[str]
-    looks: dict[str, BatchJob | InvalidPayload]
+    results: dict[str, BatchJob | InvalidPayload]
 
 
 def _read_page(reader: ListReader, scan: ListScan, wanted: set[str], watched: Container[str]) -> _Page | None:
@@ -339,8 +339,8 @@ def _read_page(reader: ListReader, scan: ListScan, wanted: set[str], watched: Co
         job = id_of(payload)
         if job in watched:
             found.watched.append(job)
-        if job in wanted and job not in found.looks:
-            found.looks[job] = read_job(reader.api, payload)
+        if job in wanted and job not in found.results:
+            found.results[job] = read_job(reader.api, payload)
     return found
 
 

@@ -231,12 +231,12 @@ class ListCycle:
         else:
             await self._common.requester.acquire()
 
-    def _deliver(self, look: Any) -> None:
+    def _deliver(self, result: Any) -> None:
         for each in self._taken:
-            each.is_failing = isinstance(look, SentinelHubError)
+            each.is_failing = isinstance(result, SentinelHubError)
             if not each.is_failing:
                 each.last_success_at = self._loop.time()
-            each.deliver(look)
+            each.deliver(result)
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,8 +118,8 @@ class Poller:
         """Record that a look is wanted."""
         now = self._loop.time()
         if subscription.is_new:
-            after = subscription.request.after
-            turn = Slot(now + after, now + after + min(BATCH_WINDOW, subscription.batching_delay))
+            delay = subscription.request.delay
+            turn = Slot(now + delay, now + delay + min(BATCH_WINDOW, subscription.batching_delay))
         else:
             alone = len(self._common.watched) == 1
             turn = next_turn(subscription.request, subscription.asked_at, now, alone=alone)
@@ -169,7 +169,7 @@ class Poller:
         due = subscription.due
         if subscription.is_new and subscription.batching_delay >= BATCH_WINDOW:
             due = min(max(due, self._newest + BATCH_WINDOW), due + MAX_BATCH_WINDOW - BATCH_WINDOW)
-        if subscription.request.last:
+        if subscription.request.is_final:
             return due
         return max(due, min(self._common.breaker.retry_at, subscription.latest))
 
@@ -179,7 +179,7 @@ class Poller:
         taken = [
             subscription
             for subscription in self._waiting
-            if subscription.earliest <= now or (subscription.is_failing and not subscription.request.last)
+            if subscription.earliest <= now or (subscription.is_failing and not subscription.request.is_final)
         ]
         for subscription in taken:
             del self._waiting[subscription]

@@ -23,20 +23,20 @@ class Slot(NamedTuple):
     due: float
 
 
-def next_turn(look: PollRequest, asked_at: float, now: float, *, alone: bool) -> Slot:
+def next_turn(request: PollRequest, asked_at: float, now: float, *, alone: bool) -> Slot:
     """
     Return when a poll is due.
 
     Waits of the same interval move to common times, the multiples of the interval: each comes a little early or
     late. One page of the list then serves all of them.
 
-    :param look: the poll.
+    :param request: the poll.
     :param asked_at: when the request of the previous poll was begun.
     :param now: when this one is asked for.
     :param alone: there is no other wait to come together with.
     """
-    after = look.after
-    if look.exact or alone or after <= 0:
+    after = request.delay
+    if request.exact or alone or after <= 0:
         return Slot(now + after, now + after)
     # The answer may have taken long; counting from there, those that are served late in a cycle would fall behind
     # those that are served early. But at least half an interval is left in peace.

@@ -31,7 +31,7 @@ class Subscription:
     """
 
     __slots__ = (
-        "_look",
+        "_result",
         "_poller",
         "asked_at",
         "batching_delay",
@@ -61,7 +61,7 @@ class Subscription:
         self.is_failing = False
         """Its latest result was an outage: it is served together with the next due wait."""
         self._poller = poller
-        self._look: asyncio.Future[PollResult] | None = None
+        self._result: asyncio.Future[PollResult] | None = None
 
     @property
     def is_new(self) -> bool:
@@ -77,12 +77,12 @@ class Subscription:
         :param wanted: when, and which.
         """
         self.request = wanted
-        self._look = asyncio.get_running_loop().create_future()
+        self._result = asyncio.get_running_loop().create_future()
         self._poller.schedule(self)
         try:
-            return await self._look
+            return await self._result
         finally:
-            self._look = None
+            self._result = None
 
     def leave(self) -> None:
         """End the subscription; the last one stops the poller."""
@@ -91,9 +91,9 @@ class Subscription:
     @property
     def is_waiting(self) -> bool:
         """True if the result is still awaited."""
-        return self._look is not None and not self._look.done()
+        return self._result is not None and not self._result.done()
 
-    def deliver(self, look: PollResult) -> None:
+    def deliver(self, result: PollResult) -> None:
         """Hand over a look, if it is still wanted."""
-        if self._look is not None and not self._look.done():
-            self._look.set_result(look)
+        if self._result is not None and not self._result.done():
+            self._result.set_result(result)

@@ -144,10 +144,10 @@ class _Deadline:
         self._clock = clock
         self._until = clock() + seconds
         self._raised: BaseException | None = None
-        looks = self._looks()
-        next(looks)
+        checks = self._checks()
+        next(checks)
         # Not a function: a signal handler would run before the first line of it, where nothing can be caught.
-        self.look = looks.__next__
+        self.check = checks.__next__
 
     def guards(self, step: Callable[[], Any]) -> Any:
         """
@@ -161,7 +161,7 @@ class _Deadline:
         except sqlite3.Error as error:
             self._explain(error)
 
-    def _looks(self) -> Iterator[bool]:
+    def _checks(self) -> Iterator[bool]:
         is_over = False
         while True:
             try:
@@ -204,7 +204,7 @@ def opened(file: Path, table: str, *, clock: Callable[[], float]) -> Iterator[Ta
         database.text_factory = functools.partial(str, encoding="utf-8", errors="replace")
         for limit, value in _LIMITS.items():
             database.setlimit(limit, value)
-        database.set_progress_handler(deadline.look, _STEPS_BETWEEN_LOOKS)
+        database.set_progress_handler(deadline.check, _STEPS_BETWEEN_LOOKS)
         for pragma in (
             "trusted_schema = OFF",  # functions with side effects, and virtual tables, not from the schema
             "cell_size_check = ON",

@@ -250,10 +250,10 @@ class SentinelHubBatchGroupSensor(SentinelHubBaseSensor):
         try:
             # A failure is not worth a long wait: ids and statuses are known.
             with SentinelHubHook(self.sentinelhub_conn_id).get_conn(self.api) as client:
-                looks = fetch_jobs(client, job_ids, budget=None if done else _BUDGET_AFTER_FAILURE)
+                results = fetch_jobs(client, job_ids, budget=None if done else _BUDGET_AFTER_FAILURE)
         except SentinelHubError as error:
-            looks = dict.fromkeys(job_ids, error)
-        errors = [look for look in looks.values() if isinstance(look, SentinelHubError)]
+            results = dict.fromkeys(job_ids, error)
+        errors = [result for result in results.values() if isinstance(result, SentinelHubError)]
         # What cannot be read now does not undo that the jobs are done: of such a job, id and status are known.
         unreadable = [error for error in errors if isinstance(error, InvalidPayload)]
         errors = [error for error in errors if not isinstance(error, InvalidPayload)]
@@ -266,7 +266,7 @@ class SentinelHubBatchGroupSensor(SentinelHubBaseSensor):
         if errors:
             # It must not hide why the wait failed.
             self.log.warning("Jobs that could not be read: %d. %s", len(errors), errors[0])
-        return {job_id: look for job_id, look in looks.items() if isinstance(look, BatchJob)}
+        return {job_id: result for job_id, result in results.items() if isinstance(result, BatchJob)}
 
 
 def _with_jobs(verdict: GroupVerdict, jobs: dict[str, BatchJob]) -> GroupVerdict:

@@ -46,7 +46,7 @@ class WorkerGroupWait:
         while not (verdict := group.verdict()).is_final:
             group.tell(clock.now())
             self._sleep_until_one_is_due()
-            self._look(self._due())
+            self._poll(self._due())
         group.log_end(verdict, clock.now())
         return verdict
 
@@ -61,32 +61,32 @@ class WorkerGroupWait:
         now, due = clock.now(), []
         for job_id in self._group.pending:
             at, wanted = self._next.get(job_id, (0.0, PollRequest(0.0)))
-            if at - (0.0 if wanted.exact else _LEEWAY * wanted.after) <= now:
+            if at - (0.0 if wanted.exact else _LEEWAY * wanted.delay) <= now:
                 due.append(job_id)
         return due
 
-    def _look(self, due: list[str]) -> None:
+    def _poll(self, due: list[str]) -> None:
         group = self._group
         certain = [job_id for job_id in due if job_id in self._next and self._next[job_id][1].bypass_list]
-        looks, now = self._looks(due, certain), clock.now()
-        for job_id, look in looks.items():
+        results, now = self._fetch(due, certain), clock.now()
+        for job_id, result in results.items():
             # All at one moment, so that those that were looked at together are due together.
             try:
-                self._take_in(job_id, look, now)
+                self._take_in(job_id, result, now)
             except Exception as error:
                 self._log.exception("Waiting for %s job %s failed.", group.terms.api.display_name, job_id)
                 group.end(job_error(group.terms.api, job_id, f"{type(error).__name__}: {error}"), now)
 
-    def _take_in(self, job_id: str, look: PollResult, now: float) -> None:
+    def _take_in(self, job_id: str, result: PollResult, now: float) -> None:
         wait = self._group.waits[job_id]
-        verdict = check_other_api(wait.update(look, now), self._hook.get_conn)
+        verdict = check_other_api(wait.update(result, now), self._hook.get_conn)
         if verdict.is_final:
             self._group.end(verdict, now)
         else:
             wanted = wait.next_request(now)
-            self._next[job_id] = (now + wanted.after, wanted)
+            self._next[job_id] = (now + wanted.delay, wanted)
 
-    def _looks(self, due: list[str], certain: list[str]) -> dict[str, PollResult]:
+    def _fetch(self, due: list[str], certain: list[str]) -> dict[str, PollResult]:
         try:
             # Read each time, so that a secret that was rotated meanwhile is found.
             with self._hook.get_conn(self._group.terms.api) as client:

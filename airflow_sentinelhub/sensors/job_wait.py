@@ -137,7 +137,7 @@ class SentinelHubBatchBaseSensor(SentinelHubBaseSensor):
             # The job that is done, whatever the template of request_id gives by now. Its intervals hardly matter.
             policy, _ = self._limits(False, known.started_at)
             trigger = self._trigger(WaitSpec(self.api, verdict.job_id, self.goal, policy, known))
-            trigger.first_look_after = _RESULT_RETRY_PAUSE
+            trigger.first_poll_after = _RESULT_RETRY_PAUSE
             return self._defer_to(trigger)
 
     def result(self, context: Context, verdict: Verdict) -> Any:  # noqa: ARG002 - for the v1 sensor

@@ -99,7 +99,7 @@ class WorkerWait:
             if verdict.is_final:
                 return verdict
             now = clock.now()
-            self.pause(self._backed_off(self._wait.pause(now), now))
+            self.pause(self._backed_off(self._wait.next_delay(now), now))
 
     def pause(self, duration: float) -> None:
         """
@@ -125,16 +125,16 @@ class WorkerWait:
         except SentinelHubError as error:
             return self._wait.update(error, clock.now())
         with client:
-            verdict = self._wait.update(self._look(client), clock.now())
+            verdict = self._wait.update(self._poll(client), clock.now())
             for _ in range(UNREADABLE_READINGS - 1):
                 if not self._forgetful or verdict.is_final or not self._wait.awaits_confirmation:
                     break
-                clock.sleep(self._wait.pause(clock.now()))
-                verdict = self._wait.update(self._look(client), clock.now())
+                clock.sleep(self._wait.next_delay(clock.now()))
+                verdict = self._wait.update(self._poll(client), clock.now())
         return check_other_api(verdict, self._hook.get_conn)
 
-    def _look(self, client: BatchClient) -> PollResult:
-        return whose(client, fetch_job(client, self._wait.terms.job_id, light=self._wait.status_suffices))
+    def _poll(self, client: BatchClient) -> PollResult:
+        return whose(client, fetch_job(client, self._wait.terms.job_id, status_only=self._wait.status_suffices))
 
     def _backed_off(self, pause: float, now: float) -> float:
         """Return the pause with the user's ``exponential_backoff`` and ``max_wait``, within the deadline."""

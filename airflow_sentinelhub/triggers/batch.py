@@ -24,7 +24,7 @@ class SentinelHubBatchTrigger(SentinelHubBaseTrigger):
 
     :param goal: ``analysis`` or ``completion``.
     :param request_id: id of the job.
-    :param first_look_after: when to look for the first time.
+    :param first_poll_after: when to look for the first time.
     :param end_from_trigger: when the job is done, end the task at once, without another start of a worker.
     :param do_xcom_push: whether the job is then pushed as what the task returns.
     :param terms: see :class:`~airflow_sentinelhub.triggers.wait.SentinelHubBaseTrigger`.
@@ -35,7 +35,7 @@ class SentinelHubBatchTrigger(SentinelHubBaseTrigger):
         *,
         goal: str,
         request_id: str,
-        first_look_after: float = 0.0,
+        first_poll_after: float = 0.0,
         end_from_trigger: bool = False,
         do_xcom_push: bool = True,
         **terms: Any,
@@ -43,7 +43,7 @@ class SentinelHubBatchTrigger(SentinelHubBaseTrigger):
         super().__init__(**terms)
         self.goal = WaitGoal(goal)
         self.request_id = request_id
-        self.first_look_after = first_look_after
+        self.first_poll_after = first_poll_after
         self.end_from_trigger = end_from_trigger
         self.do_xcom_push = do_xcom_push
         self.fired = False
@@ -56,7 +56,7 @@ class SentinelHubBatchTrigger(SentinelHubBaseTrigger):
                 **self.stored(),
                 "goal": self.goal.value,
                 "request_id": self.request_id,
-                "first_look_after": self.first_look_after,
+                "first_poll_after": self.first_poll_after,
                 "end_from_trigger": self.end_from_trigger,
                 "do_xcom_push": self.do_xcom_push,
             },
@@ -93,7 +93,7 @@ class SentinelHubBatchTrigger(SentinelHubBaseTrigger):
         try:
             # A look may hang, or queue for a thread: the deadline does not wait for it.
             async with asyncio.timeout(max(0.0, self.deadlines.first - clock.now()) + FINAL_POLL_TIMEOUT):
-                verdict = await watch(wait, self.read_connection, self.first_look_after)
+                verdict = await watch(wait, self.read_connection, self.first_poll_after)
         except TimeoutError:
             verdict = wait.timeout_verdict()
         wait.log_end(verdict, clock.now())

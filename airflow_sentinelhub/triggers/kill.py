@@ -158,12 +158,12 @@ class StopOnKillMixin(BaseTrigger):
         """Log the state in which the job has come to rest, and its cost."""
         until, pause = clock.monotonic() + _FOLLOWED_FOR, _FIRST_PAUSE
         while True:
-            look = await asyncio.to_thread(self._look, config)
-            if isinstance(look, BatchJob) and (look.is_over or clock.monotonic() >= until):
-                self._tell(logging.WARNING, words.now_is(look))
+            result = await asyncio.to_thread(self._fetch, config)
+            if isinstance(result, BatchJob) and (result.is_over or clock.monotonic() >= until):
+                self._tell(logging.WARNING, words.now_is(result))
                 return
             if clock.monotonic() >= until:
-                self._tell(logging.WARNING, f"{self._label()} cannot be looked at: {look}")
+                self._tell(logging.WARNING, f"{self._label()} cannot be looked at: {result}")
                 return
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
@@ -177,7 +177,7 @@ class StopOnKillMixin(BaseTrigger):
         with make_client(config, self.api, rate_limited_by_caller=True) as client:
             return stop_now(client, self.request_id, _BUDGET, clock.now())
 
-    def _look(self, config: ClientConfig) -> BatchJob | MissingJob | SentinelHubError:
+    def _fetch(self, config: ClientConfig) -> BatchJob | MissingJob | SentinelHubError:
         with make_client(config, self.api) as client:
             return fetch_job(client, self.request_id, budget=_BUDGET)
 

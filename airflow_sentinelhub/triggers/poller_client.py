@@ -97,7 +97,7 @@ def log_crash(log: Any, what: str, error: Exception) -> None:
         _log.debug("A task log cannot be written.", exc_info=True)
 
 
-async def watch(wait: Wait, read_config: ReadConfig, first_look_after: float) -> Verdict:
+async def watch(wait: Wait, read_config: ReadConfig, first_poll_after: float) -> Verdict:
     """
     Watch a job to the end of its wait.
 
@@ -105,10 +105,10 @@ async def watch(wait: Wait, read_config: ReadConfig, first_look_after: float) ->
 
     :param wait: what is waited for.
     :param read_config: reads the Airflow connection, anew each time.
-    :param first_look_after: when to look for the first time, in seconds from now.
+    :param first_poll_after: when to look for the first time, in seconds from now.
     :return: the final verdict.
     """
-    first = PollRequest(first_look_after)
+    first = PollRequest(first_poll_after)
     while True:
         try:
             config: ClientConfig = intern(await read_config())
@@ -116,7 +116,7 @@ async def watch(wait: Wait, read_config: ReadConfig, first_look_after: float) ->
             verdict = wait.update(error, clock.now())
             if verdict.is_final:
                 return verdict
-            await asyncio.sleep(wait.pause(clock.now()))
+            await asyncio.sleep(wait.next_delay(clock.now()))
             continue
         final = await _watch_with(config, read_config, wait, first)
         if final is not None:
@@ -131,10 +131,10 @@ async def _watch_with(
     subscription = _subscribe(config, wait.terms.api, wait)
     try:
         while True:
-            look = await subscription.next(wanted)
-            if isinstance(look, InvalidCredentials) and await credentials_changed(read_config, config):
+            result = await subscription.next(wanted)
+            if isinstance(result, InvalidCredentials) and await credentials_changed(read_config, config):
                 return None
-            verdict = wait.update(look, clock.now())
+            verdict = wait.update(result, clock.now())
             if may_be_in_other_api(verdict):
                 verdict = await _looked_for_elsewhere(verdict, config, wait)
             if verdict.is_final:
@@ -237,19 +237,19 @@ async def follow(watch: CompletionWatch, read_config: ReadConfig) -> None:
 
 async def _follow_with(config: ClientConfig, read_config: ReadConfig, watch: CompletionWatch) -> None:
     """Follow until the connection has other credentials than ``config``."""
-    watch.look_every(max(watch.terms.poll_interval, 0.0 if config.is_local else SHORTEST_INTERVAL))
+    watch.set_interval(max(watch.terms.poll_interval, 0.0 if config.is_local else SHORTEST_INTERVAL))
     account, make_client = acquire_account(config, watch.terms.api)
     subscription = follow_list(account, watch.terms.api, make_client, uuid.uuid4().hex)
     try:
         while True:
-            wanted = None if watch.is_over else await watch.next_sight(clock.now())
+            wanted = None if watch.is_over else await watch.next_request(clock.now())
             if wanted is None:
                 await asyncio.sleep(max(watch.poll_interval, _PAUSE))
                 continue
             # Those who follow the list are given sights of it where others are given looks.
-            look = cast("ListSnapshot | SentinelHubError", await subscription.next(wanted))
-            await watch.update(look, clock.now())
-            if isinstance(look, InvalidCredentials) and await credentials_changed(read_config, config):
+            result = cast("ListSnapshot | SentinelHubError", await subscription.next(wanted))
+            await watch.update(result, clock.now())
+            if isinstance(result, InvalidCredentials) and await credentials_changed(read_config, config):
                 return
     finally:
         subscription.leave()

@@ -89,7 +89,7 @@ class CompletionWatch:
         self.poll_interval = terms.poll_interval
         self._told_at = -math.inf
         self._has_seen = False
-        self._memories: dict[str, WaitState] = {}
+        self._wait_states: dict[str, WaitState] = {}
         self._moving: frozenset[str] = frozenset()
         self._missing: dict[str, float] = {}
         self._created: dict[str, float] = {}
@@ -104,15 +104,15 @@ class CompletionWatch:
     @property
     def is_over(self) -> bool:
         """True if nothing can come any more: each job that was asked for by its id has ended for good."""
-        mark = self._cursor.value
+        cursor = self._cursor.value
         return (
             self.terms.filter.request_ids is not None
-            and mark is not None
-            and mark.since is not None
-            and not mark.pending
+            and cursor is not None
+            and cursor.since is not None
+            and not cursor.pending
         )
 
-    def look_every(self, seconds: float) -> None:
+    def set_interval(self, seconds: float) -> None:
         """
         Look less often than was asked for.
 
@@ -122,7 +122,7 @@ class CompletionWatch:
             self._say(logging.INFO, f"poll_interval is raised from {self.poll_interval:g} s to {seconds:g} s.")
         self.poll_interval = seconds
 
-    async def next_sight(self, now: float) -> ListRequest | None:
+    async def next_request(self, now: float) -> ListRequest | None:
         """
         Return the next part of the list that is needed.
 
@@ -133,56 +133,56 @@ class CompletionWatch:
             if not await self._cursor.read():
                 return None
             self._begin_from_cursor(now)
-        mark = self._cursor.value or CompletionCursor()
-        first = mark.since is None
-        after = self.poll_interval if self._has_seen else 0.0
+        cursor = self._cursor.value or CompletionCursor()
+        first = cursor.since is None
+        delay = self.poll_interval if self._has_seen else 0.0
         ids = self.terms.filter.request_ids
         if ids is not None:
-            return ListRequest(after, created_from=TOP, jobs=frozenset(ids if first else mark.pending))
-        if mark.since is None:
-            return ListRequest(after, created_from=BOTTOM)
+            return ListRequest(delay, created_from=TOP, jobs=frozenset(ids if first else cursor.pending))
+        if cursor.since is None:
+            return ListRequest(delay, created_from=BOTTOM)
         rest = now - self._rested_at >= RESTING_INTERVAL
-        jobs = frozenset(mark.pending) if rest else self._moving & mark.pending.keys()
-        created_from = mark.since
+        jobs = frozenset(cursor.pending) if rest else self._moving & cursor.pending.keys()
+        created_from = cursor.since
         if self._newest is not None and now - self._looked_back_at < RESTING_INTERVAL:
             # What is older was seen, unless it comes onto the list late.
             created_from = math.nextafter(self._newest, TOP)
         else:
             self._looked_back_at = now
-        return ListRequest(after, created_from=created_from, jobs=jobs)
+        return ListRequest(delay, created_from=created_from, jobs=jobs)
 
-    async def update(self, look: ListSnapshot | SentinelHubError, now: float) -> None:
+    async def update(self, result: ListSnapshot | SentinelHubError, now: float) -> None:
         """
         Take a sight into account, and tell what is new.
 
-        :param look: what was seen, or why nothing was.
+        :param result: what was seen, or why nothing was.
         :param now: seconds since 1970.
         """
         self._has_seen = True
-        if isinstance(look, SentinelHubError):
-            self.in_trouble(look, now)
+        if isinstance(result, SentinelHubError):
+            self.in_trouble(result, now)
             return
         if self._trouble_since is not None:
             self._say(
                 logging.INFO, f"{self._service} answers again, after {format_duration(now - self._trouble_since)}."
             )
             self._trouble_since = None
-        mark = self._cursor.value
-        if mark is None:
+        cursor = self._cursor.value
+        if cursor is None:
             raise RuntimeError("update() was called before next_sight()")
-        if look.cut and not self._said_cut:
+        if result.cut and not self._said_cut:
             self._say(
                 logging.WARNING,
-                f"The list of {self._service} jobs goes on and on: {len(look.jobs):,} jobs of it were seen. Ends "
+                f"The list of {self._service} jobs goes on and on: {len(result.jobs):,} jobs of it were seen. Ends "
                 "of jobs behind them are not told, unless request_ids names them.",
             )
-        self._said_cut = look.cut
-        readings = await self._read(look, now)
-        newest = max((each.created for each in look.jobs if each.created is not None), default=None)
+        self._said_cut = result.cut
+        readings = await self._read(result, now)
+        newest = max((each.created for each in result.jobs if each.created is not None), default=None)
         self._newest = newest if self._newest is None else max(self._newest, newest or self._newest)
-        mark = self._without_missing(self._with_unreadable(mark, look.unreadable), look.missing, now)
-        self._cursor.keep(mark)
-        self._remember_what_moves(mark, readings, now)
+        cursor = self._without_missing(self._with_unreadable(cursor, result.unreadable), result.missing, now)
+        self._cursor.keep(cursor)
+        self._remember_what_moves(cursor, readings, now)
         while not await self._settle(readings, now):
             if self._cursor.value is None or self._cursor.value.since is None:
                 return  # what was noted is lost, so the whole list has to be seen
@@ -212,33 +212,33 @@ class CompletionWatch:
     def _service(self) -> str:
         return self.terms.api.display_name
 
-    async def _read(self, sight: ListSnapshot, now: float) -> list[JobReading]:
+    async def _read(self, snapshot: ListSnapshot, now: float) -> list[JobReading]:
         """Return the completion of each job; what has to be read twice is kept until then."""
-        readings, memories = [], {}
+        readings, wait_states = [], {}
         first = self._cursor.value is None or self._cursor.value.since is None
         again = 0.0 if first else self.poll_interval
         policy = WaitPolicy(self.poll_interval, self.poll_interval, start_grace=None, confirm_after=again)
-        for number, listed in enumerate(sight.jobs, start=1):
+        for number, listed in enumerate(snapshot.jobs, start=1):
             if number % YIELD_EVERY == 0:
                 await asyncio.sleep(0)  # the first sight is of all jobs of the account
             if not self.terms.filter.wants(listed):
                 continue
-            memory = self._memories.get(listed.key, WaitState())
+            wait_state = self._wait_states.get(listed.key, WaitState())
             try:
                 if first:
                     # Nothing is told of it now, so it may well be started again.
-                    _, memory = completion_of(listed.job, policy, now, memory)
-                end, memory = completion_of(listed.job, policy, now, memory)
+                    _, wait_state = completion_of(listed.job, policy, now, wait_state)
+                end, wait_state = completion_of(listed.job, policy, now, wait_state)
             except Exception as error:  # an error of the provider about one job hides no other
                 log.error("Job %s could not be assessed.", listed.key, exc_info=error)
                 continue
-            if memory.pending_outcome:
-                memories[listed.key] = memory
+            if wait_state.pending_outcome:
+                wait_states[listed.key] = wait_state
             readings.append(JobReading(listed, end))
-        self._memories = memories
+        self._wait_states = wait_states
         return readings
 
-    def _with_unreadable(self, mark: CompletionCursor, unreadable: Sequence[UnreadableJob]) -> CompletionCursor:
+    def _with_unreadable(self, cursor: CompletionCursor, unreadable: Sequence[UnreadableJob]) -> CompletionCursor:
         """Keep jobs that cannot be read among those that may end, and say so once."""
         ids = self.terms.filter.request_ids
         concerned = {
@@ -247,7 +247,8 @@ class CompletionWatch:
             if (
                 each.key in ids
                 if ids is not None
-                else each.key in mark.pending or (each.created is not None and mark.is_new(each.key, each.created))
+                else each.key in cursor.pending
+                or (each.created is not None and cursor.is_new(each.key, each.created))
             )
         }
         for key in sorted(concerned.keys() - self._unreadable):
@@ -257,11 +258,13 @@ class CompletionWatch:
                 "read.",
             )
         self._unreadable = frozenset(concerned)
-        return replace(mark, pending=dict.fromkeys(concerned, "") | dict(mark.pending)) if concerned else mark
+        return (
+            replace(cursor, pending=dict.fromkeys(concerned, "") | dict(cursor.pending)) if concerned else cursor
+        )
 
-    def _without_missing(self, mark: CompletionCursor, missing: frozenset[str], now: float) -> CompletionCursor:
+    def _without_missing(self, cursor: CompletionCursor, missing: frozenset[str], now: float) -> CompletionCursor:
         ids = self.terms.filter.request_ids
-        concerned = missing & (mark.pending.keys() | set(ids or ()))
+        concerned = missing & (cursor.pending.keys() | set(ids or ()))
         # One that is missing for the first time is asked for again, and a new one for some minutes.
         gone = {
             job
@@ -275,16 +278,16 @@ class CompletionWatch:
                 f"{self._service} job {job} is not there any more, so its end will not be told.",
             )
         return replace(
-            mark.without(gone), pending=dict.fromkeys(self._missing, "") | dict(mark.without(gone).pending)
+            cursor.without(gone), pending=dict.fromkeys(self._missing, "") | dict(cursor.without(gone).pending)
         )
 
-    def _remember_what_moves(self, mark: CompletionCursor, readings: list[JobReading], now: float) -> None:
+    def _remember_what_moves(self, cursor: CompletionCursor, readings: list[JobReading], now: float) -> None:
         """Note which jobs have to be looked at each time, and when the others were."""
         seen = {reading.listed.key for reading in readings}
         known = self._created | {
             each.listed.key: each.listed.created for each in readings if each.listed.created is not None
         }
-        if mark.pending.keys() <= seen | self._missing.keys() | self._unreadable:
+        if cursor.pending.keys() <= seen | self._missing.keys() | self._unreadable:
             self._rested_at = now
         moving = {
             each.listed.key
@@ -293,7 +296,7 @@ class CompletionWatch:
         }
         self._moving = frozenset(moving | (self._moving - seen) | self._missing.keys())
         self._created = {
-            key: created for key, created in known.items() if key in mark.pending or key in self._moving
+            key: created for key, created in known.items() if key in cursor.pending or key in self._moving
         }
 
     async def _settle(self, readings: list[JobReading], now: float) -> bool:
@@ -303,14 +306,14 @@ class CompletionWatch:
         :return: ``False`` if another watch has written meanwhile, and it has to be polled again.
         """
         before = self._cursor.value or CompletionCursor()
-        mark, news = before.review(readings, now, self.terms.since)
-        mark = mark.emitted([each for each in news if not self.terms.filter.matches(each.listed)])
+        cursor, news = before.review(readings, now, self.terms.since)
+        cursor = cursor.emitted([each for each in news if not self.terms.filter.matches(each.listed)])
         news = [each for each in news if self.terms.filter.matches(each.listed)]
         if now < self._left_alone_until:
             # Another watch is emitting them, or was interrupted: if it lives, it notes that soon.
-            news = [each for each in news if fingerprint(each.key) not in mark.in_flight]
-        if not news and self._cursor.is_written(mark):
-            self._cursor.keep(mark)
+            news = [each for each in news if fingerprint(each.key) not in cursor.in_flight]
+        if not news and self._cursor.is_written(cursor):
+            self._cursor.keep(cursor)
             return True
         try:
             if await self._is_overtaken(now):
@@ -318,16 +321,16 @@ class CompletionWatch:
             for batch in _batches(news):
                 if batch[-1] is news[-1]:
                     await self._keep_apart()
-                repeated = mark.in_flight
-                mark = await self._cursor.write(mark.mark_in_flight(batch))
+                repeated = cursor.in_flight
+                cursor = await self._cursor.write(cursor.mark_in_flight(batch))
                 # Two that poll at the same time both find that no other has written: the later one may emit.
                 if await self._is_overtaken(now):
                     return False
                 await self._tell([self._event(each, fingerprint(each.key) in repeated) for each in batch])
                 self._told_at = asyncio.get_running_loop().time()
-                mark = mark.emitted(batch)
-                self._cursor.keep(mark)
-            await self._cursor.write(mark)
+                cursor = cursor.emitted(batch)
+                self._cursor.keep(cursor)
+            await self._cursor.write(cursor)
         except Exception as error:
             # What was not noted was not told: the next look finds the same ends again.
             self._cursor.record_failure(error)

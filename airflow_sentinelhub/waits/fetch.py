@@ -40,25 +40,27 @@ class ListReader(JobReader, Protocol):
         """Close the connections."""
 
 
-def fetch_job(reader: JobReader, job_id: str, *, light: bool = False, budget: float | None = 0) -> PollResult:
+def fetch_job(
+    reader: JobReader, job_id: str, *, status_only: bool = False, budget: float | None = 0
+) -> PollResult:
     """
     Ask for a job.
 
     :param reader: the client.
     :param job_id: the job.
-    :param light: ask for the state alone, which lacks the user action; if this may be the last look, it is
+    :param status_only: ask for the state alone, which lacks the user action; if this may be the last look, it is
         followed by a whole one.
     :param budget: the seconds in which the client may begin to ask again; ``None``: its own default. Only who
         may block has any.
     """
-    look = fetch_once(reader, job_id, light, budget)
-    return fetch_once(reader, job_id, False, budget) if needs_full_payload(look) else look
+    result = fetch_once(reader, job_id, status_only, budget)
+    return fetch_once(reader, job_id, False, budget) if needs_full_payload(result) else result
 
 
-def fetch_once(reader: JobReader, job_id: str, light: bool, budget: float | None = 0) -> PollResult:
+def fetch_once(reader: JobReader, job_id: str, status_only: bool, budget: float | None = 0) -> PollResult:
     """Ask for a job with one request, see :func:`fetch_job`."""
     try:
-        payload = reader.status(job_id, budget=budget) if light else reader.get(job_id, budget=budget)
+        payload = reader.status(job_id, budget=budget) if status_only else reader.get(job_id, budget=budget)
     except NotFound as error:
         return MissingJob(reader.api, job_id) if is_job_not_found(error) else error
     except SentinelHubError as error:
@@ -67,7 +69,7 @@ def fetch_once(reader: JobReader, job_id: str, light: bool, budget: float | None
         raise
     except Exception as error:
         return unexpected(error)
-    return read_job(reader.api, payload, job_id=job_id, light=light)
+    return read_job(reader.api, payload, job_id=job_id, status_only=status_only)
 
 
 def is_job_not_found(error: NotFound) -> bool:
@@ -75,10 +77,10 @@ def is_job_not_found(error: NotFound) -> bool:
     return error.code is not None
 
 
-def needs_full_payload(look: PollResult) -> bool:
+def needs_full_payload(result: PollResult) -> bool:
     """Return whether a status may be the last poll, which is to be whole, so that XComs are alike in all modes."""
     moving = (JobStatus.ANALYSING, JobStatus.PROCESSING)
-    return isinstance(look, BatchJob) and look.light and look.status not in moving
+    return isinstance(result, BatchJob) and result.status_only and result.status not in moving
 
 
 def may_be_in_other_api(verdict: Verdict) -> bool:
@@ -92,14 +94,14 @@ def may_be_in_other_api(verdict: Verdict) -> bool:
     return verdict.api is BatchApi.PROCESS_V1 and (verdict.outcome is Outcome.NOT_FOUND or first_404)
 
 
-def found_in_other_api(verdict: Verdict, look: PollResult) -> Verdict:
+def found_in_other_api(verdict: Verdict, result: PollResult) -> Verdict:
     """
     Return the verdict that the job belongs to V2, if that is so. It is final then.
 
     :param verdict: of a V1 job that was not found.
-    :param look: at the job of the same id in V2.
+    :param result: at the job of the same id in V2.
     """
-    if not isinstance(look, BatchJob):
+    if not isinstance(result, BatchJob):
         return verdict
     message = wait_messages.belongs_to_v2(MissingJob(verdict.api, verdict.job_id))
     return replace(verdict, outcome=Outcome.NOT_FOUND, message=message, warn=False)

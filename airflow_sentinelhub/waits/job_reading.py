@@ -29,7 +29,7 @@ def id_of(payload: object) -> str:
 
 
 def read_job(
-    api: BatchApi, payload: Any, *, job_id: str | None = None, light: bool = False
+    api: BatchApi, payload: Any, *, job_id: str | None = None, status_only: bool = False
 ) -> BatchJob | InvalidPayload:
     """
     Read what a service sends of one job. It never raises, except where memory is used up.
@@ -37,12 +37,12 @@ def read_job(
     :param api: the API that answered.
     :param payload: the decoded JSON.
     :param job_id: the job that was asked for; ``None``: any.
-    :param light: see :meth:`~airflow_sentinelhub.jobs.BatchJob.from_payload`.
+    :param status_only: see :meth:`~airflow_sentinelhub.jobs.BatchJob.from_payload`.
     :return: the job, or why it cannot be read.
     """
 
     def read() -> BatchJob:
-        job = BatchJob.from_payload(api, payload, light=light)
+        job = BatchJob.from_payload(api, payload, status_only=status_only)
         if job_id is not None and job.id.lower() != job_id.lower():
             raise InvalidPayload(
                 f"{api.display_name} was asked for job {job_id} and answered with job {job.id}",
@@ -59,9 +59,9 @@ def read_listed(api: BatchApi, payload: Any) -> ListedJob | InvalidPayload:
     return _isolated(api, id_of(payload), lambda: ListedJob.from_payload(api, payload))
 
 
-def is_unreadable(look: object) -> bool:
+def is_unreadable(result: object) -> bool:
     """Return whether an answer came that cannot be read, so that the job may be the cause."""
-    return isinstance(look, InvalidPayload) or (isinstance(look, ServiceUnavailable) and look.unreadable)
+    return isinstance(result, InvalidPayload) or (isinstance(result, ServiceUnavailable) and result.unreadable)
 
 
 def of_the_job(error: SentinelHubError) -> InvalidPayload:

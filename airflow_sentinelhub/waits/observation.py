@@ -21,19 +21,19 @@ class PollRequest:
     """
     Next poll that a wait asks for.
 
-    :param after: seconds from now.
+    :param delay: seconds from now.
     :param exact: not a moment earlier, otherwise somewhat earlier will do, together with others.
-    :param last: it is the last one, and is wanted then even if it will only show that the service is away.
+    :param is_final: it is the last one, and is wanted then even if it will only show that the service is away.
     :param bypass_list: by a request for this job alone; otherwise a list will do, which may lag behind.
-    :param light: the user action does not matter.
+    :param status_only: the user action does not matter.
     :param latest: seconds from now after which no pause of the poller may delay it: then time is up.
     """
 
-    after: float
+    delay: float
     exact: bool = False
-    last: bool = False
+    is_final: bool = False
     bypass_list: bool = False
-    light: bool = False
+    status_only: bool = False
     latest: float = math.inf
 
 

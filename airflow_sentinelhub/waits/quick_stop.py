@@ -59,15 +59,15 @@ def stop_now(client: StopClient, job_id: str, budget: float, now: float) -> Stop
     try:
         client.stop(job_id, budget=budget)
     except (BadRequest, Conflict, NotFound) as refusal:
-        look = fetch_job(client, job_id, budget=budget)
-        if isinstance(look, MissingJob):
+        result = fetch_job(client, job_id, budget=budget)
+        if isinstance(result, MissingJob):
             return StopResult(logging.INFO, f"{label} is gone, so there is nothing to stop.", missing=True)
-        if not isinstance(look, BatchJob):
-            return StopResult(logging.ERROR, _not_stopped(label, f"{refusal} {look}"))
-        step = next_step(Action.STOP, look, now)
+        if not isinstance(result, BatchJob):
+            return StopResult(logging.ERROR, _not_stopped(label, f"{refusal} {result}"))
+        step = next_step(Action.STOP, result, now)
         if isinstance(step, NothingToDo):
-            return StopResult(logging.INFO, step.message, accepted=not look.is_over)
-        return StopResult(logging.ERROR, _not_stopped(label, f"{refusal} {words.now_is(look)}"), again=True)
+            return StopResult(logging.INFO, step.message, accepted=not result.is_over)
+        return StopResult(logging.ERROR, _not_stopped(label, f"{refusal} {words.now_is(result)}"), again=True)
     except SentinelHubError as error:
         again = isinstance(error, ServiceUnavailable)
         return StopResult(logging.ERROR, _not_stopped(label, str(error)), again)

@@ -78,7 +78,7 @@ class Wait:
     ) -> None:
         stored = stored if isinstance(stored, dict) else {}
         self.terms = terms
-        self._memory = WaitState.from_json(stored.get("state"))
+        self._state = WaitState.from_json(stored.get("state"))
         self._progress_log = progress_log or ProgressLog(
             terms.api, terms.job_id, say, LogState.from_json(stored.get("log"))
         )
@@ -88,7 +88,7 @@ class Wait:
 
     def to_json(self) -> dict[str, Any]:
         """Return what has to be remembered when the wait goes on in another process."""
-        return {"state": self._memory.to_json(), "log": self._progress_log.told.to_json()}
+        return {"state": self._state.to_json(), "log": self._progress_log.told.to_json()}
 
     @property
     def job(self) -> BatchJob | None:
@@ -98,7 +98,7 @@ class Wait:
     @property
     def awaits_confirmation(self) -> bool:
         """True if something was read that counts only when it is read again."""
-        return bool(self._memory.pending_outcome)
+        return bool(self._state.pending_outcome)
 
     @property
     def status_suffices(self) -> bool:
@@ -115,15 +115,15 @@ class Wait:
             and self._job.status in (JobStatus.ANALYSING, JobStatus.PROCESSING)
         )
 
-    def update(self, look: PollResult, now: float) -> Verdict:
+    def update(self, result: PollResult, now: float) -> Verdict:
         """
         Take a look into account.
 
-        :param look: the job, a 404, or why there is neither.
+        :param result: the job, a 404, or why there is neither.
         :param now: seconds since 1970, when the look was taken.
-        :return: the verdict; unless it is final, :meth:`pause` tells when to look again.
+        :return: the verdict; unless it is final, :meth:`next_delay` tells when to look again.
         """
-        verdict = self._judged(look, now)
+        verdict = self._judged(result, now)
         if not verdict.is_final:
             terms = self.terms
             verdict = terms.deadlines.verdict(terms.api, terms.job_id, self._job, now) or verdict
@@ -143,7 +143,7 @@ class Wait:
         """
         self._progress_log.log_verdict(verdict, now - self.terms.deadlines.started_at)
 
-    def pause(self, now: float) -> float:
+    def next_delay(self, now: float) -> float:
         """
         Return the seconds until the next look is due, which is never after the deadline.
 
@@ -158,58 +158,58 @@ class Wait:
         :param now: seconds since 1970.
         """
         confirms = self.awaits_confirmation
-        last = self._pause > self.terms.deadlines.first - now
+        is_final = self._pause > self.terms.deadlines.first - now
         return PollRequest(
-            after=self.pause(now),
+            delay=self.next_delay(now),
             # A confirmation counts only an interval later, and the deadline has passed only when it has.
-            exact=confirms or last,
-            last=last,
-            bypass_list=confirms and self._memory.pending_outcome not in _NOT_OF_THE_JOB,
-            light=self.status_suffices,
+            exact=confirms or is_final,
+            is_final=is_final,
+            bypass_list=confirms and self._state.pending_outcome not in _NOT_OF_THE_JOB,
+            status_only=self.status_suffices,
             latest=max(_SHORTEST_PAUSE, self.terms.deadlines.first - now),
         )
 
-    def _judged(self, look: PollResult, now: float) -> Verdict:
+    def _judged(self, result: PollResult, now: float) -> Verdict:
         """Judge a look. What cannot be judged counts as an answer that cannot be read."""
-        if not isinstance(look, SentinelHubError):
+        if not isinstance(result, SentinelHubError):
             try:
-                return self._answer(look, now)
+                return self._answer(result, now)
             except MemoryError:
                 raise
             except Exception as error:
-                log.error("A look at %s could not be judged.", look.label, exc_info=error)
-                look = InvalidPayload(
-                    f"{look.label}: what the service says of it cannot be judged "
+                log.error("A look at %s could not be judged.", result.label, exc_info=error)
+                result = InvalidPayload(
+                    f"{result.label}: what the service says of it cannot be judged "
                     f"({REDACT.line(f'{type(error).__name__}: {error}', 300)}).",
-                    job_id=look.id,
-                    api=look.api.value,
+                    job_id=result.id,
+                    api=result.api.value,
                 )
-        return self._trouble(look, now)
+        return self._trouble(result, now)
 
-    def _answer(self, look: BatchJob | MissingJob, now: float) -> Verdict:
+    def _answer(self, result: BatchJob | MissingJob, now: float) -> Verdict:
         terms = self.terms
         self._progress_log.log_recovery(now)
-        verdict, self._memory = evaluate(look, terms.goal, terms.policy, now, self._memory)
-        if isinstance(look, BatchJob):
-            self._job = look
+        verdict, self._state = evaluate(result, terms.goal, terms.policy, now, self._state)
+        if isinstance(result, BatchJob):
+            self._job = result
         if not verdict.is_final:  # else the verdict says the rest
             self._progress_log.log_warning(verdict, now)
-            if isinstance(look, BatchJob):
-                self._progress_log.log_job(look, now)
-        seen = look if isinstance(look, BatchJob) else None
-        if self._memory.pending_outcome:
+            if isinstance(result, BatchJob):
+                self._progress_log.log_job(result, now)
+        seen = result if isinstance(result, BatchJob) else None
+        if self._state.pending_outcome:
             self._pause = terms.policy.confirmation_pause(seen)
         elif seen is None:  # a new job may be readable in a moment, one that was seen is asked for as before
             self._pause = terms.policy.interval(self._job)
         else:
-            self._pause = terms.policy.interval(seen, now - self._memory.state_since)
+            self._pause = terms.policy.interval(seen, now - self._state.state_since)
         return verdict
 
     def _trouble(self, error: SentinelHubError, now: float) -> Verdict:
         terms = self.terms
-        verdict, self._memory = evaluate_error(error, terms.api, terms.job_id, terms.policy, now, self._memory)
+        verdict, self._state = evaluate_error(error, terms.api, terms.job_id, terms.policy, now, self._state)
         if not verdict.is_final:
-            left = terms.policy.outage_tolerance - self._memory.outage_seconds
+            left = terms.policy.outage_tolerance - self._state.outage_seconds
             self._progress_log.log_outage(error, verdict, min(now + left, terms.deadlines.first), now)
-        self._pause = error_delay(error, terms.policy, self._memory, self._jitter())
+        self._pause = error_delay(error, terms.policy, self._state, self._jitter())
         return verdict

@@ -59,7 +59,7 @@ def test_at_the_limit(cost, limit, outcome):
 @pytest.mark.parametrize("name", ["costPU", "costPu"])
 def test_a_light_answer_tells_it_too(name):
     light = {"id": job("x")["id"], "status": "PROCESSING", name: 301}
-    seen = BatchJob.from_payload(STAT, light, light=True)
+    seen = BatchJob.from_payload(STAT, light, status_only=True)
     policy = WaitPolicy(30, 10, max_cost_pu=300)
     assert evaluate(seen, COMPLETION, policy, 1_000_000.0, WaitState())[0].outcome is DEAR
 

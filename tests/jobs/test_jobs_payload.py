@@ -74,7 +74,7 @@ def test_a_null_cost_does_not_hide_the_other_spelling():
     ],
 )
 def test_user_action(light, payload, action):
-    job = BatchJob.from_payload(BatchApi.STATISTICAL, {"id": JOB_ID, **payload}, light=light)
+    job = BatchJob.from_payload(BatchApi.STATISTICAL, {"id": JOB_ID, **payload}, status_only=light)
     assert job.user_action is action
 
 

@@ -143,12 +143,12 @@ def test_a_cleared_one_is_not_counted():
 )
 @pytest.mark.parametrize("phase", [STARTING, RESTARTING])
 def test_an_action_was_taken(phase, found, terms, follows):
-    before = replace(state(phase, memory=ActionState(seen=True), unread_since=NOW), record=MAY_RESTART)
+    before = replace(state(phase, action_state=ActionState(seen=True), unread_since=NOW), record=MAY_RESTART)
     step = after_action(before, found, terms)
     assert phase_or_outcome(step) == follows
     if isinstance(step, GoOn):
         assert step.job == found
-        assert step.state == replace(before, phase=follows, record=RECORD, memory=ActionState())
+        assert step.state == replace(before, phase=follows, record=RECORD, action_state=ActionState())
     else:
         assert step == Finish(found, RECORD)
 

@@ -455,7 +455,7 @@ def test_a_light_answer_never_proves_that_nobody_started_the_job():
     policy = WaitPolicy(poke_interval=30, analysis_poke_interval=10, start_grace=0)
     memory = WaitState()
     for at in (0, 100, 7200):
-        seen = BatchJob.from_payload(STAT, {"id": JOB_ID, "status": "ANALYSIS_DONE"}, light=True)
+        seen = BatchJob.from_payload(STAT, {"id": JOB_ID, "status": "ANALYSIS_DONE"}, status_only=True)
         verdict, memory = evaluate(seen, COMPLETION, policy, at, memory)
         assert verdict.outcome is WAITING
 

@@ -107,8 +107,8 @@ class RunTask:
         wait = Wait(terms, lambda level, text: self.lines.append({"event": text}))
         with SentinelHubHook("sh").get_conn(trigger.api) as client:
             while True:
-                look = fetch_job(client, terms.job_id, light=wait.status_suffices)
+                look = fetch_job(client, terms.job_id, status_only=wait.status_suffices)
                 verdict = wait.update(look, self.clock.now())
                 if verdict.is_final:
                     return verdict.to_json()
-                self.emulator.advance(wait.pause(self.clock.now()))
+                self.emulator.advance(wait.next_delay(self.clock.now()))

@@ -373,13 +373,13 @@ TEXT = '{"accessKey": "A\\"1", "x": {{ y }}, \'secretAccessKey\': \'B\', "creden
 
 def test_keys_in_the_text_of_a_template():
     keys = SecretPlaceholders()
-    hidden = keys.hide(TEXT)
+    hidden = keys.mask(TEXT)
     assert hidden == (
         '{"accessKey": "***** (1)", "x": {{ y }}, \'secretAccessKey\': "***** (2)", "credentials": "{{ z }}"}'
     )
-    rendered = keys.hide({"accessKey": "***** (1)", "secretAccessKey": "***** (2)", "credentials": "Z"})
+    rendered = keys.mask({"accessKey": "***** (1)", "secretAccessKey": "***** (2)", "credentials": "Z"})
     assert rendered["credentials"] == "***** (3)"
-    assert keys.reveal(rendered) == {"accessKey": 'A"1', "secretAccessKey": "B", "credentials": "Z"}
+    assert keys.unmask(rendered) == {"accessKey": 'A"1', "secretAccessKey": "B", "credentials": "Z"}
     assert "A" not in repr(keys).replace("SecretPlaceholders", "")
 
 
@@ -388,15 +388,15 @@ def test_keys_in_the_text_of_a_template():
     [None, 7, "x.json", "{{ ti.xcom_pull('x') }}", "{% if x %}", {}, [], {"accessKey": None}, {"a": ["b"]}],
 )
 def test_what_has_no_keys_is_left(value):
-    assert SecretPlaceholders().hide(value) == value
+    assert SecretPlaceholders().mask(value) == value
 
 
 def test_equal_keys_have_one_stand_in_and_hiding_twice_changes_nothing():
     keys = SecretPlaceholders()
-    once = keys.hide({"a": [{"accessKey": "A"}, {"ACCESSKEY": "A"}], "b": ({"credentials": {"k": "B"}},)})
+    once = keys.mask({"a": [{"accessKey": "A"}, {"ACCESSKEY": "A"}], "b": ({"credentials": {"k": "B"}},)})
     assert once == {
         "a": [{"accessKey": "***** (1)"}, {"ACCESSKEY": "***** (1)"}],
         "b": [{"credentials": "***** (2)"}],
     }
-    assert keys.hide(once) == once
-    assert keys.reveal(once)["b"] == [{"credentials": {"k": "B"}}]
+    assert keys.mask(once) == once
+    assert keys.unmask(once)["b"] == [{"credentials": {"k": "B"}}]

@@ -37,7 +37,7 @@ def job_of(emulator, job_id):
 def test_a_job_is_read_with_one_request(emulator, of):
     job_id = emulator.add_job("process", status="CREATED")
     emulator.forget_requests()
-    assert of(job_id).look(seen=False).status is JobStatus.CREATED
+    assert of(job_id).fetch(seen=False).status is JobStatus.CREATED
     assert emulator.requests()["by_api"]["process"] == 1
     assert of.warnings == []
 
@@ -45,19 +45,19 @@ def test_a_job_is_read_with_one_request(emulator, of):
 def test_a_job_that_is_missed_for_once_is_read_again(emulator, of):
     job_id = emulator.add_job("process", status="CREATED")
     emulator.fault(status=404, method="GET", api="process", times=1)
-    assert isinstance(of(job_id).look(seen=True), BatchJob)
+    assert isinstance(of(job_id).fetch(seen=True), BatchJob)
     assert len(of.warnings) == 1
 
 
 def test_a_job_that_stays_missing_is_given_up_after_the_grace(of, clock):
     began = clock.now()
-    assert isinstance(of(GONE).look(seen=True), MissingJob)
+    assert isinstance(of(GONE).fetch(seen=True), MissingJob)
     assert clock.now() - began >= MISSED_GRACE
 
 
 def test_a_job_of_another_api_is_not_waited_for(of, clock):
     began = clock.now()
-    assert isinstance(of(GONE, is_elsewhere=lambda _: True).look(seen=False), MissingJob)
+    assert isinstance(of(GONE, is_elsewhere=lambda _: True).fetch(seen=False), MissingJob)
     assert clock.now() == began
 
 

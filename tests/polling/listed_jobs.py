@@ -106,7 +106,7 @@ async def follow(poller, watch):
     subscription = poller.subscribe(uuid.uuid4().hex, BATCH_WINDOW)
     try:
         while True:
-            wanted = await watch.next_sight(now())
+            wanted = await watch.next_request(now())
             if wanted is None:
                 await asyncio.sleep(60)
                 continue

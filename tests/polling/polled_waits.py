@@ -45,7 +45,7 @@ class CountedCycle(JobCycle):
 
     async def run(self):
         jobs, requests = len(self._open), []
-        lights = sum(wait.request.light for waits in self._open.values() for wait in waits)
+        lights = sum(wait.request.status_only for waits in self._open.values() for wait in waits)
         counted.set(requests)
         await super().run()
         if len(requests) > jobs + lights + 1:

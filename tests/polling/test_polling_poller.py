@@ -188,7 +188,7 @@ def test_statistical_jobs_are_asked_for_lightly_where_that_will_do():
 
     log = run(scene())
     assert log.verdict.outcome is Outcome.DONE
-    assert not log.verdict.job.light
+    assert not log.verdict.job.status_only
     assert [what.split()[0] for _, what in account.asked] == ["get", "status", "status", "status", "status", "get"]
 
 

@@ -17,7 +17,6 @@ COMPONENTS = {
 }
 
 
-
 def test_all_of_it_starts(tmp_path):
     """In one process, as most of the time goes into what they share."""
     lines = [f"print({component!r}, flush=True); {code}" for component, code in COMPONENTS.items()]

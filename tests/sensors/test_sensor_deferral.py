@@ -241,8 +241,8 @@ def test_tiles_that_cannot_be_read_yet_are_waited_for_with_the_job_that_is_done(
     other = sensor("SentinelHubBatchJobSensor", poke_interval=77, request_id="7" + REQUEST_ID[1:])
     api = ExecutionApi(next_method="execute_complete", next_kwargs={"event": done, **next_kwargs})
     _, again, next_again = deferred_to(run(other, api))
-    assert again["first_look_after"] == 60.0
-    assert {**again, "first_look_after": 0.0, "fire_not_before": before["fire_not_before"]} == before
+    assert again["first_poll_after"] == 60.0
+    assert {**again, "first_poll_after": 0.0, "fire_not_before": before["fire_not_before"]} == before
     assert next_again == next_kwargs
 
 

@@ -152,7 +152,7 @@ def formats() -> dict[str, Format]:
     tag = CreationTag("country", "scheduled__2026-11-18", "run", 3, "1a2b3c4d", "0123456789abcdef")
     record = WaitRecord(1, JOB_ID, DEADLINES, wait().to_json())
     return {
-        "trigger_batch": trigger(SentinelHubBatchTrigger(**one, first_look_after=5.0, fire_not_before=NOW + 10)),
+        "trigger_batch": trigger(SentinelHubBatchTrigger(**one, first_poll_after=5.0, fire_not_before=NOW + 10)),
         "trigger_group": trigger(SentinelHubBatchGroupTrigger(**kwargs, request_ids=ids, until=2, fail_fast=True)),
         "trigger_run": trigger(SentinelHubBatchRunTrigger(**one, kill_action="stop_unless_removed")),
         "trigger_run_pause": trigger(

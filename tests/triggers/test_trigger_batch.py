@@ -62,7 +62,7 @@ def test_it_survives_the_database():
             start_grace=None,
             stall_timeout=60.0,
             outage_tolerance=61.0,
-            first_look_after=62.0,
+            first_poll_after=62.0,
             slowest_poke_interval=63.0,
             end_from_trigger=True,
             do_xcom_push=False,
@@ -74,7 +74,7 @@ def test_it_survives_the_database():
     again = SentinelHubBatchTrigger(**deserialize(restored))
     assert again.serialize() == (classpath, kwargs)
     assert (again.policy, again.deadlines) == (trigger.policy, trigger.deadlines)
-    assert (again.policy.outage_tolerance, again.first_look_after) == (61.0, 62.0)
+    assert (again.policy.outage_tolerance, again.first_poll_after) == (61.0, 62.0)
     assert (again.policy.slowest_poke_interval, again.end_from_trigger, again.do_xcom_push) == (63.0, True, False)
     flat = [*kwargs["policy"].values(), *kwargs["deadlines"].values()]
     flat += [value for name, value in kwargs.items() if name not in ("policy", "deadlines")]
@@ -175,7 +175,7 @@ def test_credentials_that_stay_refused_end_the_wait_though_the_connection_cannot
 def test_it_looks_once_an_interval_beginning_when_it_is_told_to(emulator, time):
     request_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
     began = time.now()
-    given = arguments(request_id=request_id, poke_interval=60.0, first_look_after=120.0, timeout_at=began + 300)
+    given = arguments(request_id=request_id, poke_interval=60.0, first_poll_after=120.0, timeout_at=began + 300)
     event, _ = fire(SentinelHubBatchTrigger(**given))
     assert event["outcome"] == "timeout"
     # It waits a moment for others that begin.

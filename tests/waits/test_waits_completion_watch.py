@@ -268,7 +268,7 @@ def test_a_frozen_twin_repeats_nothing(account):
     async def poller_sight(poller, watch):
         subscription = poller.subscribe("twin", 0.0)
         try:
-            return await subscription.next(await watch.next_sight(asyncio.get_running_loop().time()))
+            return await subscription.next(await watch.next_request(asyncio.get_running_loop().time()))
         finally:
             subscription.leave()
 

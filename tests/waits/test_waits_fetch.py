@@ -33,14 +33,14 @@ class ScriptedReader:
 def test_a_look_asks_once_and_never_sleeps():
     reader = ScriptedReader({"id": JOB_ID.upper(), "status": "PROCESSING"})
     assert fetch_job(reader, JOB_ID).raw_status == "PROCESSING"
-    assert fetch_job(reader, JOB_ID, light=True).user_action is None
+    assert fetch_job(reader, JOB_ID, status_only=True).user_action is None
     assert reader.asked == [("get", JOB_ID, 0), ("status", JOB_ID, 0)]
 
 
 @pytest.mark.parametrize("budget", [None, 30.0])
 def test_who_may_block_lets_the_client_ask_again(budget):
     reader = ScriptedReader({"id": JOB_ID, "status": "DONE"})
-    fetch_job(reader, JOB_ID, light=True, budget=budget)
+    fetch_job(reader, JOB_ID, status_only=True, budget=budget)
     assert reader.asked == [("status", JOB_ID, budget), ("get", JOB_ID, budget)]
 
 

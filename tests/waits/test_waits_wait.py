@@ -44,7 +44,7 @@ class Scene:
     def job(self, status, action="START", *, light=False, **fields):
         payload = {"id": JOB_ID, "status": status, "created": "2026-01-01T00:00:00Z", **fields}
         payload |= {} if light else {"userAction": action}
-        return BatchJob.from_payload(self.api, payload, light=light)
+        return BatchJob.from_payload(self.api, payload, status_only=light)
 
 
 def test_the_story_of_a_job():
@@ -200,15 +200,15 @@ def test_pause(looks, pause):
     scene = Scene()
     for at, look in enumerate(looks):
         scene.update(at, scene.job(look) if isinstance(look, str) else look)
-    assert scene.wait.pause(T0 + len(looks)) == pytest.approx(pause)
+    assert scene.wait.next_delay(T0 + len(looks)) == pytest.approx(pause)
 
 
 def test_the_next_look_is_never_after_the_deadline():
     scene = Scene(lasts=150)
     scene.update(0, scene.job("PROCESSING", completionPercentage=42))
-    assert scene.wait.pause(T0) == 120
+    assert scene.wait.next_delay(T0) == 120
     scene.update(120, scene.job("PROCESSING", completionPercentage=42))
-    assert scene.wait.pause(T0 + 120) == 30
+    assert scene.wait.next_delay(T0 + 120) == 30
     outcome, lines = scene.update(150, scene.job("PROCESSING", completionPercentage=43))
     assert outcome is Outcome.TIMEOUT
     assert "PROCESSING 43 %" in lines[-1]
@@ -217,13 +217,13 @@ def test_the_next_look_is_never_after_the_deadline():
 def test_after_the_deadline_the_next_look_is_due_soon_but_not_at_once():
     scene = Scene(lasts=150)
     scene.update(0, scene.job("PROCESSING"))
-    assert scene.wait.pause(T0 + 1000) == pytest.approx(0.1)
+    assert scene.wait.next_delay(T0 + 1000) == pytest.approx(0.1)
 
 
 def test_what_is_to_be_confirmed_is_looked_at_when_the_policy_says():
     scene = Scene(confirm_after=7.0)
     scene.update(0, scene.job("STOPPED"))
-    assert scene.wait.pause(T0) == 7
+    assert scene.wait.next_delay(T0) == 7
 
 
 def test_a_job_that_is_done_at_the_deadline_is_done():
@@ -289,8 +289,8 @@ def test_a_quiet_job_gives_a_sign_of_life_every_ten_minutes():
         (["PROCESSING", Forbidden("no")], 3600, {"exact": True, "certain": True}),
         (["PROCESSING", InvalidCredentials("no")], 3600, {"exact": True}),
         (["PROCESSING", ServiceUnavailable("503")], 3600, {}),
-        (["PROCESSING"], 60, {"exact": True, "last": True}),
-        (["STOPPED"], 60, {"exact": True, "last": True, "certain": True}),
+        (["PROCESSING"], 60, {"exact": True, "is_final": True}),
+        (["STOPPED"], 60, {"exact": True, "is_final": True, "certain": True}),
     ],
 )
 def test_which_look_is_wanted_next(looks, lasts, wanted):
@@ -298,9 +298,14 @@ def test_which_look_is_wanted_next(looks, lasts, wanted):
     for look in looks:
         scene.update(0, scene.job(look) if isinstance(look, str) else look)
     look = scene.wait.next_request(T0)
-    assert look.after == scene.wait.pause(T0)
-    said = {"exact": look.exact, "last": look.last, "certain": look.bypass_list, "light": look.light}
-    assert said == {"exact": False, "last": False, "certain": False, "light": False, **wanted}
+    assert look.delay == scene.wait.next_delay(T0)
+    said = {
+        "exact": look.exact,
+        "is_final": look.is_final,
+        "certain": look.bypass_list,
+        "status_only": look.status_only,
+    }
+    assert said == {"exact": False, "is_final": False, "certain": False, "status_only": False, **wanted}
 
 
 @pytest.mark.parametrize(("unchanged", "pause"), [(0, 120), (1199, 120), (1200, 240), (3599, 240), (3600, 360)])
@@ -308,15 +313,15 @@ def test_a_job_that_hardly_moves_is_looked_at_less_often(unchanged, pause):
     scene = Scene(slowest_poke_interval=360.0)
     scene.update(0, scene.job("PROCESSING", completionPercentage=42))
     scene.update(unchanged, scene.job("PROCESSING", completionPercentage=42))
-    assert scene.wait.pause(T0 + unchanged) == pause
+    assert scene.wait.next_delay(T0 + unchanged) == pause
     scene.update(unchanged + 1, scene.job("PROCESSING", completionPercentage=43))
-    assert scene.wait.pause(T0 + unchanged + 1) == 120
+    assert scene.wait.next_delay(T0 + unchanged + 1) == 120
 
 
 def test_never_less_often_than_the_user_wants():
     scene = Scene()
     for at in (0, 100_000):
         scene.update(at, scene.job("PROCESSING"))
-    assert scene.wait.pause(T0 + 100_000) == 120
+    assert scene.wait.next_delay(T0 + 100_000) == 120
     assert WaitPolicy(120.0, 10.0, slowest_poke_interval=180.0).interval(scene.job("PROCESSING"), 1e6) == 180
     assert WaitPolicy(120.0, 10.0, slowest_poke_interval=60.0).interval(scene.job("PROCESSING"), 1e6) == 120

@@ -29,7 +29,7 @@ DEADLINE = 60.0
 """
 Seconds for a whole exchange: connection, TLS, request, head and body of the answer.
 
-With the pause that follows, a look that never ends takes no more than the 120 s that one failed look counts as an
+With the pause that follows, a poll that never ends takes no more than the 120 s that one failed poll counts as an
 outage. A body that is sent has more, see below.
 """
 
@@ -195,8 +195,12 @@ class _BoundedConnecting(_Bounded):
                 if number == len(addresses):
                     raise
             else:
-                # For what is left to do before it is usable, such as TLS.
-                connected.settimeout(attempt.timeout(None))
+                try:
+                    # For what is left to do before it is usable, such as TLS.
+                    connected.settimeout(attempt.timeout(None))
+                except TimeoutError:
+                    connected.close()
+                    raise
                 return connected
         raise OSError("the name has no address")
 

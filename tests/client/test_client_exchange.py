@@ -11,6 +11,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from client_local_server import Answer, LocalServer, Request, http
@@ -43,12 +44,13 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # Deadline
 
-DROPS = 40
+DROPS = int(session_module.DEADLINE / 5) + 1
+"""As many as it takes, and no more: the last ones come while the client is at its next request."""
 
 
 def dripping(clock: Clock, first: bytes, drop: bytes) -> Callable[[socket.socket], None]:
     """
-    Send a drop each five seconds of the client's clock, until the client has enough.
+    Send a drop each five seconds of the client's clock, until its time is over.
 
     However many of them the client reads at once, they are too few for what it says of too many headers.
     """
@@ -94,6 +96,22 @@ def test_tokens_that_drip_have_an_end(make_client: MakeClient, clock: Clock, fir
         with pytest.raises(ServiceUnavailable, match=r"issue a token.* no answer in time") as caught:
             make_client(config=config_for(server)).create({}, budget=0)
         assert not isinstance(caught.value, JobMayExist)
+
+
+def test_a_connection_that_came_too_late_is_closed(
+    make_client: MakeClient, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, made = exchange_module.sockets.create_connection, []
+
+    def slowly(*args: Any, **kwargs: Any) -> socket.socket:
+        made.append(connect(*args, **kwargs))
+        clock.now += session_module.DEADLINE
+        return made[-1]
+
+    monkeypatch.setattr(exchange_module.sockets, "create_connection", slowly)
+    with LocalServer(TOKEN) as server, pytest.raises(ServiceUnavailable, match="no connection in time"):
+        make_client(config=config_for(server)).get("1", budget=0)
+    assert [connection.fileno() for connection in made] == [-1]
 
 
 def test_a_deadline_is_not_put_off_by_what_the_socket_would_still_wait_for(

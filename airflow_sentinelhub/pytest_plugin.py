@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_sentinelhub.emulator import ScriptedEmulator
 
 _INTERVAL = 0.1
-"""Real seconds between two looks, whatever the DAG says."""
+"""Real seconds between two polls, whatever the DAG says."""
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def sentinelhub_connection(sentinelhub_emulator: ScriptedEmulator, sentinelhub_c
     """
     Point Airflow at the emulator for the duration of the test, and give the id of the connection.
 
-    Meanwhile the sensors look ten times a second, whatever their ``poke_interval``.
+    Meanwhile the sensors poll ten times a second, whatever their ``poke_interval``.
     """
     from airflow_sentinelhub.client.token_cache import SHARED_TOKEN_CACHE
     from airflow_sentinelhub.tasks import wait_options

@@ -130,7 +130,7 @@ class WaitingProcess:
         return self._expect(command, within)
 
     def check(self) -> None:
-        """:raises ProcessDiedError: if it runs no more."""
+        """Raise ``ProcessDiedError`` if it has ended."""
         if self._process.poll() is not None:
             raise self._died()
 

@@ -100,7 +100,7 @@ def _aligned(rows: Sequence[Row]) -> list[str]:
 
 
 def _groups(widths: Sequence[int]) -> str:
-    """The line above the names, with what neighbours have in common."""
+    """Return the line above the names, with what neighbours have in common."""
     spans: list[tuple[str, int]] = []
     for (group, _, _), width in zip(_COLUMNS, widths, strict=True):
         if group and spans and spans[-1][0] == group:

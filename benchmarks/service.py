@@ -76,7 +76,7 @@ class Service:
         ended(self._process)
 
     def check(self) -> None:
-        """:raises ProcessDiedError: if it runs no more."""
+        """Raise ``ProcessDiedError`` if it has ended."""
         if self._process.poll() is not None:
             raise ProcessDiedError(f"The emulator ended with code {self._process.returncode}.")
 
@@ -120,7 +120,7 @@ class Service:
         return ends
 
     def counts(self) -> Counts:
-        """What it was asked so far."""
+        """Return what it was asked so far."""
         counted = self._control.requests()
         tokens = counted["by_api"].get("token", 0)
         return Counts(counted["total"] - tokens, tokens, counted["by_status"].get("429", 0))

@@ -30,7 +30,7 @@ class TriggerLog(io.RawIOBase):
         return len(self._seen)
 
     def writable(self) -> bool:
-        """It takes everything."""
+        """Return true: it takes everything."""
         return True
 
     def write(self, line: Any) -> int:

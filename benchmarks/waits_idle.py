@@ -25,7 +25,7 @@ class IdleTrigger(BaseTrigger):
         self._job_id = job_id
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """It is never stored."""
+        """Raise, as it is never stored."""
         raise NotImplementedError
 
     async def run(self) -> AsyncIterator[TriggerEvent]:

@@ -39,7 +39,7 @@ class PollLoopTrigger(BaseTrigger):
         self._interval = interval
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """It is never stored."""
+        """Raise, as it is never stored."""
         raise NotImplementedError
 
     async def run(self) -> AsyncIterator[TriggerEvent]:

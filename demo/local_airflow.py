@@ -79,7 +79,7 @@ class Component:
     expected_to_run: bool = True
 
     def tail(self, lines: int = 25) -> str:
-        """The end of its log."""
+        """Return the end of its log."""
         text = self.log.read_text(errors="replace").splitlines()
         return f"--- {self.name}: {self.log}\n" + "\n".join(text[-lines:])
 

@@ -42,7 +42,7 @@ def reachable(host: str) -> str:
 
 
 def check_listening(host: str, allow_remote: bool) -> None:
-    """:raises ValueError: if others could reach this address, and that was not allowed."""
+    """Raise ``ValueError`` if others could reach this address, and that was not allowed."""
     if not allow_remote and not is_loopback(host):
         raise ValueError(ALLOW_REMOTE.format(host=host or "every address"))
 

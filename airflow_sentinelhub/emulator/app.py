@@ -59,7 +59,7 @@ class EndpointCall:
         return JsonAnswer(shown, status)
 
     def json(self) -> dict[str, Any]:
-        """:raises HttpRefusal: if the body is no JSON object."""
+        """Decode the body, or raise :class:`HttpRefusal` if it is no JSON object."""
         return read_json(self.request.headers.get("content-type", ""), self.body)
 
 

@@ -61,7 +61,7 @@ class EmulatedJob:
         return self.script.at(now)
 
     def cost(self, now: datetime) -> float:
-        """Processing units that it has used."""
+        """Return the processing units that it has used."""
         moment = self.at(now)
         return self.scenario.cost * moment.percentage / 100 if moment.step.cost is None else moment.step.cost
 

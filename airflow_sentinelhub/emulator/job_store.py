@@ -56,7 +56,7 @@ class JobStore:
         self._removed = [(removed, each) for removed, each in self._removed if each.id != job.id]
 
     def remove(self, job_id: str, now: datetime) -> None:
-        """:raises KeyError: if there is none (any more)."""
+        """Remove a job, or raise ``KeyError`` if there is none."""
         self._removed.append((now, self._jobs.pop(job_id)))
 
     def __contains__(self, job_id: object) -> bool:

@@ -25,47 +25,47 @@ _SHOWN = 100
 
 
 def number(name: str, value: object, least: float = 0.0, most: float = LARGEST) -> float:
-    """:raises ValueError: unless the value is a finite number in these bounds."""
+    """Return a finite number in these bounds, or raise ``ValueError``."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         raise ValueError(f"{name} must be a number from {least:g} to {most:g}, but was {brief(value)}")
     return float(value)
 
 
 def seconds(name: str, value: object, least: float = 0.0) -> float:
-    """:raises ValueError: unless the value is a time that the service's calendar can hold."""
+    """Return seconds that the service's calendar can hold, or raise ``ValueError``."""
     return number(name, value, least, CENTURY)
 
 
 def whole(name: str, value: object, least: int = 0, most: int = MOST) -> int:
-    """:raises ValueError: unless the value is a whole number in these bounds."""
+    """Return a whole number in these bounds, or raise ``ValueError``."""
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise ValueError(f"{name} must be a whole number from {least} to {most}, but was {brief(value)}")
     return value
 
 
 def flag(name: str, value: object) -> bool:
-    """:raises ValueError: unless the value is true or false."""
+    """Return true or false, or raise ``ValueError``."""
     if not isinstance(value, bool):
         raise ValueError(f"{name} must be true or false, but was {brief(value)}")
     return value
 
 
 def text(name: str, value: object) -> str:
-    """:raises ValueError: unless the value is a text. It may hold anything, as tests have the service send it."""
+    """Return a text of any characters, as tests have the service send it, or raise ``ValueError``."""
     if not isinstance(value, str):
         raise ValueError(f"{name} must be a text, but was {brief(value)}")
     return value
 
 
 def header(name: str, value: object) -> str:
-    """:raises ValueError: unless the value is a text that an HTTP header can hold."""
+    """Return a text that an HTTP header can hold, or raise ``ValueError``."""
     if not text(name, value).isascii() or not str(value).isprintable():
         raise ValueError(f"{name} must be printable ASCII, as it is sent in a header, but was {brief(value)}")
     return str(value)
 
 
 def encodable(name: str, value: object) -> str:
-    """:raises ValueError: unless the value is a text that UTF-8 can hold."""
+    """Return a text that UTF-8 can hold, or raise ``ValueError``."""
     try:
         text(name, value).encode()
     except UnicodeEncodeError:
@@ -74,12 +74,12 @@ def encodable(name: str, value: object) -> str:
 
 
 def status(name: str, value: object, least: int = 200) -> int:
-    """:raises ValueError: unless the value is an HTTP status that ends a request."""
+    """Return an HTTP status that ends a request, or raise ``ValueError``."""
     return whole(name, value, least, 599)
 
 
 def check_depth(value: object, deepest: int) -> None:
-    """:raises ValueError: if lists and objects are nested more deeply than that."""
+    """Raise ``ValueError`` if lists and objects are nested more deeply than that."""
     _walk(value, deepest, strict=False)
 
 

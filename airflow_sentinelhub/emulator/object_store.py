@@ -68,7 +68,7 @@ class ObjectStore:
         return () if self._write is None else ("file",)
 
     def check(self, api: BatchApi, request: Mapping[str, Any]) -> None:
-        """:raises ValueError: the results of such a request could not be written."""
+        """Raise ``ValueError`` if the results of such a request could not be written."""
         url = delivery_url(api, request)
         if url is not None and isinstance(self._write, Folder):
             self._write.place(url)

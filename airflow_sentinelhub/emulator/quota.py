@@ -31,7 +31,7 @@ class Quota:
         self._settled = now
 
     def check(self, api: BatchApi, action: str) -> None:
-        """:raises HttpRefusal: if the account has too little for this; how the service says so is a setting."""
+        """Refuse if the account has too few processing units; the status of the refusal is a setting."""
         balance = self._settings.processing_units
         if balance is None or balance >= LEAST or api is BatchApi.PROCESS_V1 or action not in _NEEDS_UNITS:
             return

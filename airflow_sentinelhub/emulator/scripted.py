@@ -70,7 +70,7 @@ class ScriptedEmulator(Emulator):
     """
     A local Sentinel Hub whose time stands still between requests.
 
-    With every answer about jobs a minute of service time passes, so a job moves on with each look at it, however
+    With every answer about jobs a minute of service time passes, so a job moves on with each poll of it, however
     fast or slow the machine is. ``set_speed()`` and ``advance()`` let time pass besides.
 
     :param results_folder: where jobs leave their results; their requests may name ``file://`` addresses in it.
@@ -123,7 +123,7 @@ class ScriptedEmulator(Emulator):
 
         :param job_id: nothing is put in: give what the service says of that job.
         :param status: its statuses in their order, each a word or a word and its length in service seconds, such
-            as ``["CREATED", ("PROCESSING", 600), "DONE"]``. Default length: 60, which is one look. The last one
+            as ``["CREATED", ("PROCESSING", 600), "DONE"]``. Default length: 60, which is one poll. The last one
             stays for ever. A job that ends in CREATED was never started, one that ends in ANALYSING or
             ANALYSIS_DONE is only to be analysed. Default: PROCESSING, then DONE, or with ``failed_tiles`` of
             Batch Process v1 PARTIAL or FAILED.

@@ -42,7 +42,7 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 
 def address(host: str, listener: socket.socket) -> str:
-    """Base URL of what listens there, as this machine calls it."""
+    """Return the base URL of a listener, as this machine calls it."""
     host = access.reachable(host)
     name = f"[{host}]" if ":" in host else host
     return f"http://{name}:{listener.getsockname()[1]}"

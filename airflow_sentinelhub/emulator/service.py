@@ -86,7 +86,7 @@ class Service:
         return now
 
     def configure(self, changes: Mapping[str, Any]) -> None:
-        """:raises ValueError: see :meth:`Settings.update`."""
+        """Change settings, see :meth:`Settings.update`."""
         self.now()
         self.settings.update(changes)
 
@@ -128,7 +128,7 @@ class Service:
         return [job.id for job in placed]
 
     def find(self, api: BatchApi, job_id: str) -> EmulatedJob:
-        """:raises HttpRefusal: 404 if the service does not know it: not yet, no longer, or not at all."""
+        """Return a job, or refuse with 404 if the service does not show it: not yet, no longer, or not at all."""
         job, now = self.jobs.get(job_id), self.now()
         if job is None or job.api is not api or not self._visible(job, now):
             raise HttpRefusal(404, f"Request {job_id} not found.")
@@ -211,7 +211,7 @@ class Service:
         return payload(job, now, self.settings) if api is BatchApi.PROCESS_V1 else request_payload(job)
 
     def delete(self, api: BatchApi, job_id: str) -> None:
-        """:raises HttpRefusal: 409 while it is analysed or processed, or once a tile is processed."""
+        """Delete a job, or refuse with 409 while it is analysed or processed, or once a tile is processed."""
         job, now = self.find(api, job_id), self.clock.now()
         processed = any(tile["status"] == "PROCESSED" for tile in tiles(job, now))
         if processed or _busy(job, now) or job.at(now).status == JobStatus.ANALYSING:
@@ -236,7 +236,7 @@ class Service:
         self, jobs: Iterable[EmulatedJob], payload_of: Callable[[EmulatedJob], T]
     ) -> list[tuple[EmulatedJob, T]]:
         """
-        Return what a look at each job gives.
+        Return what each job gives.
 
         A job that cannot be looked at is a mistake of the emulator. It is removed, as it would spoil every list to
         come, and logged.

@@ -64,12 +64,12 @@ class ServiceClock:
 
 
 def checked_speed(speed: object) -> float:
-    """:raises ValueError: if the clock cannot run at this speed."""
+    """Return a speed at which the clock can run, or raise ``ValueError``."""
     return limits.number("The speed of the service clock", speed, 0, FASTEST)
 
 
 def checked_jump(seconds: object) -> float:
-    """:raises ValueError: if the clock cannot jump so far."""
+    """Return seconds by which the clock can jump, or raise ``ValueError``."""
     if isinstance(seconds, int | float) and seconds < 0:
         raise ValueError(f"The service clock never runs backwards, but was to advance by {seconds} s")
     return limits.seconds("What the service clock advances by", seconds)

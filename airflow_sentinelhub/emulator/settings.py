@@ -43,7 +43,7 @@ class Settings:
         count. On *real* time. ``None`` for no limit.
     :param answer_seconds: how long every answer takes, in *real* seconds.
     :param seconds_per_answer: so many service seconds pass with every answer about jobs. With a clock that stands
-        still otherwise, a job moves on with each look at it, however fast the machine is.
+        still otherwise, a job moves on with each poll of it, however fast the machine is.
     """
 
     client_id: str = CLIENT_ID

@@ -34,7 +34,7 @@ def perform(action: str, job: EmulatedJob, now: datetime, settings: Settings) ->
 
 
 def analyse(job: EmulatedJob, now: datetime) -> None:
-    """:raises HttpRefusal: 400 if an action was asked for before."""
+    """Begin the analysis, or refuse with 400 if an action was requested before."""
     if job.at(now).status != JobStatus.CREATED or job.action_at(now) != UserAction.NONE:
         raise _illegal(job, now, "Only requests with status CREATED can be analysed.")
     _proceed(job, UserAction.ANALYSE, now)

@@ -50,12 +50,12 @@ def asked_already(job: BatchJob) -> str:
 
 
 def under_way(job: BatchJob) -> str:
-    """It is in the middle of it."""
+    """Return the message for an action that is under way."""
     return f"{now_is(job)} That is under way, so nothing is asked again."
 
 
 def behind_it(job: BatchJob, what: str) -> str:
-    """It has it behind it."""
+    """Return the message for an action that is over already."""
     return f"{now_is(job)} It has {what} behind it, so nothing is asked again."
 
 
@@ -71,7 +71,7 @@ def done(job: BatchJob) -> str:
 
 
 def restarted(job: BatchJob) -> str:
-    """STOPPED or PARTIAL, but started again a moment ago."""
+    """Return the message for a STOPPED or PARTIAL job that was started again a moment ago."""
     return f"{now_is(job)} It was started again since; its status follows in a while."
 
 
@@ -170,7 +170,7 @@ def stopped_again(job: BatchJob) -> str:
 
 
 def not_yet_for_too_long(job: BatchJob, action: str, waited: float) -> str:
-    """It did not come into a state that allows the action."""
+    """Return the message for a job that came into no state that allows the action."""
     return (
         f"{now_is(job)} It has been in no state that allows {action!r} for {format_duration(waited)}. Look at it "
         "in the service's dashboard, then clear this task."
@@ -185,7 +185,7 @@ def refused(job: BatchJob, action: str, refusal: SentinelHubError, pause: float)
 
 
 def refused_for_too_long(job: BatchJob, action: str, refusal: SentinelHubError, waited: float) -> str:
-    """It goes on refusing."""
+    """Return the message for a service that goes on refusing an action."""
     return (
         f"The service has refused to {action} {job.label} for {format_duration(waited)}: {refusal} {now_is(job)} "
         "Look at what the service says (a job needs at least 1,000 processing units on the account), mend it, and "

@@ -70,7 +70,7 @@ class WaitUntil:
     """
     It is too early.
 
-    :param until: when to look at the job again, in seconds since 1970.
+    :param until: when to read the job again, in seconds since 1970.
     :param locked: the service refuses a restart until then.
     :param warn: the message is a warning.
     """

@@ -49,9 +49,9 @@ def completion_of(
     :func:`~airflow_sentinelhub.jobs.evaluate` decides, so that a job has ended when a sensor would say so: DONE,
     FAILED and CANCELED at once, STOPPED and PARTIAL when they are read again, as they may not last.
 
-    :param job: the job as a look shows it.
+    :param job: the job as a poll shows it.
     :param policy: how long after the first reading the second one counts.
-    :param now: seconds since 1970, at the moment of the look.
+    :param now: seconds since 1970, at the moment of the poll.
     :param wait_state: what the previous call returned for the job; ``WaitState()`` for the first.
     :return: the end, ``None`` while there is none; and what to hand in next time.
     """

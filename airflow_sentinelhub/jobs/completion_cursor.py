@@ -31,7 +31,7 @@ MOST_CLOSED = 500
 @dataclass(frozen=True, slots=True)
 class JobReading:
     """
-    A job as one look shows it.
+    A job as one poll shows it.
 
     :param listed: the job.
     :param end: the end that it has come to; ``None``: none yet.

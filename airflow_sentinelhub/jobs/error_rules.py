@@ -1,7 +1,7 @@
 """
 Rules for failed polls: which are an outage, and which end a wait.
 
-Losing sight of a job is not the job's failure. Nothing here says anything about the job, and nothing that
+A job that cannot be read has not failed. Nothing here says anything about the job, and nothing that
 follows from it may stop the job.
 """
 
@@ -36,7 +36,7 @@ UNREADABLE_READINGS = 3
 """Readings of an answer about a job that cannot be read, at least an interval apart, that end its wait."""
 
 LEAST_FAILURES = 3
-"""Failed looks without which no outage ends a wait, however long they took."""
+"""Failed polls without which no outage ends a wait, however long they took."""
 
 _SHORTEST_GAP = 120.0
 
@@ -45,13 +45,13 @@ def evaluate_error(
     error: SentinelHubError, api: BatchApi, job_id: str, policy: WaitPolicy, now: float, wait_state: WaitState
 ) -> tuple[Verdict, WaitState]:
     """
-    Decide what a failed look means for the wait.
+    Decide what a failed poll means for the wait.
 
     :param error: what the client raised; a 404 is no trouble but an answer, see :func:`evaluate`.
     :param api: the API that was asked.
     :param job_id: the job that was asked for.
     :param policy: how patient the wait is.
-    :param now: seconds since 1970, when the look failed.
+    :param now: seconds since 1970, when the poll failed.
     :param wait_state: what is remembered of the job.
     :return: the verdict, and what to hand in next time.
     """
@@ -104,9 +104,9 @@ def evaluate_error(
                 and wait_state.outage_seconds >= policy.outage_tolerance
             ):
                 message = (
-                    f"{label} could not be seen for {format_duration(wait_state.outage_seconds)} (outage_tolerance): "
-                    f"{error} The job was left alone and may be running or done. When the service is back, "
-                    "clear this task to wait for it again."
+                    f"{label} could not be seen for {format_duration(wait_state.outage_seconds)} "
+                    f"(outage_tolerance): {error} The job was left alone and may be running or done. "
+                    "When the service is back, clear this task to wait for it again."
                 )
                 return verdict(Outcome.UNAVAILABLE, message), wait_state
             return verdict(Outcome.WAITING, str(error)), wait_state
@@ -114,12 +114,12 @@ def evaluate_error(
 
 def error_delay(error: SentinelHubError, policy: WaitPolicy, wait_state: WaitState, jitter: float) -> float:
     """
-    Return the seconds to wait after a failed look.
+    Return the seconds to wait after a failed poll.
 
     It grows with each failure up to a minute, or the poll interval, where that is longer.
 
     :param error: what the client raised.
-    :param policy: how often to look when all is well.
+    :param policy: how often to poll when all is well.
     :param wait_state: what :func:`evaluate_error` returned.
     :param jitter: a random number from 0 to 1, which keeps many waits from coming back together.
     """

@@ -208,8 +208,8 @@ def evaluate_group(members: Members, quorum: Quorum, api: BatchApi, deadlines: D
     Decide what the verdicts on the jobs of a group mean together.
 
     Enough that are done are a success, whatever became of the others. Jobs that ended badly, or that cannot be
-    watched any longer, count as not to be had. Time is up for all at the same moment, and each job has a last look
-    then: so it ends the wait when none is left that has not had it.
+    watched any longer, count as not to be had. Time is up for all at the same moment, and each job is polled a
+    last time then: so it ends the wait when none is left that has not been.
 
     :param members: the latest verdict on each job.
     :param quorum: how many have to be done.

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 class JsonRecord:
     """
-    Base of dataclasses of plain values, and of numbers by name, that are kept between two looks at a job.
+    Base of dataclasses of plain values, and of numbers by name, that are kept between two polls of a job.
 
     Another version of this provider may have written what is read: fields that are unknown, missing or of
     another type are forgotten rather than an error.

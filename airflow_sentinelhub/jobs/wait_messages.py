@@ -17,12 +17,12 @@ def failed(job: BatchJob) -> str:
 
 
 def canceled(job: BatchJob) -> str:
-    """CANCELED is an end of V1."""
+    """Return the message for a CANCELED job, of V1."""
     return f"{job.label} was CANCELED{_reason(job)}. It cannot be started again: create a new one."
 
 
 def stopped(job: BatchJob) -> str:
-    """STOPPED can be started again, but not at once, and whether that makes sense depends on the reason."""
+    """Return the message for a STOPPED job; whether to start it again depends on the reason."""
     reason = job.stopped_reason or "no reason given"
     return f"{job.label} is STOPPED ({reason}){_reason(job)}: {_after_stop(job)}"
 

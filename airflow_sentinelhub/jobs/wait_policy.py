@@ -1,4 +1,4 @@
-"""Goal, policy and deadlines of a wait: what it is for, how often it looks, and when it has to end."""
+"""Goal, policy and deadlines of a wait: what it is for, how often it polls, and when it has to end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class WaitPolicy:
     """
     Poll intervals, grace periods and tolerances of a wait. All times are seconds.
 
-    :param poke_interval: between two looks at a job.
+    :param poke_interval: between two polls of a job.
     :param analysis_poke_interval: the same while the job is queued for its analysis or analysed.
     :param slowest_poke_interval: the same at most, while the job hardly moves; ``None``: ``poke_interval``.
     :param allow_partial: a PARTIAL job is good enough.
@@ -37,7 +37,7 @@ class WaitPolicy:
     :param stall_timeout: how long a job may show no change at all; ``None``: for ever.
     :param outage_tolerance: for how long the service may give no usable answer.
     :param confirm_after: how long after the first reading a state that may not last is read again; ``None``:
-        one interval. Callers that remember nothing between two looks read again at once.
+        one interval. Callers that remember nothing between two polls read again at once.
     :param max_cost_pu: processing units that a job may cost before it is given up; ``None``: any number.
     """
 
@@ -53,7 +53,7 @@ class WaitPolicy:
 
     def interval(self, job: BatchJob | None, unchanged: float = 0.0) -> float:
         """
-        Return the seconds until the next look at a job in this state.
+        Return the seconds until the next poll of a job in this state.
 
         Analyses take minutes and are looked at more often; a job that rests, and one that is processed,
         takes its time. One at which nothing has changed for ten intervals will hardly be done in the next one.
@@ -66,7 +66,7 @@ class WaitPolicy:
         if job.status is JobStatus.CREATED and job.user_action is not UserAction.NONE:
             return self.analysis_poke_interval
         slowest = self.poke_interval if self.slowest_poke_interval is None else self.slowest_poke_interval
-        # Whole multiples, so that the looks of jobs that move and of those that do not fall together.
+        # Whole multiples, so that the polls of jobs that move and of those that do not fall together.
         factor = sum(unchanged >= intervals * self.poke_interval for intervals in _SLOWER_AFTER) + 1
         return max(self.poke_interval, min(factor * self.poke_interval, slowest))
 

@@ -40,12 +40,12 @@ def evaluate(
     job: BatchJob | MissingJob, goal: WaitGoal, policy: WaitPolicy, now: float, wait_state: WaitState
 ) -> tuple[Verdict, WaitState]:
     """
-    Decide what a look at a job means.
+    Decide what a reading of a job means.
 
     :param job: what the service said; :class:`MissingJob` for a 404.
     :param goal: what is waited for.
     :param policy: how patient the wait is.
-    :param now: seconds since 1970, at the moment of the look.
+    :param now: seconds since 1970, at the moment of the poll.
     :param wait_state: what the previous call returned; ``WaitState()`` for the first.
     :return: the verdict, and what to hand in next time.
     """
@@ -315,7 +315,7 @@ def _clear_idle(wait_state: WaitState) -> WaitState:
 
 
 def _with(wait_state: WaitState, **values: object) -> WaitState:
-    # Most looks change nothing, and a triggerer takes thousands a minute: a copy costs more than all else here.
+    # Most polls change nothing, and a triggerer takes thousands a minute: a copy costs more than all else here.
     if all(getattr(wait_state, name) == value for name, value in values.items()):
         return wait_state
     return replace(wait_state, **values)  # type: ignore[arg-type]

@@ -27,7 +27,7 @@ class WaitState(JsonRecord):
     :param created: when the job was created, where the service said so.
     :param last_warning: the oddity that was warned of last.
     :param warned_at: when.
-    :param outage_failures: how many looks in a row failed.
+    :param outage_failures: how many polls in a row failed.
     :param outage_last: when the latest one failed.
     :param outage_seconds: for how long, without the time in which no request was sent.
     """

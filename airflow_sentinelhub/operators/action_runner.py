@@ -44,7 +44,7 @@ class ActionContext:
         stay on it; takes what has to be remembered.
     :param sleep: lets so many seconds pass on the worker.
     :param keep: keeps what is known of the job, as an exception follows.
-    :param seen: takes each look at the job.
+    :param seen: takes each reading of the job.
     :param before_asking: raises if the service must not be asked for this (any more).
     """
 

@@ -34,10 +34,10 @@ MISSED_GRACE = 120.0
 """Seconds for which an old job may be 404 before it counts as gone."""
 
 NOT_FOUND_PAUSE = 5.0
-"""Seconds between two looks at a job that is not found."""
+"""Seconds between two polls of a job that is not found."""
 
 CONFIRMATION_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""Seconds between the looks whether a job shows what the service has accepted; what is read may be old."""
+"""Seconds between polls until a job shows what the service has accepted; what is read may be old."""
 
 
 class JobActionClient:
@@ -99,7 +99,7 @@ class JobActionClient:
         Ask for something to be done to the job.
 
         :return: ``None`` if the service accepted; else why it may not have done it. It may have all the same,
-            where an answer was lost: only a look at the job tells.
+            where an answer was lost: only a poll of the job tells.
         :raises SentinelHubError: it will not do it, whatever state the job is in.
         """
         try:

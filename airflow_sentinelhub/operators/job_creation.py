@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from airflow_sentinelhub.operators.request_operator import RenderedRequest
 
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 30.0
-"""Seconds between two looks for a job whose answer was lost: first, and at most."""
+"""Seconds between two polls for a job whose answer was lost: first, and at most."""
 
 ATTEMPTS = 2
 """How often one attempt of a task asks for a job whose answer is lost and which does not appear."""

@@ -130,7 +130,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         clear, no success by hand, no restart of a worker or triggerer, no outage of the service.
     :param max_cost_pu: processing units that all jobs of the task may cost together, since it was last cleared
         (usually it is one job, see ``recreate_failed``). When they have cost more the job is stopped, and the task
-        fails with :class:`~airflow_sentinelhub.exceptions.BatchCostExceeded`. What it spends until the next look
+        fails with :class:`~airflow_sentinelhub.exceptions.BatchCostExceeded`. What it spends until the next poll
         comes on top. ``None`` (default): no limit. (Templated.)
     :param max_failed_tiles: how many tiles or features may fail: a number, or a ratio below 1 (templated).
         After the job, its results are read (v1: from the service, else from its bucket), and the task fails with

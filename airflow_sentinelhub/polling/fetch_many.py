@@ -1,4 +1,4 @@
-"""One look at many jobs, by who may block: the list where it pays, and a request for each of the others."""
+"""One poll of many jobs from blocking code: list pages where that is cheaper, and requests for the others."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def fetch_jobs(
     :param budget: the seconds in which the client may begin to ask again; ``None``: its own default.
     :param list_index: remembers from look to look for how long the list is done without.
     :param now: seconds, on the clock of ``list_index``.
-    :return: a look at each.
+    :return: a result for each.
     """
     results: dict[str, PollResult] = {}
     wanted = {job_id.lower(): job_id for job_id in job_ids if job_id not in set(bypass_list)}
@@ -115,7 +115,7 @@ def whose(reader: ListReader, result: PollResult) -> PollResult:
     Return the error of an unreadable answer as the job's own, or as an outage.
 
     :param reader: the client.
-    :param result: a look at one job.
+    :param result: of a poll of one job.
     """
     if not isinstance(result, SentinelHubError) or not is_unreadable(result):
         return result

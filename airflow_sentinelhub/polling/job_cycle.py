@@ -29,7 +29,7 @@ from airflow_sentinelhub.waits.observation import PollResult
 log = logging.getLogger(__name__)
 
 YIELD_EVERY = 50
-"""Looks that are handed over before the event loop may do something else."""
+"""Results that are handed over before the event loop may do something else."""
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ class JobCycle:
             self._open.setdefault(subscription.key, []).append(subscription)
 
     async def run(self) -> None:
-        """Look, and hand over what is seen."""
+        """Poll, and hand over the results."""
         try:
             await self._poll()
         except Exception as error:  # an error in this package must not leave a wait without a result for ever

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 MOST_PAGES = 1_000
-"""Pages of the list that are read for one look: 100,000 jobs, of which no account has that many at a time."""
+"""Pages of the list that are read for one poll: 100,000 jobs, of which no account has that many at a time."""
 
 
 @dataclass

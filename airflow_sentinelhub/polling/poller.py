@@ -34,7 +34,7 @@ _CLOCK_RESOLUTION = 0.001
 
 
 class CycleFactory(Protocol):
-    """Makes what looks once, see :class:`~airflow_sentinelhub.polling.job_cycle.JobCycle`."""
+    """Makes what polls once, see :class:`~airflow_sentinelhub.polling.job_cycle.JobCycle`."""
 
     def __call__(
         self, common: PollContext, taken: list[Subscription], requeue: Callable[[Subscription], None], /
@@ -46,7 +46,7 @@ class PollCycle(Protocol):
     """A cycle."""
 
     async def run(self) -> None:
-        """Look, and hand over what is seen."""
+        """Poll, and hand over the results."""
 
 
 class Poller:
@@ -56,7 +56,7 @@ class Poller:
     :param requester: sends requests.
     :param deserted: called when the last wait has left.
     :param random: gives numbers from 0 to 1.
-    :param make_cycle: makes the cycles; ``None``: those that look at jobs.
+    :param make_cycle: makes the cycles; ``None``: those that poll jobs.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Poller:
         Begin to watch a job.
 
         :param job_id: the job.
-        :param batching_delay: seconds for which its first look may wait for other newcomers, at most.
+        :param batching_delay: seconds for which its first poll may wait for other newcomers, at most.
         """
         self._newest = self._loop.time()
         subscription = Subscription(job_id, self, batching_delay)
@@ -115,7 +115,7 @@ class Poller:
         return self._loop.create_task(work, context=contextvars.Context())
 
     def schedule(self, subscription: Subscription) -> None:
-        """Record that a look is wanted."""
+        """Record that a poll is wanted."""
         now = self._loop.time()
         if subscription.is_new:
             delay = subscription.request.delay

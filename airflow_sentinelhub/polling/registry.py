@@ -56,7 +56,7 @@ def subscribe(
     :param api: which API.
     :param make_reader: makes the client for ``account`` and ``api``, if none is there.
     :param job_id: the job.
-    :param batching_delay: seconds for which the first look may wait for other newcomers, at most.
+    :param batching_delay: seconds for which the first poll may wait for other newcomers, at most.
     """
     key = _Key(asyncio.get_running_loop(), account.service, api)
     return _poller(key, account, make_reader).subscribe(job_id, batching_delay)

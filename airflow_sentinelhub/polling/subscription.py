@@ -1,4 +1,4 @@
-"""One wait's side of a poller: it asks for a look at its job, and gets it when the poller has one."""
+"""One wait's side of a poller: it asks for a poll of its job, and gets the result when the poller has one."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ class Scheduler(Protocol):
     """The poller, as a subscription sees it."""
 
     def schedule(self, subscription: Subscription) -> None:
-        """Record that a look is wanted."""
+        """Record that a poll is wanted."""
 
     def leave(self, subscription: Subscription) -> None:
-        """Record that no look is wanted any more."""
+        """Record that no poll is wanted any more."""
 
 
 class Subscription:
     """
-    Looks at one job. There may be thousands: what one keeps is little.
+    Polls of one job. There may be thousands: what one keeps is little.
 
     :param job_id: the job.
     :param poller: serves it.
-    :param batching_delay: seconds for which the first look may wait for other newcomers.
+    :param batching_delay: seconds for which the first poll may wait for other newcomers.
     """
 
     __slots__ = (
-        "_result",
         "_poller",
+        "_result",
         "asked_at",
         "batching_delay",
         "due",
@@ -55,7 +55,7 @@ class Subscription:
         self.latest = math.inf
         """When it is due even while the breaker is open."""
         self.asked_at = -math.inf
-        """When the request for its latest look was begun."""
+        """When the request for its latest poll was begun."""
         self.last_success_at = -math.inf
         """When the service last said something about the job."""
         self.is_failing = False
@@ -65,7 +65,7 @@ class Subscription:
 
     @property
     def is_new(self) -> bool:
-        """True if it had no look yet."""
+        """True if it was not polled yet."""
         return self.asked_at == -math.inf
 
     async def next(self, wanted: PollRequest) -> PollResult:
@@ -94,6 +94,6 @@ class Subscription:
         return self._result is not None and not self._result.done()
 
     def deliver(self, result: PollResult) -> None:
-        """Hand over a look, if it is still wanted."""
+        """Hand over a result, if it is still wanted."""
         if self._result is not None and not self._result.done():
             self._result.set_result(result)

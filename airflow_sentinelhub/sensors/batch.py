@@ -27,7 +27,7 @@ class SentinelHubBatchAnalysisSensor(SentinelHubBatchBaseSensor):
     """
     Waits until a Batch Process v1 job is analysed (``monitor_batch_analysis``).
 
-    Returns the job as the service describes it, without its request. Looks every 10 seconds by default. All
+    Returns the job as the service describes it, without its request. Polls every 10 seconds by default. All
     arguments are those of :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchBaseSensor`.
     """
 
@@ -40,7 +40,7 @@ class SentinelHubBatchProcessAnalysisSensor(SentinelHubBatchBaseSensor):
     """
     Waits until a Batch Process job is analysed (``monitor_batch_process_analysis``).
 
-    Returns the job as the service describes it, without its request. Looks every 10 seconds by default. All
+    Returns the job as the service describes it, without its request. Polls every 10 seconds by default. All
     arguments are those of :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchBaseSensor`.
     """
 
@@ -53,7 +53,7 @@ class SentinelHubBatchStatisticalAnalysisSensor(SentinelHubBatchBaseSensor):
     """
     Waits until a Batch Statistical job is analysed (``monitor_batch_statistical_analysis``).
 
-    Returns the job as the service describes it, without its request. Looks every 10 seconds by default. All
+    Returns the job as the service describes it, without its request. Polls every 10 seconds by default. All
     arguments are those of :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchBaseSensor`.
     """
 
@@ -66,7 +66,7 @@ class _JobSensor(SentinelHubBatchBaseSensor):
     """
     Waits until a job is done.
 
-    :param analysis_poke_interval: between two looks at the job during its analysis, in seconds or as a
+    :param analysis_poke_interval: between two polls of the job during its analysis, in seconds or as a
         ``timedelta``.
     :param allow_partial: take a PARTIAL job for done.
     :param kwargs: see :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchBaseSensor`.
@@ -96,11 +96,11 @@ class SentinelHubBatchProcessJobSensor(_JobSensor):
     """
     Waits until a Batch Process job is done (``monitor_batch_process_job``).
 
-    Returns the final job as the service describes it, without its request. Looks every 120 seconds by default,
+    Returns the final job as the service describes it, without its request. Polls every 120 seconds by default,
     every 10 during its analysis. DONE does not say that every feature succeeded: the service keeps that in the
     execution database in the delivery bucket.
 
-    :param analysis_poke_interval: between two looks at the job during its analysis, in seconds or as a
+    :param analysis_poke_interval: between two polls of the job during its analysis, in seconds or as a
         ``timedelta`` (default: 10).
     :param allow_partial: take a PARTIAL job for done (default: no).
     :param kwargs: see :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchBaseSensor`.
@@ -114,10 +114,10 @@ class SentinelHubBatchStatisticalJobSensor(_JobSensor):
     """
     Waits until a Batch Statistical job is done (``monitor_batch_statistical_job``).
 
-    Returns the final job as the service describes it, without its request. Looks every 30 seconds by default,
+    Returns the final job as the service describes it, without its request. Polls every 30 seconds by default,
     every 10 during its analysis.
 
-    :param analysis_poke_interval: between two looks at the job during its analysis, in seconds or as a
+    :param analysis_poke_interval: between two polls of the job during its analysis, in seconds or as a
         ``timedelta`` (default: 10).
     :param allow_partial: take a PARTIAL job for done (default: no).
     :param kwargs: see :class:`~airflow_sentinelhub.sensors.job_wait.SentinelHubBatchBaseSensor`.
@@ -135,7 +135,7 @@ class SentinelHubBatchJobSensor(_JobSensor):
     :class:`SentinelHubBatchProcessJobSensor`.
 
     Returns ``{tile status: [tile, ...]}`` with all six statuses as keys, and pushes the final job under the XCom
-    key ``job``. Looks every 120 seconds by default, every 10 during its analysis.
+    key ``job``. Polls every 120 seconds by default, every 10 during its analysis.
 
     :param include_geometry: keep ``geometry`` and ``origin`` of each tile (default: no).
     :param kwargs: ``analysis_poke_interval`` and ``allow_partial`` as in

@@ -69,10 +69,10 @@ class SentinelHubBatchGroupSensor(SentinelHubBaseSensor):
     :param fail_fast: with ``until="all"``: fail with the first job that ends badly (the default); ``False`` waits
         until every job has ended. Otherwise the wait fails when so many have ended badly that the rest no longer
         suffices.
-    :param poke_interval: between two looks at a job, in seconds or as a ``timedelta`` (default: 120, statistical
+    :param poke_interval: between two polls of a job, in seconds or as a ``timedelta`` (default: 120, statistical
         30). Without it, jobs at which nothing has changed for a long time are looked at up to three times less
         often.
-    :param analysis_poke_interval: between two looks at a job during its analysis, in seconds or as a
+    :param analysis_poke_interval: between two polls of a job during its analysis, in seconds or as a
         ``timedelta`` (default: 10).
     :param allow_partial: take a PARTIAL job for done (default: no).
     :param kwargs: see :class:`~airflow_sentinelhub.tasks.wait_options.SentinelHubBaseSensor`.

@@ -24,7 +24,7 @@ _LEEWAY = 0.2
 
 class WorkerGroupWait:
     """
-    A wait that looks at the jobs itself, and sleeps in between.
+    A wait that polls the jobs itself, and sleeps in between.
 
     :param sensor: the sensor that waits.
     :param sentinelhub_conn_id: its Airflow connection.
@@ -33,7 +33,7 @@ class WorkerGroupWait:
 
     def __init__(self, sensor: BaseSensorOperator, sentinelhub_conn_id: str, terms: GroupWaitSpec) -> None:
         self._hook = SentinelHubHook(sentinelhub_conn_id)
-        # One number for all jobs, so that those whose looks failed together are looked at together again.
+        # One number for all jobs, so that those whose polls failed together are polled together again.
         jitter = random.random()
         self._group = GroupWait(terms, sensor.log.log, jitter=lambda: jitter)
         self._next: dict[str, tuple[float, PollRequest]] = {}
@@ -41,7 +41,7 @@ class WorkerGroupWait:
         self._log = sensor.log
 
     def verdict(self) -> GroupVerdict:
-        """Look at the jobs until the wait is over."""
+        """Poll the jobs until the wait is over."""
         group = self._group
         while not (verdict := group.verdict()).is_final:
             group.tell(clock.now())

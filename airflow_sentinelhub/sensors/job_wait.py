@@ -97,7 +97,7 @@ class SentinelHubBatchBaseSensor(SentinelHubBaseSensor):
         except SentinelHubError:
             if not rescheduled_since:
                 raise
-            config, is_local = None, False  # the look below meets the same error, and the rules say what it means
+            config, is_local = None, False  # the poll below meets the same error, and the rules say what it means
         terms = self._terms(is_local, rescheduled_since.timestamp() if rescheduled_since else clock.now())
         link_to(self, config=config, job_id=terms.job_id)
         if not rescheduled_since:

@@ -75,7 +75,7 @@ class WaitOptionsMixin:
 
     def _limits(self, is_local: bool, started_at: float) -> tuple[WaitPolicy, Deadlines]:
         """
-        Return how often to look, and until when.
+        Return how often to poll, and until when.
 
         :param is_local: whether the service is on this machine, and may be asked as often as one likes.
         :param started_at: when the wait began, in seconds since 1970.
@@ -137,7 +137,7 @@ class SentinelHubBaseSensor(WaitOptionsMixin, BaseSensorOperator):
     :param deferrable: wait in the triggerer, without a worker slot. Unlike in Airflow's own sensors this is the
         default, since jobs run for hours, and ``[operators] default_deferrable`` has no effect; a triggerer has to
         be running. ``mode`` matters only without it.
-    :param poke_interval: between two looks at the job, in seconds or as a ``timedelta``. Deferred waits of one
+    :param poke_interval: between two polls of the job, in seconds or as a ``timedelta``. Deferred waits of one
         account share their requests, and come up to a fifth of it early or late for that. Without it, a job at
         which nothing has changed for a long time is looked at up to three times less often than by default.
     :param start_grace: how long the job may rest without being started before

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from airflow_sentinelhub.client.batch import BatchClient
 
 NextPokeInterval = Callable[[float, Callable[[], float], int], float]
-"""Takes the begin of a wait, what tells its duration, and the number of looks; returns seconds."""
+"""Takes the begin of a wait, what tells its duration, and the number of polls; returns seconds."""
 
 _KEY = "sentinelhub_wait"
 _REREAD_PAUSE = 10.0
@@ -37,11 +37,11 @@ _REREAD_PAUSE = 10.0
 
 class WorkerWait:
     """
-    A wait that looks at the job itself.
+    A wait that polls the job itself.
 
-    In reschedule mode each look is a process of its own. What has to be remembered lies in Airflow's task state
+    In reschedule mode each poll is a process of its own. What has to be remembered lies in Airflow's task state
     store, which came with Airflow 3.3 (XComs are wiped before every reschedule). Below that, nothing is
-    remembered: what is seen is taken to last since the first look, and what may not last is read twice at once.
+    remembered: what is seen is taken to last since the first poll, and what may not last is read twice at once.
 
     Its attribute ``deadlines`` holds those of the attempt.
 
@@ -49,7 +49,7 @@ class WorkerWait:
     :param terms: what is waited for.
     :param sentinelhub_conn_id: the Airflow connection.
     :param log: the task's log.
-    :param reschedule: whether each look is a process of its own.
+    :param reschedule: whether each poll is a process of its own.
     :param next_poke_interval: Airflow's rule for pauses that grow, of a sensor with ``exponential_backoff``.
     """
 
@@ -89,10 +89,10 @@ class WorkerWait:
 
     def verdict(self) -> Verdict:
         """
-        Look at the job until the wait is over.
+        Poll the job until the wait is over.
 
         :return: a final verdict.
-        :raises AirflowRescheduleException: in reschedule mode, when the next look is due later.
+        :raises AirflowRescheduleException: in reschedule mode, when the next poll is due later.
         """
         while True:
             verdict = self._poke()

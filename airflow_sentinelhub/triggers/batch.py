@@ -24,7 +24,7 @@ class SentinelHubBatchTrigger(SentinelHubBaseTrigger):
 
     :param goal: ``analysis`` or ``completion``.
     :param request_id: id of the job.
-    :param first_poll_after: when to look for the first time.
+    :param first_poll_after: when to poll for the first time.
     :param end_from_trigger: when the job is done, end the task at once, without another start of a worker.
     :param do_xcom_push: whether the job is then pushed as what the task returns.
     :param terms: see :class:`~airflow_sentinelhub.triggers.wait.SentinelHubBaseTrigger`.
@@ -91,7 +91,7 @@ class SentinelHubBatchTrigger(SentinelHubBaseTrigger):
         terms = WaitSpec(self.api, self.request_id, self.goal, self.policy, self.deadlines)
         wait = Wait(terms, self.log.log, stored=initial_state(self.deadlines.started_at))
         try:
-            # A look may hang, or queue for a thread: the deadline does not wait for it.
+            # A poll may hang, or queue for a thread: the deadline does not wait for it.
             async with asyncio.timeout(max(0.0, self.deadlines.first - clock.now()) + FINAL_POLL_TIMEOUT):
                 verdict = await watch(wait, self.read_connection, self.first_poll_after)
         except TimeoutError:

@@ -64,9 +64,9 @@ class SentinelHubBatchEventTrigger(BaseEventTrigger):
     :param description: a text that the job's description contains; case matters. Default ``None``: any.
     :param description_pattern: a regular expression that is found in the description. Default ``None``: any.
     :param request_ids: the jobs, as a list of ids or jobs. Default ``None``: all jobs of the account.
-    :param poll_interval: between two looks at the list of jobs, in seconds or as a ``timedelta``; never less than
+    :param poll_interval: between two polls of the list of jobs, in seconds or as a ``timedelta``; never less than
         5 s, except on this machine.
-    :param since: at its first look ever, the trigger also fires for jobs that have ended already, if they were
+    :param since: at its first poll ever, the trigger also fires for jobs that have ended already, if they were
         created from then on: a ``datetime`` with a time zone, or its ISO text. Default ``None``: for none of them.
         Without effect below Airflow 3.3.
     :raises ValueError: an argument makes no sense, or the filters can never match.

@@ -88,7 +88,7 @@ class SentinelHubBatchGroupTrigger(SentinelHubBaseTrigger):
         terms = GroupWaitSpec(self.api, self.request_ids, self.quorum, self.policy, self.deadlines)
         group = GroupWait(terms, self.log.log, stored=initial_state(self.deadlines.started_at))
         try:
-            # A look may hang, or queue for a thread: the deadline does not wait for it.
+            # A poll may hang, or queue for a thread: the deadline does not wait for it.
             async with asyncio.timeout(max(0.0, self.deadlines.first - clock.now()) + FINAL_POLL_TIMEOUT):
                 await self._watch(group)
         except TimeoutError:

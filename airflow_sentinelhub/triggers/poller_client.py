@@ -105,7 +105,7 @@ async def watch(wait: Wait, read_config: ReadConfig, first_poll_after: float) ->
 
     :param wait: what is waited for.
     :param read_config: reads the Airflow connection, anew each time.
-    :param first_poll_after: when to look for the first time, in seconds from now.
+    :param first_poll_after: when to poll for the first time, in seconds from now.
     :return: the final verdict.
     """
     first = PollRequest(first_poll_after)
@@ -246,7 +246,7 @@ async def _follow_with(config: ClientConfig, read_config: ReadConfig, watch: Com
             if wanted is None:
                 await asyncio.sleep(max(watch.poll_interval, _PAUSE))
                 continue
-            # Those who follow the list are given sights of it where others are given looks.
+            # Those who follow the list are given parts of it where others are given jobs.
             result = cast("ListSnapshot | SentinelHubError", await subscription.next(wanted))
             await watch.update(result, clock.now())
             if isinstance(result, InvalidCredentials) and await credentials_changed(read_config, config):

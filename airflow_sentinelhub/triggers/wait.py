@@ -27,7 +27,7 @@ little more.
 """
 
 FINAL_POLL_TIMEOUT = 30.0
-"""Seconds beyond the deadline for which a look may take that is under way then."""
+"""Seconds beyond the deadline for which a poll may take that is under way then."""
 
 
 def safe_event(payload: dict[str, Any]) -> TriggerEvent:
@@ -49,7 +49,7 @@ def wait_kwargs(policy: WaitPolicy, deadlines: Deadlines) -> dict[str, Any]:
     What an operator takes from a template stays at the top, under the operator's name: when a task starts from its
     trigger, Airflow renders nothing that lies deeper.
 
-    :param policy: how often to look and how patient to be.
+    :param policy: how often to poll and how patient to be.
     :param deadlines: when to give up.
     """
     return {
@@ -72,7 +72,7 @@ class SentinelHubBaseTrigger(BaseTrigger):
 
     :param api: ``process``, ``statistical`` or ``process_v1``.
     :param sentinelhub_conn_id: the Airflow connection, read anew in the triggerer.
-    :param policy: ``poke_interval`` and ``analysis_poke_interval`` between two looks at a job;
+    :param policy: ``poke_interval`` and ``analysis_poke_interval`` between two polls of a job;
         ``slowest_poke_interval`` at most, while the job hardly moves; ``allow_partial``, whether a PARTIAL job is
         good enough.
     :param deadlines: ``started_at``; ``timeout_at``, when to give up for good; ``execution_timeout_at``, when to

@@ -1,1 +1,1 @@
-"""One wait or a group of them: its state, its looks and its log. No scheduling, no Airflow."""
+"""One wait or a group of them: its state, its polls and its log. No scheduling, no Airflow."""

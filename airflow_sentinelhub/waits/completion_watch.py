@@ -40,7 +40,7 @@ YIELD_EVERY = 100
 """Ends that are noted and told together, and jobs that are read before the event loop may do something else."""
 
 RESTING_INTERVAL = 600.0
-"""Seconds between two looks at jobs of which nothing is expected, unless a page that is read anyway shows them."""
+"""Seconds between two polls of jobs of which nothing is expected, unless a page that is read anyway shows them."""
 
 Emit = Callable[[Sequence[dict[str, Any]]], Awaitable[None]]
 
@@ -52,7 +52,7 @@ class CompletionWatchSpec:
 
     :param api: the API of the jobs.
     :param filter: which ends.
-    :param poll_interval: seconds between two looks at the list.
+    :param poll_interval: seconds between two polls of the list.
     :param since: when the store is empty, ended jobs that were created from then on are emitted as well, in
         seconds since 1970; ``None``: none of them.
     :param apart: seconds that lie between the last end that is told and the one before it.
@@ -114,9 +114,9 @@ class CompletionWatch:
 
     def set_interval(self, seconds: float) -> None:
         """
-        Look less often than was asked for.
+        Poll less often than was asked for.
 
-        :param seconds: between two looks.
+        :param seconds: between two polls.
         """
         if seconds != self.poll_interval:
             self._say(logging.INFO, f"poll_interval is raised from {self.poll_interval:g} s to {seconds:g} s.")
@@ -153,7 +153,7 @@ class CompletionWatch:
 
     async def update(self, result: ListSnapshot | SentinelHubError, now: float) -> None:
         """
-        Take a sight into account, and tell what is new.
+        Take a part of the list into account, and tell what is new.
 
         :param result: what was seen, or why nothing was.
         :param now: seconds since 1970.
@@ -169,12 +169,12 @@ class CompletionWatch:
             self._trouble_since = None
         cursor = self._cursor.value
         if cursor is None:
-            raise RuntimeError("update() was called before next_sight()")
+            raise RuntimeError("update() was called before next_request()")
         if result.cut and not self._said_cut:
             self._say(
                 logging.WARNING,
-                f"The list of {self._service} jobs goes on and on: {len(result.jobs):,} jobs of it were seen. Ends "
-                "of jobs behind them are not told, unless request_ids names them.",
+                f"The list of {self._service} jobs goes on and on: {len(result.jobs):,} jobs of it were seen. "
+                "Ends of jobs behind them are not told, unless request_ids names them.",
             )
         self._said_cut = result.cut
         readings = await self._read(result, now)
@@ -220,7 +220,7 @@ class CompletionWatch:
         policy = WaitPolicy(self.poll_interval, self.poll_interval, start_grace=None, confirm_after=again)
         for number, listed in enumerate(snapshot.jobs, start=1):
             if number % YIELD_EVERY == 0:
-                await asyncio.sleep(0)  # the first sight is of all jobs of the account
+                await asyncio.sleep(0)  # the first snapshot has all jobs of the account
             if not self.terms.filter.wants(listed):
                 continue
             wait_state = self._wait_states.get(listed.key, WaitState())
@@ -332,7 +332,7 @@ class CompletionWatch:
                 self._cursor.keep(cursor)
             await self._cursor.write(cursor)
         except Exception as error:
-            # What was not noted was not told: the next look finds the same ends again.
+            # What was not noted was not told: the next poll finds the same ends again.
             self._cursor.record_failure(error)
         return True
 

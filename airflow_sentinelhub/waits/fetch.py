@@ -1,4 +1,4 @@
-"""One look at a job, with everything that can come of it as a value."""
+"""One poll of a job, with everything that can come of it as a value."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def fetch_job(
 
     :param reader: the client.
     :param job_id: the job.
-    :param status_only: ask for the state alone, which lacks the user action; if this may be the last look, it is
+    :param status_only: ask for the state alone, which lacks the user action; if this may be the last poll, it is
         followed by a whole one.
     :param budget: the seconds in which the client may begin to ask again; ``None``: its own default. Only who
         may block has any.
@@ -99,7 +99,7 @@ def found_in_other_api(verdict: Verdict, result: PollResult) -> Verdict:
     Return the verdict that the job belongs to V2, if that is so. It is final then.
 
     :param verdict: of a V1 job that was not found.
-    :param result: at the job of the same id in V2.
+    :param result: of a poll of the same id in V2.
     """
     if not isinstance(result, BatchJob):
         return verdict

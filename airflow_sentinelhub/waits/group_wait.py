@@ -30,7 +30,7 @@ class GroupWaitSpec:
     :param api: the API of the jobs.
     :param job_ids: their ids, each once.
     :param quorum: how many of them have to be done.
-    :param policy: how often to look at each and how patient to be.
+    :param policy: how often to poll at each and how patient to be.
     :param deadlines: when to give up; the same for all.
     """
 
@@ -95,7 +95,7 @@ class GroupWait:
         self.waits[verdict.job_id].log_end(verdict, now)
 
     def timeout_verdict(self, now: float) -> None:
-        """Take in that time is up, and looks that are under way do not come back."""
+        """Take in that time is up, and polls that are under way do not come back."""
         for job_id in self.pending:
             self.end(self.waits[job_id].timeout_verdict(), now)
 

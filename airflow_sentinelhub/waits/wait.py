@@ -1,4 +1,4 @@
-"""One wait: takes looks at a job, gives the verdict, and says when to look again."""
+"""One wait: takes results of polls, gives the verdict, and says when to poll again."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class WaitSpec:
     :param api: the job's API.
     :param job_id: its id.
     :param goal: what is waited for.
-    :param policy: how often to look and how patient to be.
+    :param policy: how often to poll and how patient to be.
     :param deadlines: when to give up.
     """
 
@@ -103,7 +103,7 @@ class Wait:
     @property
     def status_suffices(self) -> bool:
         """
-        Whether the next look can do without the user action.
+        Whether the next poll can do without the user action.
 
         It only matters while the job may be resting; its absence saves the service (and us) the request's
         evalscript and geometry.
@@ -117,11 +117,11 @@ class Wait:
 
     def update(self, result: PollResult, now: float) -> Verdict:
         """
-        Take a look into account.
+        Take the result of a poll into account.
 
         :param result: the job, a 404, or why there is neither.
-        :param now: seconds since 1970, when the look was taken.
-        :return: the verdict; unless it is final, :meth:`next_delay` tells when to look again.
+        :param now: seconds since 1970, when it was read.
+        :return: the verdict; unless it is final, :meth:`next_delay` tells when to poll again.
         """
         verdict = self._judged(result, now)
         if not verdict.is_final:
@@ -130,7 +130,7 @@ class Wait:
         return verdict if verdict.job is not None else replace(verdict, job=self._job)
 
     def timeout_verdict(self) -> Verdict:
-        """Return the verdict when time is up and a look that is under way does not come back."""
+        """Return the verdict when time is up and a poll that is under way does not come back."""
         terms = self.terms
         return terms.deadlines.passed(terms.api, terms.job_id, self._job)
 
@@ -145,7 +145,7 @@ class Wait:
 
     def next_delay(self, now: float) -> float:
         """
-        Return the seconds until the next look is due, which is never after the deadline.
+        Return the seconds until the next poll is due, which is never after the deadline.
 
         :param now: seconds since 1970.
         """
@@ -170,14 +170,14 @@ class Wait:
         )
 
     def _judged(self, result: PollResult, now: float) -> Verdict:
-        """Judge a look. What cannot be judged counts as an answer that cannot be read."""
+        """Judge a result. What cannot be judged counts as an answer that cannot be read."""
         if not isinstance(result, SentinelHubError):
             try:
                 return self._answer(result, now)
             except MemoryError:
                 raise
             except Exception as error:
-                log.error("A look at %s could not be judged.", result.label, exc_info=error)
+                log.error("A result for %s could not be judged.", result.label, exc_info=error)
                 result = InvalidPayload(
                     f"{result.label}: what the service says of it cannot be judged "
                     f"({REDACT.line(f'{type(error).__name__}: {error}', 300)}).",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import random
 import re
 import secrets
 import shutil
@@ -275,8 +276,28 @@ class LocalAirflow(AirflowRest):
         self._end(name, grace=0)
 
     def freeze(self, name: str) -> None:
-        """Hold all processes of a component (SIGSTOP), as a machine that hangs or lost the network."""
-        process_family.signal_all([self._components[name].family], signal.SIGSTOP)
+        """
+        Hold all processes of a component (SIGSTOP), as a machine that hangs or lost the network.
+
+        It is done while they do not write to the database: SQLite lets one write at a time, and a process that is
+        held while it writes holds up all others.
+        """
+        family = self._components[name].family
+        process_family.signal_all([family], signal.SIGSTOP)
+        while not self._is_writable():
+            process_family.signal_all([family], signal.SIGCONT)
+            time.sleep(random.uniform(0.0, 0.2))  # not always at the same point of what it does
+            process_family.signal_all([family], signal.SIGSTOP)
+
+    def _is_writable(self) -> bool:
+        database = sqlite3.connect(self.home / "airflow.db", timeout=1, isolation_level=None)
+        with contextlib.closing(database):
+            try:
+                database.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return False
+            database.rollback()
+        return True
 
     def thaw(self, name: str) -> None:
         """Let a frozen component go on (SIGCONT)."""

@@ -16,7 +16,6 @@ from airflow_sentinelhub.exceptions import (
 )
 from airflow_sentinelhub.jobs.backoff import backoff
 
-_SHORTEST_PAUSE = 1.0
 ENOUGH = 3
 """Number of different requests that fail, with no answer in between, and mean an outage."""
 
@@ -77,14 +76,6 @@ class CircuitBreaker:
     def is_open(self) -> bool:
         """True if an outage was reported and no answer came since: one request is enough for a probe."""
         return self._attempts > 0
-
-    def hold(self, error: RateLimited, now: float) -> None:
-        """
-        Wait out a 429.
-
-        :param now: on the clock of the event loop.
-        """
-        self.retry_at = max(self.retry_at, now + (error.retry_after or _SHORTEST_PAUSE))
 
     def trip(self, error: SentinelHubError, now: float) -> None:
         """

@@ -149,7 +149,7 @@ class JobCycle:
             "the list", error, len(common.watched)
         )
         if isinstance(error, RateLimited) and not everybodys:
-            self._wait_for_the_limit(error)
+            self._requeue_rest()
             return 1
         if is_of_account(error):
             self._fail_rest(error)
@@ -239,7 +239,7 @@ class JobCycle:
             self._fail_rest(result, waits)
             return
         elif isinstance(result, RateLimited):
-            self._wait_for_the_limit(result, waits)
+            self._requeue_rest(waits)
             return
         self._deliver(waits, result)
 
@@ -274,7 +274,12 @@ class JobCycle:
             wait.deliver(result)
 
     def _requeue_rest(self, waits: Iterable[Subscription] = ()) -> None:
-        """Put back these waits and all that are left."""
+        """
+        Put back these waits and all that are left.
+
+        After a 429, too, which is no outage yet: the rate limiter lets the next cycle begin when the service wants
+        to be asked again.
+        """
         for wait in [*waits, *self._take_all()]:
             self._requeue(wait)
 
@@ -283,11 +288,6 @@ class JobCycle:
         self._common.breaker.trip(error, self._loop.time())
         self._common.list_index.resume()  # if the list failed, it was for the same reason
         self._deliver([*waits, *self._take_all()], of_everybody(error), is_failing=True)
-
-    def _wait_for_the_limit(self, error: RateLimited, waits: Iterable[Subscription] = ()) -> None:
-        """Requeue all: a 429 slows all waits down, and is not an outage yet."""
-        self._common.breaker.hold(error, self._loop.time())
-        self._requeue_rest(waits)
 
     def _take_all(self) -> list[Subscription]:
         taken = [wait for waits in self._open.values() for wait in waits]

@@ -97,8 +97,7 @@ class ListCycle:
         try:
             await self._read_list_if_it_pays()
             await self._get_the_rest()
-        except RateLimited as error:
-            common.breaker.hold(error, self._loop.time())
+        except RateLimited:  # the rate limiter knows until when
             for each in self._taken:
                 self._requeue(each)
             return
@@ -210,8 +209,6 @@ class ListCycle:
                     continue
                 if not heard:
                     raise trouble from None
-                if isinstance(trouble, RateLimited):
-                    self._common.breaker.hold(trouble, self._loop.time())
                 return  # what was seen is worth having, and the rest is asked for next time
             if isinstance(listed, UnreadableJob):
                 self._failures[job] = self._failures.get(job, 0) + 1

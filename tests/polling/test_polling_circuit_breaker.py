@@ -79,11 +79,6 @@ def test_the_service_may_ask_for_a_longer_pause():
     breaker = CircuitBreaker(lambda: 1.0)
     breaker.trip(ServiceUnavailable("503", retry_after=100.0), 1000.0)
     assert breaker.retry_at == 1110, "and not all at the same moment"
-    breaker = CircuitBreaker(lambda: 1.0)
-    breaker.hold(RateLimited("429", retry_after=3.4), 1000.0)
-    assert breaker.retry_at == 1003.4
-    breaker.hold(RateLimited("429"), 1000.0)
-    assert breaker.retry_at == 1003.4
 
 
 def test_the_first_answer_ends_it():

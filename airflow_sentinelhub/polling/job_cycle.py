@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_sentinelhub.exceptions import InvalidPayload, RateLimited, RequestRefused, SentinelHubError
 from airflow_sentinelhub.jobs import BatchJob
+from airflow_sentinelhub.jobs.formatting import format_duration
 from airflow_sentinelhub.polling.circuit_breaker import ENOUGH, CircuitBreaker, is_of_account, is_service_wide
-from airflow_sentinelhub.polling.list_index import ListIndex, ListScan
+from airflow_sentinelhub.polling.list_index import ListIndex, ListScan, ListSearch
 from airflow_sentinelhub.polling.requester import THREADS, Requester
 from airflow_sentinelhub.polling.subscription import Subscription
 from airflow_sentinelhub.waits.fetch import ListReader, fetch_once, needs_full_payload
@@ -25,6 +27,9 @@ from airflow_sentinelhub.waits.job_reading import (
     unexpected,
 )
 from airflow_sentinelhub.waits.observation import PollResult
+
+if TYPE_CHECKING:
+    from airflow_sentinelhub.polling.poller import PollCycle
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +45,15 @@ class PollContext:
     :param requester: sends requests.
     :param breaker: how it goes with the service.
     :param watched: all jobs that are watched, whether it is their turn or not, with the waits for each.
+    :param walk: the cycle that reads the list now. There is one at a time: a second one would read the same pages.
+    :param stretched: pages and interval, if the list took longer to read than the interval and that was logged.
     """
 
     requester: Requester
     breaker: CircuitBreaker
     watched: dict[str, set[Subscription]] = field(default_factory=dict)
+    walk: PollCycle | None = None
+    stretched: tuple[int, float] | None = None
     list_index: ListIndex = field(init=False)
 
     def __post_init__(self) -> None:
@@ -56,6 +65,10 @@ class JobCycle:
     One poll of the jobs that are due.
 
     A cycle begins when its first request is admitted. So there is one cycle for all while no request may be sent.
+
+    While it reads the list, it takes in waits that come due: for jobs on pages to come. Those for jobs on pages
+    that it has read are held until the next cycle, which begins as soon as this one has read its last page. So a
+    list that takes longer to read than an interval stretches the interval, and no page is read twice for it.
 
     :param common: what all cycles share.
     :param taken: the waits whose turn it is.
@@ -76,9 +89,14 @@ class JobCycle:
         self._list_is_away = False
         self._list_answered: bool | None = None
         self._probing = asyncio.Lock()
-        for subscription in taken:
-            subscription.asked_at = self._began
-            self._open.setdefault(subscription.key, []).append(subscription)
+        self._search: ListSearch | None = None
+        self._wanted: set[str] = set()
+        self._late: set[str] = set()
+        self._held: list[Subscription] = []
+        self._take_in(taken)
+        self._reads_list = common.walk is None
+        if self._reads_list:
+            common.walk = self
 
     async def run(self) -> None:
         """Poll, and hand over the results."""
@@ -86,6 +104,44 @@ class JobCycle:
             await self._poll()
         except Exception as error:  # an error in this package must not leave a wait without a result for ever
             self._fail_rest(unexpected(error))
+        finally:
+            self._end_walk()
+
+    def join(self, due: list[Subscription]) -> list[Subscription]:
+        """
+        Take in waits that come due while this cycle reads the list.
+
+        :param due: the waits.
+        :return: those that need a cycle of their own, which reads no list.
+        """
+        search = self._search
+        if search is None:  # nothing was read yet
+            self._take_in(due)
+            return []
+        alone = {wait for wait in due if wait.request.bypass_list}
+        last = {wait for wait in due if wait.request.is_final} - alone
+        if len(last) <= search.depth:  # fewer requests than a walk of their own would take
+            alone |= last
+        # The page under way may show a job that is searched already: not for a wait that came later.
+        ahead = search.join({wait.key for wait in due if wait not in alone} - self._open.keys())
+        self._late |= ahead
+        self._wanted |= ahead
+        self._take_in(wait for wait in due if wait.key in ahead and wait not in alone)
+        self._held += [wait for wait in due if wait.key not in ahead and wait not in alone]
+        return [wait for wait in due if wait in alone]
+
+    def _take_in(self, waits: Iterable[Subscription]) -> None:
+        for wait in waits:
+            wait.asked_at = self._loop.time()
+            self._open.setdefault(wait.key, []).append(wait)
+
+    def _end_walk(self) -> None:
+        """Let the next cycle read the list, and requeue the waits that this one could not serve from it."""
+        if self._common.walk is self:
+            self._common.walk = None
+        held, self._held = self._held, []
+        for wait in held:
+            self._requeue(wait)
 
     async def _poll(self) -> None:
         if self._common.breaker.is_open:
@@ -95,9 +151,13 @@ class JobCycle:
                 self._fail_rest(self._unreadable[0][1])
                 return
         certain = {job for job, waits in self._open.items() if any(wait.request.bypass_list for wait in waits)}
-        uncertain = self._open.keys() - certain
-        wanted = len(uncertain)
-        pages = await self._read_list(uncertain)
+        wanted, pages = len(self._open) - len(certain), 0
+        if self._reads_list:
+            self._wanted = self._open.keys() - certain
+            pages = await self._read_list(self._wanted)
+            self._held += [wait for job in self._late & self._open.keys() for wait in self._open.pop(job)]
+            self._log_stretching(pages)
+            self._end_walk()
         # Jobs that vanished from the list after many pages are left for the next cycle, which begins at once.
         longest_unheard = sorted(self._open, key=lambda job: (job not in certain, self._heard_of(job)))
         await self._get(longest_unheard[: len(certain) + wanted + 1 - pages])
@@ -112,12 +172,13 @@ class JobCycle:
         :return: how many pages were asked for.
         """
         common = self._common
-        search = common.list_index.search(jobs, self._loop.time())
+        search = self._search = common.list_index.search(jobs, self._loop.time())
         try:
             while (scan := search.next()) is not None:
                 await self._admission()
                 try:
-                    page = await common.requester.ask(_read_page, scan, jobs, common.watched)
+                    # A copy: a page belongs only to waits that came before its request was sent.
+                    page = await common.requester.ask(_read_page, scan, frozenset(jobs), common.watched)
                 except Exception as error:
                     search.failed()
                     requests = await self._list_failed(_as_ours(error))
@@ -136,6 +197,25 @@ class JobCycle:
         finally:
             search.finish()
         return search.pages
+
+    def _log_stretching(self, pages: int) -> None:
+        """Log once that the list takes longer to read than an interval, and once that it does not any more."""
+        common, took = self._common, self._loop.time() - self._began
+        interval = min((wait.request.delay for wait in self._held if wait.request.delay > 0), default=math.inf)
+        if took > interval and common.stretched is None:
+            common.stretched = (pages, interval)
+            log.warning(
+                "Reading %d pages of the list of jobs takes %s, so jobs are polled every %s and not every %s.",
+                pages,
+                *(format_duration(seconds) for seconds in (took, took, interval)),
+            )
+        elif common.stretched is not None and pages >= common.stretched[0] and took <= common.stretched[1]:
+            common.stretched = None
+            log.info(
+                "Reading %d pages of the list of jobs takes %s: jobs are polled at their intervals again.",
+                pages,
+                format_duration(took),
+            )
 
     async def _list_failed(self, error: SentinelHubError) -> int:
         """
@@ -326,7 +406,9 @@ class _Page:
     results: dict[str, BatchJob | InvalidPayload]
 
 
-def _read_page(reader: ListReader, scan: ListScan, wanted: set[str], watched: Container[str]) -> _Page | None:
+def _read_page(
+    reader: ListReader, scan: ListScan, wanted: frozenset[str], watched: Container[str]
+) -> _Page | None:
     """Read the next page of a walk, in a thread; ``None`` at the end of the list."""
     if scan.pages is None:
         scan.pages = reader.list(budget=0)

@@ -86,6 +86,8 @@ class ListCycle:
             if isinstance(each.request, ListRequest):
                 self._created_from = min(self._created_from, each.request.created_from)
                 self._wanted |= each.request.jobs
+        self._held: list[Subscription] = []
+        common.walk = self
         self._seen: dict[str, ListedJob] = {}
         self._missing: set[str] = set()
         self._cut = False
@@ -93,6 +95,24 @@ class ListCycle:
 
     async def run(self) -> None:
         """Read, and hand over what is seen."""
+        try:
+            await self._read()
+        finally:
+            self._common.walk = None
+            for each in self._held:
+                self._requeue(each)
+
+    def join(self, due: list[Subscription]) -> list[Subscription]:
+        """
+        Hold those that come due while the list is read, until the next cycle.
+
+        :param due: those who follow the list.
+        :return: nothing: none needs a cycle of its own.
+        """
+        self._held += due
+        return []
+
+    async def _read(self) -> None:
         common = self._common
         try:
             await self._read_list_if_it_pays()

@@ -109,11 +109,17 @@ class ListSearch:
         self._depth = cheapest_depth(pages.values())
         self._expected = {job for job, page in pages.items() if page <= self._depth}
         self._guesses = {job for job in jobs - pages.keys() if list_index._searched_to.get(job, 0) < math.inf}
+        self._joined: set[str] = set()
         self._rescan: ListScan | None = None
         self._probe: ListScan | None = None
+        self._under_way: ListScan | None = None
 
     def next(self) -> ListScan | None:
         """Return the scan whose next page is to be read, or ``None`` to ask for each job that is left."""
+        self._under_way = self._next()
+        return self._under_way
+
+    def _next(self) -> ListScan | None:
         if self._over:
             return None
         read = self._rescan.read if self._rescan else 0
@@ -126,6 +132,33 @@ class ListSearch:
             return self._rescan  # jobs have moved on by a page, or are new to us
         return self._try() if len(self._guesses) > 1 else None
 
+    @property
+    def depth(self) -> int:
+        """Pages that are read at least."""
+        return max(self._depth, self.pages)
+
+    def join(self, jobs: set[str]) -> set[str]:
+        """
+        Search for more jobs on the pages that are still to come.
+
+        :param jobs: those whose turn it is meanwhile.
+        :return: those that may be there. The others are on pages that were read or requested.
+        """
+        read = self._rescan.read + (self._rescan is self._under_way) if self._rescan else 0
+        if self._over or self._list_index.is_suspended(self._now):
+            return set()
+        pages = {job: page for job in jobs if (page := self._list_index._page.get(job)) is not None}
+        ahead = {job: page for job, page in pages.items() if page > read}
+        unknown = jobs - pages.keys()
+        if ahead:
+            left = [self._list_index._page[job] - read for job in self._expected if job in self._list_index._page]
+            left = [page for page in left if page > 0] + [page - read for page in ahead.values()]
+            self._depth = max(self._depth, read + cheapest_depth(left))
+            self._expected |= {job for job, page in ahead.items() if page <= self._depth}
+        self._guesses |= unknown
+        self._joined |= unknown
+        return ahead.keys() | unknown
+
     def saw(self, scan: ListScan, jobs: Iterable[str]) -> None:
         """
         Record a page.
@@ -134,6 +167,7 @@ class ListSearch:
         :param jobs: the watched ones on it, whether it is their turn or not.
         """
         scan.read += 1
+        self._under_way = None
         self.pages += 1
         list_index = self._list_index
         list_index._suspension = FIRST_SUSPENSION
@@ -196,7 +230,8 @@ class ListSearch:
         if self._guesses and list_index._look_again_at == math.inf:
             list_index._look_again_at = self._now + list_index._look_again_after
             list_index._look_again_after = min(LONGEST_UNTIL_LOOK_AGAIN, list_index._look_again_after * 2)
-        for job in self._guesses:
+        # Those that came later may be on the pages before.
+        for job in self._guesses - self._joined:
             list_index._searched_to[job] = math.inf
         self._guesses.clear()
 

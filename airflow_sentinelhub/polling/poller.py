@@ -48,6 +48,14 @@ class PollCycle(Protocol):
     async def run(self) -> None:
         """Poll, and hand over the results."""
 
+    def join(self, due: list[Subscription]) -> list[Subscription]:
+        """
+        Take in waits that come due while this cycle reads the list.
+
+        :param due: the waits.
+        :return: those that need a cycle of their own, which reads no list.
+        """
+
 
 class Poller:
     """
@@ -140,16 +148,27 @@ class Poller:
                 # What one of them finds out is enough for all.
                 await asyncio.wait(self._cycles)
                 continue
+            if self._common.walk is not None and not self._left_by_the_walk():
+                continue
             try:
                 await self._requester.acquire()
             except Exception as error:
                 self._refuse(error)
                 continue
             taken = self._take()
+            if self._common.walk is not None:
+                taken = self._common.walk.join(taken)
             if taken:
                 cycle = self._start(self._make_cycle(self._common, taken, self._requeue).run())
                 self._cycles.add(cycle)
                 cycle.add_done_callback(self._cycles.discard)
+
+    def _left_by_the_walk(self) -> bool:
+        """Let the cycle that reads the list take in who is due, and return whether anybody is left."""
+        walk = self._common.walk
+        left = self._take() if walk is None else walk.join(self._take())
+        self._waiting |= dict.fromkeys(left)
+        return bool(left)
 
     async def _somebody_is_due(self) -> None:
         while True:

@@ -6,7 +6,6 @@ import copy
 import math
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -18,6 +17,9 @@ Account = tuple[str, str, str]
 
 ASSUMED_LIFETIME = 300.0
 """Seconds for which a token is used whose answer does not say how long it lives."""
+
+IDLE_LIFETIME = 3600.0
+"""Seconds for which a token is remembered that nobody uses."""
 
 LONGEST_LIFETIME = 365 * 86_400.0
 """Seconds that are believed at most; such a time can be written as a date."""
@@ -66,6 +68,12 @@ def _seconds(expires_in: object) -> float | None:
 class _Slot:
     token: Token | None = None
     fetching: Future[Token | SentinelHubError] | None = None
+    used_at: float = 0.0
+
+    def is_idle(self, now: float) -> bool:
+        if self.fetching is not None:
+            return False
+        return self.token is None or self.token.expires_at <= now or self.used_at <= now - IDLE_LIFETIME
 
 
 class TokenCache:
@@ -75,17 +83,16 @@ class TokenCache:
     Threads share it: while one fetches a token, the others that need the same one wait and get it, or the
     error, from the same fetch.
 
-    :param capacity: how many accounts are remembered; the one that was used longest ago is forgotten first.
+    A token that was not used for an hour is forgotten: the account is watched no more, or its secret was rotated.
     """
 
-    def __init__(self, capacity: int = 64) -> None:
-        self._capacity = capacity
+    def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
         """Forget everything, for tests and after a fork."""
         self._lock = threading.Lock()
-        self._slots: OrderedDict[Account, _Slot] = OrderedDict()
+        self._slots: dict[Account, _Slot] = {}
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -138,15 +145,12 @@ class TokenCache:
 
     def _slot(self, account: Account, now: float) -> _Slot:
         if account not in self._slots:
-            # A rotated secret leaves an entry that is not used again.
-            for other, slot in list(self._slots.items()):
-                if slot.fetching is None and (slot.token is None or slot.token.expires_at <= now):
-                    del self._slots[other]
-            while len(self._slots) >= self._capacity:
-                self._slots.popitem(last=False)
+            for other in [other for other, slot in self._slots.items() if slot.is_idle(now)]:
+                del self._slots[other]
             self._slots[account] = _Slot()
-        self._slots.move_to_end(account)
-        return self._slots[account]
+        slot = self._slots[account]
+        slot.used_at = now
+        return slot
 
 
 SHARED_TOKEN_CACHE = TokenCache()

@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.polling.list_cycle import ListCycles
 from airflow_sentinelhub.polling.poller import BATCH_WINDOW, Poller
-from airflow_sentinelhub.polling.requester import AdmissionQueue, Requester
+from airflow_sentinelhub.polling.requester import SHARED_THREADS, AdmissionQueue, Requester
 from airflow_sentinelhub.polling.subscription import Subscription
 from airflow_sentinelhub.waits.fetch import ListReader
 
@@ -95,6 +95,8 @@ def _close(key: _Key) -> None:
     poller = _POLLERS.pop(key, None)
     if poller is not None:
         poller.close()
+        if not _POLLERS:
+            SHARED_THREADS.end()
 
 
 def _drop_pollers_of_closed_loops() -> None:

@@ -188,23 +188,33 @@ def test_a_thread_that_is_ended_does_not_leave_the_others_waiting(clock: Clock, 
     assert {type(result) for result in in_threads(2, ask)} == {KeyboardInterrupt, ServiceUnavailable}
 
 
-def test_accounts_that_nobody_asks_for_are_forgotten(clock: Clock) -> None:
-    tokens = TokenCache(capacity=3)
-    fetch = Fetcher(clock, expires_in=100)
+def test_accounts_that_nobody_asks_for_are_forgotten(clock: Clock, tokens: TokenCache) -> None:
+    fetch = Fetcher(clock, expires_in=86_400)
     for number in range(10):
         tokens.get((str(number), "", ""), clock=clock, fetch=fetch)
-    assert len(tokens) == 3
-    clock.now += 100
+    for _ in range(4):
+        clock.now += 1000
+        tokens.get(("0", "", ""), clock=clock, fetch=fetch)
     tokens.get(("new", "", ""), clock=clock, fetch=fetch)
+    assert len(tokens) == 2
+    assert fetch.count == 11
+
+
+def test_tokens_that_have_expired_are_forgotten(clock: Clock, tokens: TokenCache) -> None:
+    for number in range(10):
+        tokens.get((str(number), "", ""), clock=clock, fetch=Fetcher(clock, expires_in=100))
+    clock.now += 100
+    tokens.get(("new", "", ""), clock=clock, fetch=Fetcher(clock))
     assert len(tokens) == 1
 
 
-def test_the_account_in_use_is_not_the_one_forgotten(clock: Clock) -> None:
-    tokens = TokenCache(capacity=2)
+def test_a_token_in_use_is_kept_however_many_accounts_there_are(clock: Clock, tokens: TokenCache) -> None:
     fetch = Fetcher(clock)
-    for name in ("a", "b", "a", "c", "a"):
-        tokens.get((name, "", ""), clock=clock, fetch=fetch)
-    assert fetch.count == 3
+    for _ in range(5):
+        for number in range(200):
+            tokens.get((str(number), "", ""), clock=clock, fetch=fetch)
+        clock.now += 10
+    assert fetch.count == 200
 
 
 def test_reset_forgets_all(clock: Clock, tokens: TokenCache) -> None:

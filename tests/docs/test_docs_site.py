@@ -40,8 +40,8 @@ def test_every_function_has_its_chapter():
 
 
 def test_the_numbers_of_performance():
-    assert "eight threads" in PERFORMANCE
-    assert requester.THREADS == 8
+    assert "four requests" in PERFORMANCE
+    assert requester.THREADS == 4
     assert f"it asks for {requester.THREADS / 0.2:g} jobs" in PERFORMANCE
 
 

@@ -12,7 +12,7 @@ import pytest
 from airflow_sentinelhub.jobs import BatchApi, BatchJob
 from airflow_sentinelhub.polling import registry
 from airflow_sentinelhub.polling.registry import PollerAccount, subscribe
-from airflow_sentinelhub.polling.requester import THREADS
+from airflow_sentinelhub.polling.requester import PROCESS_THREADS, THREADS
 from airflow_sentinelhub.waits.observation import PollRequest
 
 ACCOUNT = PollerAccount("https://sh.example", "client")
@@ -201,17 +201,72 @@ def test_reading_does_not_block_the_event_loop():
     assert asyncio.run(scene()).id == "a"
 
 
-def test_there_are_never_more_threads_than_a_few():
-    reader = Reader()
+def test_there_are_never_more_requests_under_way_than_a_few():
+    reader, under_way, most = Reader(), set(), []
     reader.list = lambda budget=None: iter([[{"id": "other"}]])
-    most = []
+
+    def get(job_id, *, budget=None):
+        under_way.add(job_id)
+        most.append(len(under_way))
+        time.sleep(0.001)
+        under_way.remove(job_id)
+        return Reader.get(reader, job_id)
+
+    reader.get = get
 
     async def scene():
-        waits = [asyncio.create_task(look(reader, f"job-{number}")) for number in range(200)]
-        while not all(wait.done() for wait in waits):
-            most.append(len(threads_of_ours()))
-            await asyncio.sleep(0.001)
+        await asyncio.gather(*(look(reader, f"job-{number}") for number in range(200)))
 
     asyncio.run(scene())
-    assert max(most) <= THREADS
+    assert max(most) == THREADS
     assert len(reader.asked) == 200
+
+
+def test_accounts_that_hang_leave_threads_for_the_others():
+    hanging, healthy = Reader(), Reader()
+    hanging.release.clear()
+
+    async def scene():
+        accounts = [PollerAccount("https://sh.example", f"account {number}") for number in range(10)]
+        hung = [
+            asyncio.create_task(look(hanging, f"job-{number}", account=account._replace(service=account.limit)))
+            for account in accounts
+            for number in range(20)
+        ]
+        while len(hanging.asked) < 10:  # noqa: ASYNC110 - threads have no event of the loop
+            await asyncio.sleep(0.01)
+        others = [PollerAccount(f"account {number}", f"account {number}") for number in range(100, 130)]
+        found = await asyncio.gather(*(look(healthy, account=account) for account in others))
+        assert not any(task.done() for task in hung)
+        assert len(threads_of_ours()) <= PROCESS_THREADS
+        hanging.release.set()
+        await asyncio.gather(*hung)
+        return found
+
+    assert len(asyncio.run(scene())) == 30
+
+
+def test_an_account_that_hangs_keeps_to_its_share_although_its_waits_come_and_go():
+    reader = Reader()
+    reader.release.clear()
+    account = PollerAccount("https://sh.example", "it hangs")
+
+    async def scene():
+        elsewhere = PollerAccount("elsewhere", "elsewhere")
+        stay = asyncio.create_task(look(Reader(), account=elsewhere, batching_delay=60))
+        keeps_queue = asyncio.create_task(look(reader, "stays", account=account))
+        for number in range(20):
+            waiting = asyncio.create_task(
+                look(reader, f"job-{number}", account=account._replace(service=f"service {number}"))
+            )
+            await asyncio.sleep(0.1)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+        busy = len(reader.asked)
+        reader.release.set()
+        await keeps_queue
+        stay.cancel()
+        await asyncio.gather(stay, return_exceptions=True)
+        return busy
+
+    assert asyncio.run(scene()) <= THREADS

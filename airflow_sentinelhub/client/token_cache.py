@@ -19,7 +19,7 @@ ASSUMED_LIFETIME = 300.0
 """Seconds for which a token is used whose answer does not say how long it lives."""
 
 IDLE_LIFETIME = 3600.0
-"""Seconds for which a token is remembered that nobody uses."""
+"""Seconds for which an unused token is remembered."""
 
 LONGEST_LIFETIME = 365 * 86_400.0
 """Seconds that are believed at most; such a time can be written as a date."""

@@ -136,7 +136,7 @@ class JobCycle:
             self._open.setdefault(wait.key, []).append(wait)
 
     def _end_walk(self) -> None:
-        """Let the next cycle read the list, and requeue the waits that this one could not serve from it."""
+        """Allow the next cycle to read the list, and requeue the waits that this one could not serve from it."""
         if self._common.walk is self:
             self._common.walk = None
         held, self._held = self._held, []

@@ -164,7 +164,7 @@ class Poller:
                 cycle.add_done_callback(self._cycles.discard)
 
     def _left_by_the_walk(self) -> bool:
-        """Hand the due waits to the cycle that reads the list, and return whether some need a cycle of their own."""
+        """Hand the due waits to the cycle that reads the list, and return whether any is left."""
         walk = self._common.walk
         left = self._take() if walk is None else walk.join(self._take())
         self._waiting |= dict.fromkeys(left)

@@ -1,4 +1,4 @@
-"""What docs/groups.md and the README state of the sensor of groups is so."""
+"""What docs/groups.md states of the sensor of groups is so."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from airflow_sentinelhub.waits import group_progress_log
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "groups.md").read_text(encoding="utf-8")
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_example_makes_a_sensor():
@@ -25,12 +24,12 @@ def test_the_example_makes_a_sensor():
     assert isinstance(namespace["gather"], SentinelHubBatchGroupSensor)
 
 
-def test_the_readme_has_every_argument_of_its_own_with_its_default():
+def test_it_has_every_argument_of_its_own_with_its_default():
     parameters = inspect.signature(SentinelHubBatchGroupSensor.__init__).parameters
     for name, default in (("api", '"process"'), ("until", '"all"'), ("fail_fast", "True")):
-        assert f"| `{name}` | `{default}` |" in README
+        assert f"| `{name}` | `{default}` |" in PAGE
         assert str(parameters[name].default) == default.strip('"')
-    assert "| `request_ids` | | " in README
+    assert "| `request_ids` | | " in PAGE
 
 
 # The jobs by which a row of the table is tried: those of a success, and how the failure comes about, step by step.

@@ -134,8 +134,3 @@ def test_the_dag_can_be_imported():
     with DAG("a_dag", schedule=None):
         exec(compile(source, "operators.md", "exec"), namespace)
     assert namespace["start"].upstream_task_ids == {"create"}
-
-
-@pytest.mark.parametrize("name", ["Create", "Analyse", "Start", "Stop", "Restart"])
-def test_the_readme_names_every_operator(name):
-    assert f"`SentinelHubBatch{name}Operator`" in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -25,7 +25,7 @@ _INTRODUCTION = """\
 # `monitor_*` and our sensors, side by side
 
 What becomes of a wait when something happens to its job: with the functions of `sentinelhub-py`, and with the
-sensors that replace them ([which replaces which](../README.md#from-monitor_-to-a-sensor)).
+sensors that replace them ([which replaces which](sensors.md#from-monitor_-to-a-sensor)).
 
 Nobody wrote the cells below. `tests/real_client` runs the real `sentinelhub-py` {version}, the last release with
 all six functions, and our sensors against the [emulator](emulator.md), tells both the same story and notes how

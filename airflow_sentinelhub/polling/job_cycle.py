@@ -201,7 +201,8 @@ class JobCycle:
     def _log_stretching(self, pages: int) -> None:
         """Log once that the list takes longer to read than an interval, and once that it does not any more."""
         common, took = self._common, self._loop.time() - self._began
-        interval = min((wait.request.delay for wait in self._held if wait.request.delay > 0), default=math.inf)
+        intervals = [wait.request.delay for wait in self._held if wait.request.delay > 0 and not wait.is_failing]
+        interval = min(intervals, default=math.inf)
         if took > interval and common.stretched is None:
             common.stretched = (pages, interval)
             log.warning(

@@ -63,13 +63,13 @@ class _Call:
     Call in a thread, which keeps its share until the thread has ended, whether its result is awaited or not.
 
     :param call: what is done.
-    :param share: what it has taken one of.
-    :param loop: the loop of the share.
+    :param queue: the account's, of whose share it has taken one. It lives as long as the call.
+    :param loop: the loop of the queue.
     """
 
-    def __init__(self, call: Callable[[], Any], share: asyncio.Semaphore, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, call: Callable[[], Any], queue: AdmissionQueue, loop: asyncio.AbstractEventLoop) -> None:
         self._call = call
-        self._share = share
+        self._queue = queue
         self._loop = loop
         self._begun_or_abandoned = threading.Lock()
 
@@ -81,12 +81,12 @@ class _Call:
             return self._call()
         finally:
             with contextlib.suppress(RuntimeError):  # the loop is closed
-                self._loop.call_soon_threadsafe(self._share.release)
+                self._loop.call_soon_threadsafe(self._queue.share.release)
 
     def abandon(self, answer: asyncio.Future[Any]) -> None:
         """Release the share if the answer was cancelled before a thread began."""
         if answer.cancelled() and self._begun_or_abandoned.acquire(blocking=False):
-            self._share.release()
+            self._queue.share.release()
 
 
 class AdmissionQueue:
@@ -176,9 +176,8 @@ class Requester:
     async def _in_thread(self, function: Callable[..., Result], *arguments: Any, **keywords: Any) -> Result:
         # Unlike asyncio.to_thread, this does not hand on the context, and with it a task's log.
         loop = asyncio.get_running_loop()
-        share = self._admission_queue.share
-        await share.acquire()
-        call = _Call(functools.partial(function, *arguments, **keywords), share, loop)
+        await self._admission_queue.share.acquire()
+        call = _Call(functools.partial(function, *arguments, **keywords), self._admission_queue, loop)
         answer: asyncio.Future[Result] = SHARED_THREADS.run(loop, call)
         answer.add_done_callback(call.abandon)
         return await answer

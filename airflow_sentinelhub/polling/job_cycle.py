@@ -4,60 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-from airflow_sentinelhub.exceptions import InvalidPayload, RateLimited, RequestRefused, SentinelHubError
-from airflow_sentinelhub.jobs import BatchJob
-from airflow_sentinelhub.jobs.formatting import format_duration
-from airflow_sentinelhub.polling.circuit_breaker import ENOUGH, CircuitBreaker, is_of_account, is_service_wide
-from airflow_sentinelhub.polling.list_index import ListIndex, ListScan, ListSearch
-from airflow_sentinelhub.polling.requester import THREADS, Requester
+from airflow_sentinelhub.exceptions import RateLimited, RequestRefused, SentinelHubError
+from airflow_sentinelhub.polling.circuit_breaker import ENOUGH, is_of_account, is_service_wide
+from airflow_sentinelhub.polling.list_index import ListSearch
+from airflow_sentinelhub.polling.list_page import read_first_page, read_page
+from airflow_sentinelhub.polling.poll_context import PollContext
+from airflow_sentinelhub.polling.requester import THREADS
 from airflow_sentinelhub.polling.subscription import Subscription
-from airflow_sentinelhub.waits.fetch import ListReader, fetch_once, needs_full_payload
+from airflow_sentinelhub.waits.fetch import fetch_once, needs_full_payload
 from airflow_sentinelhub.waits.job_reading import (
-    id_of,
     is_unreadable,
     of_everybody,
     of_the_job,
-    read_job,
     unexpected,
 )
 from airflow_sentinelhub.waits.observation import PollResult
 
 if TYPE_CHECKING:
-    from airflow_sentinelhub.polling.poller import PollCycle
+    pass
 
 log = logging.getLogger(__name__)
 
 YIELD_EVERY = 50
 """Results that are handed over before the event loop may do something else."""
-
-
-@dataclass(slots=True)
-class PollContext:
-    """
-    State that the cycles of a poller share.
-
-    :param requester: sends requests.
-    :param breaker: how it goes with the service.
-    :param watched: all jobs that are watched, whether it is their turn or not, with the waits for each.
-    :param walk: the cycle that reads the list now. There is one at a time: a second one would read the same pages.
-    :param stretched: pages and interval, if the list took longer to read than the interval and that was logged.
-    """
-
-    requester: Requester
-    breaker: CircuitBreaker
-    watched: dict[str, set[Subscription]] = field(default_factory=dict)
-    walk: PollCycle | None = None
-    stretched: tuple[int, float] | None = None
-    list_index: ListIndex = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.list_index = ListIndex(self.watched.keys())
 
 
 class JobCycle:
@@ -156,7 +129,8 @@ class JobCycle:
             self._wanted = self._open.keys() - certain
             pages = await self._read_list(self._wanted)
             self._held += [wait for job in self._late & self._open.keys() for wait in self._open.pop(job)]
-            self._log_stretching(pages)
+            intervals = [wait.request.delay for wait in self._held if not wait.is_failing]
+            self._common.log_walk(pages, self._loop.time() - self._began, intervals)
             self._end_walk()
         # Jobs that vanished from the list after many pages are left for the next cycle, which begins at once.
         longest_unheard = sorted(self._open, key=lambda job: (job not in certain, self._heard_of(job)))
@@ -178,7 +152,7 @@ class JobCycle:
                 await self._admission()
                 try:
                     # A copy: a page belongs only to waits that came before its request was sent.
-                    page = await common.requester.ask(_read_page, scan, frozenset(jobs), common.watched)
+                    page = await common.requester.ask(read_page, scan, frozenset(jobs), common.watched)
                 except Exception as error:
                     search.failed()
                     requests = await self._list_failed(_as_ours(error))
@@ -197,26 +171,6 @@ class JobCycle:
         finally:
             search.finish()
         return search.pages
-
-    def _log_stretching(self, pages: int) -> None:
-        """Log once that the list takes longer to read than an interval, and once that it does not any more."""
-        common, took = self._common, self._loop.time() - self._began
-        intervals = [wait.request.delay for wait in self._held if wait.request.delay > 0 and not wait.is_failing]
-        interval = min(intervals, default=math.inf)
-        if took > interval and common.stretched is None:
-            common.stretched = (pages, interval)
-            log.warning(
-                "Reading %d pages of the list of jobs takes %s, so jobs are polled every %s and not every %s.",
-                pages,
-                *(format_duration(seconds) for seconds in (took, took, interval)),
-            )
-        elif common.stretched is not None and pages >= common.stretched[0] and took <= common.stretched[1]:
-            common.stretched = None
-            log.info(
-                "Reading %d pages of the list of jobs takes %s: jobs are polled at their intervals again.",
-                pages,
-                format_duration(took),
-            )
 
     async def _list_failed(self, error: SentinelHubError) -> int:
         """
@@ -259,7 +213,7 @@ class JobCycle:
     async def _first_page_answers(self) -> bool:
         try:
             await self._admission()
-            await self._common.requester.ask(_read_first_page)
+            await self._common.requester.ask(read_first_page)
         except RequestRefused as error:
             if error.of_account or error.code is None:
                 return False
@@ -392,41 +346,3 @@ class JobCycle:
 
 def _as_ours(error: Exception) -> SentinelHubError:
     return error if isinstance(error, SentinelHubError) else unexpected(error)
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """
-    Readings kept of a page.
-
-    :param watched: the watched jobs on it.
-    :param results: readings of those that were looked for.
-    """
-
-    watched: list[str]
-    results: dict[str, BatchJob | InvalidPayload]
-
-
-def _read_page(
-    reader: ListReader, scan: ListScan, wanted: frozenset[str], watched: Container[str]
-) -> _Page | None:
-    """Read the next page of a walk, in a thread; ``None`` at the end of the list."""
-    if scan.pages is None:
-        scan.pages = reader.list(budget=0)
-    pages: Iterator[list[dict[str, Any]]] = scan.pages
-    page = next(pages, None)
-    if page is None:
-        return None
-    found = _Page([], {})
-    for payload in page:
-        job = id_of(payload)
-        if job in watched:
-            found.watched.append(job)
-        if job in wanted and job not in found.results:
-            found.results[job] = read_job(reader.api, payload)
-    return found
-
-
-def _read_first_page(reader: ListReader) -> None:
-    """Read the first page of the list for nothing but to see that it can be read."""
-    next(reader.list(budget=0), None)

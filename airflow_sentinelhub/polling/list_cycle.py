@@ -12,8 +12,8 @@ from airflow_sentinelhub.exceptions import InvalidPayload, NotFound, RateLimited
 from airflow_sentinelhub.jobs import ListedJob
 from airflow_sentinelhub.jobs.restart_lock import parse_timestamp
 from airflow_sentinelhub.polling.circuit_breaker import is_of_account, is_service_wide
-from airflow_sentinelhub.polling.job_cycle import PollContext
 from airflow_sentinelhub.polling.list_index import cheapest_depth
+from airflow_sentinelhub.polling.poll_context import PollContext
 from airflow_sentinelhub.polling.subscription import Subscription
 from airflow_sentinelhub.waits.fetch import ListReader, is_job_not_found
 from airflow_sentinelhub.waits.job_reading import (

@@ -17,7 +17,8 @@ from typing import Any, Protocol
 
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.polling.circuit_breaker import CircuitBreaker
-from airflow_sentinelhub.polling.job_cycle import JobCycle, PollContext
+from airflow_sentinelhub.polling.job_cycle import JobCycle
+from airflow_sentinelhub.polling.poll_context import PollContext
 from airflow_sentinelhub.polling.requester import Requester
 from airflow_sentinelhub.polling.schedule import Slot, next_turn
 from airflow_sentinelhub.polling.subscription import Subscription
@@ -62,7 +63,7 @@ class Poller:
     Serves the waits of one account, API and event loop.
 
     :param requester: sends requests.
-    :param deserted: called when the last wait has left.
+    :param on_idle: called when the last wait has left.
     :param random: gives numbers from 0 to 1.
     :param make_cycle: makes the cycles; ``None``: those that poll jobs.
     """
@@ -70,14 +71,14 @@ class Poller:
     def __init__(
         self,
         requester: Requester,
-        deserted: Callable[[], object] = lambda: None,
+        on_idle: Callable[[], object] = lambda: None,
         random: Callable[[], float] = _random.random,
         make_cycle: CycleFactory | None = None,
     ) -> None:
         self._make_cycle = make_cycle or JobCycle
         self._loop = asyncio.get_running_loop()
         self._requester = requester
-        self._deserted = deserted
+        self._on_idle = on_idle
         self._common = PollContext(requester, CircuitBreaker(random))
         self._waiting: dict[Subscription, None] = {}
         self._newest = -math.inf
@@ -109,7 +110,7 @@ class Poller:
                 del watched[subscription.key]
                 self._common.list_index.forget(subscription.key)
                 if not watched:
-                    self._deserted()
+                    self._on_idle()
 
     def close(self) -> None:
         """Stop polling at once; nothing is awaited."""

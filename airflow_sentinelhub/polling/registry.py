@@ -35,7 +35,7 @@ class _Key(NamedTuple):
 
 
 _POLLERS: dict[_Key, Poller] = {}
-_LANES: WeakValueDictionary[tuple[asyncio.AbstractEventLoop, Hashable], AdmissionQueue] = WeakValueDictionary()
+_QUEUES: WeakValueDictionary[tuple[asyncio.AbstractEventLoop, Hashable], AdmissionQueue] = WeakValueDictionary()
 
 
 def subscribe(
@@ -83,7 +83,7 @@ def _poller(key: _Key, account: PollerAccount, make_reader: Callable[[], ListRea
     poller = _POLLERS.get(key)
     if poller is None:
         _drop_pollers_of_closed_loops()
-        admission_queue = _LANES.setdefault((key.loop, account.limit), AdmissionQueue())
+        admission_queue = _QUEUES.setdefault((key.loop, account.limit), AdmissionQueue())
         cycles = ListCycles() if key.follows_list else None
         poller = _POLLERS[key] = Poller(
             Requester(make_reader, admission_queue), lambda: _close(key), make_cycle=cycles

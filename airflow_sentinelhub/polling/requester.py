@@ -100,7 +100,7 @@ class AdmissionQueue:
         self._first = asyncio.Lock()
         self.share = asyncio.Semaphore(THREADS)
 
-    async def acquire(self, admit: Callable[[], float]) -> None:
+    async def acquire(self, try_acquire: Callable[[], float]) -> None:
         """
         Wait until one request may be sent.
 
@@ -108,7 +108,7 @@ class AdmissionQueue:
             again.
         """
         async with self._first:
-            while (pause := admit()) > 0:  # noqa: ASYNC110 - it is time that is waited for, and no event
+            while (pause := try_acquire()) > 0:  # noqa: ASYNC110 - it is time that is waited for, and no event
                 await asyncio.sleep(pause)
 
 

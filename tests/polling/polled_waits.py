@@ -12,7 +12,8 @@ from typing import ClassVar
 from unittest import mock
 
 from airflow_sentinelhub.jobs import BatchApi, Deadlines, WaitGoal, WaitPolicy
-from airflow_sentinelhub.polling.job_cycle import JobCycle, _read_page
+from airflow_sentinelhub.polling.job_cycle import JobCycle
+from airflow_sentinelhub.polling.list_page import read_page
 from airflow_sentinelhub.polling.poller import Poller
 from airflow_sentinelhub.polling.requester import AdmissionQueue
 from airflow_sentinelhub.waits.observation import PollRequest
@@ -56,7 +57,7 @@ class CountingAsker(VirtualAsker):
     async def ask(self, function, *arguments, **keywords):
         counted.get().append(function)
         answer = await super().ask(function, *arguments, **keywords)
-        if function is _read_page and answer is None and arguments[0].read:
+        if function is read_page and answer is None and arguments[0].read:
             counted.get().remove(function)  # that a list is at its end was known from its last page
         return answer
 

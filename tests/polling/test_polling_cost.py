@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from airflow_sentinelhub.jobs import Outcome
-from airflow_sentinelhub.polling.job_cycle import _read_page
+from airflow_sentinelhub.polling.list_page import read_page
 from airflow_sentinelhub.polling.poller import MAX_BATCH_WINDOW, Poller
 from airflow_sentinelhub.polling.requester import AdmissionQueue
 from airflow_sentinelhub.polling.schedule import SCHEDULE_TOLERANCE
@@ -203,7 +203,7 @@ def test_a_page_that_takes_long_makes_nobody_later_than_itself():
 
     class OneSlowPage(VirtualAsker):
         async def _in_thread(self, function, *arguments, **keywords):
-            is_fifth = function is _read_page and arguments[1].read == 4
+            is_fifth = function is read_page and arguments[1].read == 4
             if is_fifth and 100 < asyncio.get_running_loop().time() < 160:
                 await asyncio.sleep(slowest)
             return await super()._in_thread(function, *arguments, **keywords)

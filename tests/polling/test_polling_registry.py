@@ -147,7 +147,7 @@ def test_the_next_wait_after_the_last_one_finds_a_new_poller():
 
     asyncio.run(scene())
     deadline = time.monotonic() + 60
-    while (left := [key for key in registry._LANES if key[1] == account.limit]) and time.monotonic() < deadline:
+    while (left := [key for key in registry._QUEUES if key[1] == account.limit]) and time.monotonic() < deadline:
         time.sleep(0.05)  # a thread that ends lets go of what it did last
         gc.collect()
     assert not left

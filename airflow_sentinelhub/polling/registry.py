@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.polling.list_cycle import ListCycles
 from airflow_sentinelhub.polling.poller import BATCH_WINDOW, Poller
-from airflow_sentinelhub.polling.requester import SHARED_THREADS, AdmissionQueue, Requester
+from airflow_sentinelhub.polling.requester import SHARED_THREADS, THREADS, AdmissionQueue, Requester
 from airflow_sentinelhub.polling.subscription import Subscription
 from airflow_sentinelhub.waits.fetch import ListReader
 
@@ -36,6 +36,7 @@ class _Key(NamedTuple):
 
 _POLLERS: dict[_Key, Poller] = {}
 _QUEUES: WeakValueDictionary[tuple[asyncio.AbstractEventLoop, Hashable], AdmissionQueue] = WeakValueDictionary()
+_SHARES: WeakValueDictionary[_Key, asyncio.Semaphore] = WeakValueDictionary()
 
 
 def subscribe(
@@ -84,9 +85,10 @@ def _poller(key: _Key, account: PollerAccount, make_reader: Callable[[], ListRea
     if poller is None:
         _drop_pollers_of_closed_loops()
         admission_queue = _QUEUES.setdefault((key.loop, account.limit), AdmissionQueue())
+        share = _SHARES.setdefault(key, asyncio.Semaphore(THREADS))
         cycles = ListCycles() if key.follows_list else None
         poller = _POLLERS[key] = Poller(
-            Requester(make_reader, admission_queue), lambda: _close(key), make_cycle=cycles
+            Requester(make_reader, admission_queue, share), lambda: _close(key), make_cycle=cycles
         )
     return poller
 

@@ -14,10 +14,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from airflow_sentinelhub.waits.fetch import ListReader
 
 THREADS = 4
-"""Requests of one account that are under way at the same time, at most."""
+"""Requests of one poller that are under way at the same time, at most."""
 
 PROCESS_THREADS = 64
-"""The same of all accounts of a process. Ten that hang leave some for the others."""
+"""The same of all pollers of a process. Ten that hang leave some for the others."""
 
 Result = TypeVar("Result")
 Arguments = ParamSpec("Arguments")
@@ -63,13 +63,13 @@ class _Call:
     Call in a thread, which keeps its share until the thread has ended, whether its result is awaited or not.
 
     :param call: what is done.
-    :param queue: the account's, of whose share it has taken one. It lives as long as the call.
-    :param loop: the loop of the queue.
+    :param share: what it has taken one of.
+    :param loop: the loop of the share.
     """
 
-    def __init__(self, call: Callable[[], Any], queue: AdmissionQueue, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, call: Callable[[], Any], share: asyncio.Semaphore, loop: asyncio.AbstractEventLoop) -> None:
         self._call = call
-        self._queue = queue
+        self._share = share
         self._loop = loop
         self._begun_or_abandoned = threading.Lock()
 
@@ -81,24 +81,23 @@ class _Call:
             return self._call()
         finally:
             with contextlib.suppress(RuntimeError):  # the loop is closed
-                self._loop.call_soon_threadsafe(self._queue.share.release)
+                self._loop.call_soon_threadsafe(self._share.release)
 
     def abandon(self, answer: asyncio.Future[Any]) -> None:
         """Release the share if the answer was cancelled before a thread began."""
         if answer.cancelled() and self._begun_or_abandoned.acquire(blocking=False):
-            self._queue.share.release()
+            self._share.release()
 
 
 class AdmissionQueue:
     """
-    Queue of an account's requests, so that each is admitted in turn, and the account's share of the threads.
+    Queue of an account's requests, so that each is admitted in turn.
 
     There is one for each account and event loop.
     """
 
     def __init__(self) -> None:
         self._first = asyncio.Lock()
-        self.share = asyncio.Semaphore(THREADS)
 
     async def acquire(self, try_acquire: Callable[[], float]) -> None:
         """
@@ -119,9 +118,16 @@ class Requester:
     :param make_reader: makes the client. It is called in a thread: importing an HTTP library takes long enough to
         be noticed on the event loop.
     :param admission_queue: that of the account.
+    :param share: the poller's of the threads. What hangs keeps its part, also when the next poller comes.
     """
 
-    def __init__(self, make_reader: Callable[[], ListReader], admission_queue: AdmissionQueue) -> None:
+    def __init__(
+        self,
+        make_reader: Callable[[], ListReader],
+        admission_queue: AdmissionQueue,
+        share: asyncio.Semaphore | None = None,
+    ) -> None:
+        self._share = share or asyncio.Semaphore(THREADS)
         self._make_reader = make_reader
         self._reader: ListReader | None = None
         self._admission_queue = admission_queue
@@ -176,8 +182,8 @@ class Requester:
     async def _in_thread(self, function: Callable[..., Result], *arguments: Any, **keywords: Any) -> Result:
         # Unlike asyncio.to_thread, this does not hand on the context, and with it a task's log.
         loop = asyncio.get_running_loop()
-        await self._admission_queue.share.acquire()
-        call = _Call(functools.partial(function, *arguments, **keywords), self._admission_queue, loop)
+        await self._share.acquire()
+        call = _Call(functools.partial(function, *arguments, **keywords), self._share, loop)
         answer: asyncio.Future[Result] = SHARED_THREADS.run(loop, call)
         answer.add_done_callback(call.abandon)
         return await answer

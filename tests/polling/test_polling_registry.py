@@ -255,9 +255,7 @@ def test_an_account_that_hangs_keeps_to_its_share_although_its_waits_come_and_go
         elsewhere = PollerAccount("elsewhere", "elsewhere")
         stay = asyncio.create_task(look(Reader(), account=elsewhere, batching_delay=60))
         for number in range(20):
-            waiting = asyncio.create_task(
-                look(reader, f"job-{number}", account=account._replace(service=f"service {number}"))
-            )
+            waiting = asyncio.create_task(look(reader, f"job-{number}", account=account))
             await asyncio.sleep(0.1)
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)

@@ -138,8 +138,8 @@ class ScriptedAccount:
 class VirtualAsker(Requester):
     """Sends requests in virtual time instead of threads."""
 
-    def __init__(self, make_reader, lane):
-        super().__init__(make_reader, lane)
+    def __init__(self, make_reader, lane, share=None):
+        super().__init__(make_reader, lane, share)
         self.closed_it = False
 
     def close(self):

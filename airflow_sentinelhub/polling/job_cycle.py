@@ -1,4 +1,4 @@
-"""One cycle of a poller: the jobs whose turn it is are looked at, each in the cheaper way."""
+"""One cycle of a poller: the jobs whose turn it is are polled, each in the cheaper way."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from airflow_sentinelhub.exceptions import RateLimited, RequestRefused, SentinelHubError
 from airflow_sentinelhub.polling.circuit_breaker import ENOUGH, is_of_account, is_service_wide
@@ -23,9 +22,6 @@ from airflow_sentinelhub.waits.job_reading import (
     unexpected,
 )
 from airflow_sentinelhub.waits.observation import PollResult
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger(__name__)
 

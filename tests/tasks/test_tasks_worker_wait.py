@@ -30,22 +30,12 @@ class Store(dict):
 
 
 @pytest.fixture
-def clock(virtual_time):
-    return virtual_time
-
-
-@pytest.fixture
-def emulator(virtual_emulator):
-    return virtual_emulator
-
-
-@pytest.fixture
-def waiting(emulator, clock, monkeypatch):
+def waiting(virtual_emulator, virtual_time, monkeypatch):
     """Make a wait for a job as a task's attempt would."""
-    monkeypatch.setenv("AIRFLOW_CONN_SH", emulator.airflow_connection)
+    monkeypatch.setenv("AIRFLOW_CONN_SH", virtual_emulator.airflow_connection)
 
     def waiting(job_id, *, store=None, attempt=1, policy=POLICY, lasts=7200.0, **given):
-        began = clock.now()
+        began = virtual_time.now()
         ti = SimpleNamespace(try_number=attempt, get_first_reschedule_date=lambda context: None)
         context = {"ti": ti} | ({} if store is None else {"task_state_store": store})
         deadlines = Deadlines(began, timeout_at=began + lasts)
@@ -56,50 +46,52 @@ def waiting(emulator, clock, monkeypatch):
     return waiting
 
 
-def test_poking_sleeps_between_polls(emulator, clock, waiting):
-    job_id = emulator.add_job("process", steps=[{"status": "PROCESSING", "seconds": 150}, {"status": "DONE"}])
+def test_poking_sleeps_between_polls(virtual_emulator, virtual_time, waiting):
+    job_id = virtual_emulator.add_job(
+        "process", steps=[{"status": "PROCESSING", "seconds": 150}, {"status": "DONE"}]
+    )
     assert waiting(job_id).verdict().outcome is Outcome.DONE
-    assert clock.pauses == [60.0, 60.0, 60.0]
+    assert virtual_time.pauses == [60.0, 60.0, 60.0]
 
 
-def test_a_rescheduled_one_ends_its_process_instead(emulator, clock, waiting):
-    job_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
-    began, store = clock.now(), Store()
+def test_a_rescheduled_one_ends_its_process_instead(virtual_emulator, virtual_time, waiting):
+    job_id = virtual_emulator.add_job("process", steps=[{"status": "PROCESSING"}])
+    began, store = virtual_time.now(), Store()
     with pytest.raises(AirflowRescheduleException) as again:
         waiting(job_id, store=store, reschedule=True).verdict()
     assert again.value.reschedule_date.timestamp() == began + 60
-    assert clock.pauses == []
+    assert virtual_time.pauses == []
     assert list(store) == ["sentinelhub_wait"]
 
 
-def test_the_next_process_goes_on_with_the_deadlines_of_the_first(emulator, clock, waiting):
-    job_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
+def test_the_next_process_goes_on_with_the_deadlines_of_the_first(virtual_emulator, virtual_time, waiting):
+    job_id = virtual_emulator.add_job("process", steps=[{"status": "PROCESSING"}])
     store = Store()
     with pytest.raises(AirflowRescheduleException):
         waiting(job_id, store=store, reschedule=True, lasts=100).verdict()
-    emulator.advance(100)
+    virtual_emulator.advance(100)
     assert waiting(job_id, store=store, reschedule=True).verdict().outcome is Outcome.TIMEOUT
 
 
-def test_another_attempt_begins_anew(emulator, clock, waiting):
-    job_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
+def test_another_attempt_begins_anew(virtual_emulator, virtual_time, waiting):
+    job_id = virtual_emulator.add_job("process", steps=[{"status": "PROCESSING"}])
     store = Store()
     with pytest.raises(AirflowRescheduleException):
         waiting(job_id, store=store, reschedule=True, lasts=100).verdict()
-    emulator.advance(100)
+    virtual_emulator.advance(100)
     with pytest.raises(AirflowRescheduleException):
         waiting(job_id, store=store, reschedule=True, attempt=2).verdict()
 
 
-def test_without_a_store_what_may_not_last_is_read_again_at_once(emulator, clock, waiting):
-    job_id = emulator.add_job("process", steps=[{"status": "STOPPED", "userAction": "STOP"}])
+def test_without_a_store_what_may_not_last_is_read_again_at_once(virtual_emulator, virtual_time, waiting):
+    job_id = virtual_emulator.add_job("process", steps=[{"status": "STOPPED", "userAction": "STOP"}])
     assert waiting(job_id, reschedule=True).verdict().outcome is Outcome.STOPPED
-    assert clock.pauses
-    assert max(clock.pauses) <= 10.0
+    assert virtual_time.pauses
+    assert max(virtual_time.pauses) <= 10.0
 
 
-def test_without_a_store_stall_timeout_is_refused_in_the_log(emulator, waiting):
-    job_id = emulator.add_job("process", status="DONE")
+def test_without_a_store_stall_timeout_is_refused_in_the_log(virtual_emulator, waiting):
+    job_id = virtual_emulator.add_job("process", status="DONE")
     policy = WaitPolicy(60.0, 10.0, start_grace=None, stall_timeout=600.0)
     waiting(job_id, reschedule=True, policy=policy)
     assert waiting.log.warnings == ["stall_timeout has no effect in mode='reschedule' below Airflow 3.3."]
@@ -107,13 +99,13 @@ def test_without_a_store_stall_timeout_is_refused_in_the_log(emulator, waiting):
 
 @pytest.mark.parametrize(("longer", "slept"), [(300.0, 300.0), (5.0, 60.0), (1e9, 7200.0)])
 def test_a_users_backoff_makes_pauses_longer_but_not_beyond_the_deadline(
-    emulator,
-    clock,
+    virtual_emulator,
+    virtual_time,
     waiting,
     longer,
     slept,
 ):
-    job_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
+    job_id = virtual_emulator.add_job("process", steps=[{"status": "PROCESSING"}])
     wait = waiting(job_id, next_poke_interval=lambda began, passed, pokes: longer)
     wait.verdict()
-    assert clock.pauses[0] == slept
+    assert virtual_time.pauses[0] == slept

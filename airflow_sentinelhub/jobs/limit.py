@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from airflow_sentinelhub.jobs.intervals import to_seconds, to_seconds_required
+
+TEMPLATED_LIMITS = ("start_grace", "stall_timeout", "outage_tolerance")
+"""Limits of a wait that are templates."""
+
 
 class Limit:
     """
@@ -48,6 +53,16 @@ class Limit:
             except ValueError:
                 continue
         raise ValueError(f"{self._public} was rendered to {text[:100]!r}, which is no plain number, nor None")
+
+
+def duration_limit() -> Limit:
+    """Return a limit that is a duration, or ``None``."""
+    return Limit(lambda _, name, value: to_seconds(name, value))
+
+
+def required_duration_limit() -> Limit:
+    """Return a limit that is a duration."""
+    return Limit(lambda _, name, value: to_seconds_required(name, value))
 
 
 def is_template(value: object) -> bool:

@@ -19,7 +19,7 @@ from airflow_sentinelhub.jobs import (
 from airflow_sentinelhub.links.batch import link_to, note_resumed
 from airflow_sentinelhub.operators.action_runner import ActionContext, ActionRunner
 from airflow_sentinelhub.operators.api_operator import SentinelHubBatchOperator
-from airflow_sentinelhub.tasks.deferral import DeferMixin, TaskDeadline
+from airflow_sentinelhub.tasks.deferral import Deferral, TaskDeadline
 from airflow_sentinelhub.tasks.kill_check import KillCheck
 from airflow_sentinelhub.tasks.trigger_failure import trigger_failure
 
@@ -51,7 +51,7 @@ class ActionCheckpoint:
         return cls(str(stored["job_id"]), stored["ends_at"], ActionState.from_json(stored["state"]))
 
 
-class SentinelHubBatchActionOperator(DeferMixin, SentinelHubBatchOperator):
+class SentinelHubBatchActionOperator(SentinelHubBatchOperator):
     """
     Does something to a job that exists; its subclasses say what.
 
@@ -127,15 +127,16 @@ class SentinelHubBatchActionOperator(DeferMixin, SentinelHubBatchOperator):
 
     def _run(self, context: Context, checkpoint: ActionCheckpoint) -> dict[str, Any]:
         limit = self._limit(checkpoint)
+        deferral = Deferral(self, deferrable=self.deferrable)
         check = KillCheck(self.api, context["ti"], self.log)
         with self.client() as client:
             action_context = ActionContext(
                 log=self.log,
                 connect=self.hook.get_conn,
-                wait=lambda until, action_state: self._wait_until(
+                wait=lambda until, action_state: deferral.wait_until(
                     until, limit, {"checkpoint": replace(checkpoint, action_state=action_state).to_json()}
                 ),
-                sleep=lambda duration: self._sleep_in_time(duration, limit),
+                sleep=lambda duration: deferral.sleep(duration, limit),
                 keep=lambda job: self._push(context, job),
                 seen=lambda job: link_to(self, config=client.config, job_id=job.id, delivery=job.delivery),
                 # What a stop is sent for, a kill wants as well.

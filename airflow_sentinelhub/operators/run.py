@@ -3,48 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn, assert_never
+from typing import TYPE_CHECKING, Any
 
 from airflow_sentinelhub import clock
-from airflow_sentinelhub.exceptions import (
-    SentinelHubError,
-    ServiceUnavailable,
-    StorageUnavailable,
-)
-from airflow_sentinelhub.jobs import (
-    Action,
-    BatchApi,
-    BatchJob,
-    Deadlines,
-    Outcome,
-    Verdict,
-    WaitGoal,
-    WaitPolicy,
-)
+from airflow_sentinelhub.exceptions import SentinelHubError
+from airflow_sentinelhub.jobs import Deadlines, Verdict, WaitPolicy
 from airflow_sentinelhub.jobs.failure_threshold import FailureThreshold
 from airflow_sentinelhub.jobs.intervals import ANALYSIS_POKE_INTERVAL, POKE_INTERVALS, to_seconds_required
-from airflow_sentinelhub.jobs.limit import Limit
+from airflow_sentinelhub.jobs.limit import TEMPLATED_LIMITS, Limit, duration_limit, required_duration_limit
 from airflow_sentinelhub.jobs.run_record import RunRecord
-from airflow_sentinelhub.jobs.run_rules import (
-    Fail,
-    Finish,
-    GoOn,
-    RunStep,
-    RunTerms,
-    after_action,
-    after_pause,
-    after_refused_action,
-    after_wait,
-    begin,
-    read_again,
-)
+from airflow_sentinelhub.jobs.run_rules import GoOn, after_wait, begin
 from airflow_sentinelhub.jobs.run_state import RunPhase, RunState
-from airflow_sentinelhub.jobs.wait_rules import exceeds_max_cost
 from airflow_sentinelhub.links.batch import link_to, note_resumed
-from airflow_sentinelhub.operators.action_runner import ActionContext, ActionRunner
-from airflow_sentinelhub.operators.final_failure import run_failure, unread_for_good
 from airflow_sentinelhub.operators.job_creation import JobCreator
 from airflow_sentinelhub.operators.request_operator import SentinelHubBatchRequestOperator
 from airflow_sentinelhub.operators.run_arguments import (
@@ -55,51 +27,21 @@ from airflow_sentinelhub.operators.run_arguments import (
     validate_max_cost,
     validate_resume,
 )
+from airflow_sentinelhub.operators.run_execution import RunExecution
 from airflow_sentinelhub.operators.run_report import RunReport
-from airflow_sentinelhub.operators.verification import verify
 from airflow_sentinelhub.tasks import last_deferral
-from airflow_sentinelhub.tasks.deferral import DeferMixin, TaskDeadline
-from airflow_sentinelhub.tasks.kill_check import KillCheck
 from airflow_sentinelhub.tasks.kill_handler import KillHandler
 from airflow_sentinelhub.tasks.state_store import TaskStateStore
 from airflow_sentinelhub.tasks.trigger_failure import trigger_failure
-from airflow_sentinelhub.tasks.wait_options import TEMPLATED_LIMITS, WaitOptionsMixin
-from airflow_sentinelhub.tasks.worker_wait import WorkerWait
-from airflow_sentinelhub.triggers.run import SentinelHubBatchRunPauseTrigger, SentinelHubBatchRunTrigger
-from airflow_sentinelhub.triggers.wait import MIN_DEFERRAL, wait_kwargs
-from airflow_sentinelhub.waits.progress_log import verdict_line
-from airflow_sentinelhub.waits.wait import WaitSpec
+from airflow_sentinelhub.tasks.wait_options import WaitOptions
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-    from airflow.triggers.base import BaseTrigger
-
 
 _UNHEARD = "The triggerer has not said anything of it: is one running?"
-_NOT_VERIFIED = "Not verified: DONE does not say that every feature came out (see max_failed_tiles)."
-_UNVERIFIED = {
-    BatchApi.PROCESS: _NOT_VERIFIED,
-    BatchApi.STATISTICAL: _NOT_VERIFIED,
-    BatchApi.PROCESS_V1: "Its tiles were not read (max_failed_tiles); v1 calls no job DONE of which some failed.",
-}
 
 
-@dataclass(frozen=True, slots=True)
-class RunFinished:
-    """
-    A run that ended well.
-
-    :param job: the final job.
-    :param counts: its tiles or features by status, if they were counted.
-    :param payload: all that the service says of it, with its request, if that was read.
-    """
-
-    job: BatchJob
-    counts: dict[str, Any] | None = None
-    payload: dict[str, Any] | None = None
-
-
-class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatchRequestOperator):
+class SentinelHubBatchRunOperator(SentinelHubBatchRequestOperator):
     """
     Runs a batch job: creates it once, starts it (the service analyses it first), waits, and verifies.
 
@@ -164,6 +106,9 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         *TEMPLATED_LIMITS,
     )
 
+    start_grace = duration_limit()
+    stall_timeout = duration_limit()
+    outage_tolerance = required_duration_limit()
     max_cost_pu = Limit(lambda task, _, value: validate_max_cost(task.api, value))
     max_failed_tiles = Limit(lambda _, __, value: some_failures(value))
 
@@ -228,19 +173,19 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         :raises ServiceError: a subclass of it, when the service refuses something or gives no answer.
         :raises ResultsUnavailable: what came out of the job cannot be read.
         """
-        _, deadlines = self._limits(False, clock.now())
-        deadlines = replace(deadlines, stops_job=self.stops_at_timeout)
+        deadlines = self._deadlines()
         kill_handler = self._install_kill_handler(context)
         rendered = self.render_request(context)
         store = TaskStateStore.of(context)
         with self.client() as client:
-            recreates = self._may_recreate(store)
+            recreates = self.may_recreate(store)
             job = JobCreator(client, rendered, store, self.log, restarts=True, recreates=recreates).job()
         kill_handler.job_id = job.id
         link_to(self, config=client.config, job_id=job.id)
-        known, terms = store.read_run(), self._terms(context, job.id)
-        step = begin(job, deadlines, known.begun(job.id, store.max_tries), terms)
-        return self._run(context, terms, known, step)
+        execution = RunExecution(self, context, kill_handler.check, job.id)
+        known = store.read_run()
+        step = begin(job, deadlines, known.begun(job.id, store.max_tries), execution.terms)
+        return execution.run(known, step)
 
     def execute_complete(
         self, context: Context, event: dict[str, Any] | None = None, state: dict[str, Any] | None = None
@@ -258,11 +203,12 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
             return self.execute(context)
         else:
             # Beginning again would create and start another job, after each wait.
-            known = self._recovered(context, event or {})
-        self._install_kill_handler(context, known.job_id)
-        terms = self._terms(context, known.job_id)
+            job_id = (event or {}).get("job_id") or RunReport(self, context).job_id() or "(its id is not known)"
+            known = RunState(job_id, self._deadlines(), RunRecord())
+        kill_handler = self._install_kill_handler(context, known.job_id)
+        execution = RunExecution(self, context, kill_handler.check, known.job_id)
         if known.phase is not RunPhase.WAITING:
-            return self._run(context, terms, known.record, GoOn(known))
+            return execution.run(known.record, GoOn(known))
         try:
             verdict = Verdict.from_json(event)
         except ValueError as error:
@@ -270,7 +216,7 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
                 f"The trigger of this wait fired something that cannot be read ({error}). Are the triggerer and "
                 f"the workers of one version? Job {known.job_id} was left alone: clear this task to go on with it."
             ) from None
-        return self._run(context, terms, known.record, after_wait(known, verdict, clock.now(), terms))
+        return execution.run(known.record, after_wait(known, verdict, clock.now(), execution.terms))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Report what becomes of the job when its trigger never fired; Airflow does not tell what was known."""
@@ -286,7 +232,58 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
                 job_id=job_id,
                 api=self.api.value,
             )
-        self._install_kill_handler(context, job_id)
+        return self._end_unheard(context, job_id)
+
+    def on_kill(self) -> None:
+        """Stop the job, or leave it, when this worker is told to end."""
+        if self._kill_handler is not None:
+            self._kill_handler.on_kill()
+
+    # What the execution needs
+
+    @property
+    def allowance(self) -> FailureThreshold | None:
+        """How much of the job may fail; ``None``: its results are not read."""
+        return None if self.max_failed_tiles is None else FailureThreshold.of(self.max_failed_tiles)
+
+    @property
+    def accepts_partial(self) -> bool:
+        """True if a PARTIAL job is no failure: what is missing may be counted, and judged by that."""
+        return self.allow_partial or self.allowance is not None
+
+    def may_recreate(self, store: TaskStateStore) -> bool:
+        """
+        Return whether a retry may create another job. Without a store, each attempt may have created one.
+
+        :param store: what Airflow keeps of the task.
+        """
+        used = store.read_run().recreated if store.remembers else store.try_number - 1
+        return used < self._recreations
+
+    def wait_options(self) -> WaitOptions:
+        """Return the options of the wait for the job."""
+        policy = WaitPolicy(
+            poke_interval=self.poke_interval,
+            analysis_poke_interval=self.analysis_poke_interval,
+            allow_partial=self.accepts_partial,
+            start_grace=self.start_grace,
+            stall_timeout=self.stall_timeout,
+            outage_tolerance=self.outage_tolerance,
+        )
+        return WaitOptions(
+            policy,
+            timeout=self.timeout,
+            execution_timeout=self.execution_timeout,
+            deferrable=self.deferrable,
+            may_slow_down=self.may_slow_down,
+        )
+
+    def _deadlines(self) -> Deadlines:
+        return self.wait_options().deadlines(clock.now(), stops_job=self.stops_at_timeout)
+
+    def _end_unheard(self, context: Context, job_id: str) -> dict[str, Any]:
+        """End a run whose time has passed without a word from its trigger."""
+        kill_handler = self._install_kill_handler(context, job_id)
         now = clock.now()
         allowed = None if self.execution_timeout is None else self.execution_timeout.total_seconds()
         ends_attempt = allowed is not None and allowed <= self.timeout
@@ -299,248 +296,8 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         verdict = deadlines.passed(self.api, job_id, None)
         verdict = replace(verdict, message=f"{verdict.message} {_UNHEARD}")
         state = RunState(job_id, deadlines, TaskStateStore.of(context).read_run())
-        terms = self._terms(context, job_id)
-        return self._run(context, terms, state.record, after_wait(state, verdict, now, terms))
-
-    def on_kill(self) -> None:
-        """Stop the job, or leave it, when this worker is told to end."""
-        if self._kill_handler is not None:
-            self._kill_handler.on_kill()
-
-    # The phases of a run
-
-    def _terms(self, context: Context, job_id: str) -> RunTerms:
-        store = TaskStateStore.of(context)
-        return RunTerms(
-            resume=self.resume,
-            max_cost_pu=self.max_cost_pu,
-            spent_before=store.read_costs().of_others(job_id, store.max_tries),
-            stops_at_timeout=self.stops_at_timeout,
-            accepts_partial=self._accepts_partial,
-            waits=self.wait_for_completion,
-        )
-
-    def _run(
-        self, context: Context, terms: RunTerms, kept: RunRecord, step: RunStep | RunFinished
-    ) -> dict[str, Any]:
-        """
-        Go from phase to phase, until the task ends or leaves its worker.
-
-        :param kept: the record that Airflow has.
-        """
-        while isinstance(step, GoOn):
-            if step.state.record != kept:
-                kept = step.state.record
-                TaskStateStore.of(context).keep_run(kept)
-            # An XCom that cannot be pushed must not keep a job from its stop; the failure publishes it afterwards.
-            if step.job is not None and step.state.phase is not RunPhase.STOPPING:
-                RunReport(self, context).publish(step.job)
-            step = self._go_on(context, terms, step)
-        if isinstance(step, Fail):
-            self._fail(context, step.verdict)
-        return self._finish(context, step)
-
-    def _go_on(self, context: Context, terms: RunTerms, step: GoOn) -> RunStep | RunFinished:
-        match step.state.phase:
-            case RunPhase.STARTING:
-                return self._act(context, terms, step.state, Action.START)
-            case RunPhase.RESTARTING:
-                if step.message:
-                    self.log.warning("%s", step.message)
-                return self._act(context, terms, step.state, Action.RESTART)
-            case RunPhase.STOPPING:
-                if step.message:
-                    self.log.error("%s", step.message)
-                return self._act(context, terms, step.state, Action.STOP)
-            case RunPhase.WAITING:
-                return self._wait(context, terms, step.state)
-            case RunPhase.READING_RESULTS:
-                return self._read_results(context, terms, step)
-            case _:
-                assert_never(step.state.phase)
-
-    def _recovered(self, context: Context, event: dict[str, Any]) -> RunState:
-        """Make up for what ``dag.test()`` has lost of a wait, where Airflow remembers nothing."""
-        _, deadlines = self._limits(False, clock.now())
-        job_id = event.get("job_id") or RunReport(self, context).job_id() or "(its id is not known)"
-        return RunState(job_id, replace(deadlines, stops_job=self.stops_at_timeout), RunRecord())
-
-    def _act(self, context: Context, terms: RunTerms, state: RunState, action: Action) -> RunStep:
-        """Start the job, start it again, or stop it."""
-        limit = self._limit(state, action)
-        action_context = ActionContext(
-            log=self.log,
-            connect=self.hook.get_conn,
-            wait=lambda until, action_state: self._wait_until(
-                until, limit, {"state": replace(state, action_state=action_state).to_json()}
-            ),
-            sleep=lambda duration: self._sleep_in_time(duration, limit),
-            keep=lambda job: RunReport(self, context).publish(job),
-            before_asking=lambda: None if state.ending else self._kill_check.before_start(state.job_id),
-        )
-        try:
-            with self.client() as client:
-                job = ActionRunner(client, action, state.job_id, state.action_state, action_context).job()
-        except SentinelHubError as error:
-            failed = after_refused_action(state, error)
-            if failed is None:
-                raise
-            self.log.error("The job could not be stopped, and may go on spending processing units: %s", error)
-            return failed
-        if state.ending is None and not (self.deferrable and self.wait_for_completion):
-            # Nothing else would look: a deferral is preceded by this question.
-            self._kill_check.while_started(state.job_id)
-        return after_action(state, job, terms)
-
-    def _wait(self, context: Context, terms: RunTerms, state: RunState) -> RunStep:
-        is_local = self.hook.get_config().is_local
-        policy, _ = self._limits(is_local, state.deadlines.started_at)
-        policy = replace(policy, max_cost_pu=terms.cost_limit)
-        spec = WaitSpec(self.api, state.job_id, WaitGoal.COMPLETION, policy, state.deadlines)
-        self._log_start(f"{self.api.display_name} job {state.job_id} is done", policy, state.deadlines)
-        if self.deferrable:
-            self._hand_over(
-                state.job_id,
-                self._trigger(spec, 0.0 if is_local else clock.now() + MIN_DEFERRAL),
-                {"state": state.to_json()},
-                self._backstop(policy, state.deadlines),
-            )
-        verdict = WorkerWait(context, spec, self.sentinelhub_conn_id, self.log).verdict()
-        return after_wait(state, verdict, clock.now(), terms)
-
-    def _fail(self, context: Context, verdict: Verdict) -> NoReturn:
-        store = TaskStateStore.of(context)
-        if verdict.job is not None:
-            RunReport(self, context).publish(verdict.job)
-        raise run_failure(
-            verdict, self.max_cost_pu, remembers=store.remembers, may_recreate=self._may_recreate(store)
-        )
-
-    def _may_recreate(self, store: TaskStateStore) -> bool:
-        """Return whether a retry may create another job. Without a store, each attempt may have created one."""
-        used = store.read_run().recreated if store.remembers else store.try_number - 1
-        return used < self._recreations
-
-    def _read_results(self, context: Context, terms: RunTerms, step: GoOn) -> RunStep | RunFinished:
-        """Verify the job; one that is done is not lost because its results cannot be read now."""
-        state, job = step.state, step.job
-        try:
-            if job is not None:
-                done = Verdict(Outcome.DONE, self.api, job.id, job=job)
-                self.log.info("%s", verdict_line(done, clock.now() - state.deadlines.started_at))
-                return self._verified(context, terms, job)
-            with self.client() as client:
-                payload = client.get(state.job_id)
-            job = BatchJob.from_payload(self.api, payload)
-            seen = after_pause(state, job, terms)
-            if seen.state.phase is not RunPhase.READING_RESULTS:
-                return seen
-            RunReport(self, context).publish(job)
-            return self._verified(context, terms, job, payload)
-        except SentinelHubError as error:
-            again = read_again(state, clock.now(), self.outage_tolerance)
-            if again is None or not isinstance(error, ServiceUnavailable | StorageUnavailable):
-                if not TaskStateStore.of(context).remembers:
-                    raise unread_for_good(error) from error
-                raise
-            self.log.warning("The job is over, but its results cannot be read now. This task waits on: %s", error)
-        until, later = again
-        self._wait_until(until, self._limit(later, "read the results of"), {"state": later.to_json()})
-        return GoOn(later)
-
-    def _verified(
-        self, context: Context, terms: RunTerms, job: BatchJob, payload: dict[str, Any] | None = None
-    ) -> RunFinished:
-        """
-        Verify the job, as far as that was asked for.
-
-        :param payload: all that the service says of it, with its request; ``None``: it is asked if that is needed.
-        """
-        if terms.cost_limit is not None and exceeds_max_cost(job, terms.cost_limit):
-            self.log.warning("It cost more than max_cost_pu, but was done before that was seen.")
-        allowance, counts = self._allowance, None
-        if allowance is not None or self.outlets:
-            with self.client() as client:
-                if payload is None:
-                    payload = client.get(job.id)
-                    job = BatchJob.from_payload(self.api, payload)
-                    RunReport(self, context).publish(job)
-                if allowance is not None:
-                    counts = verify(
-                        client,
-                        job,
-                        payload,
-                        storage_conn_id=self.storage_conn_id,
-                        allowance=allowance,
-                        count_no_data=self.count_no_data,
-                        log=self.log,
-                        keep=lambda counts: RunReport(self, context).push("counts", counts),
-                        sleep=clock.sleep,
-                    )
-        if counts is None:
-            self.log.info("%s", _UNVERIFIED[self.api])
-        return RunFinished(job, counts, payload)
-
-    def _finish(self, context: Context, run: RunFinished | Finish) -> dict[str, Any]:
-        """Return the job, and record that it is handed on."""
-        report = RunReport(self, context)
-        if isinstance(run, Finish):
-            report.publish(run.job)
-            TaskStateStore.of(context).keep_run(run.record)
-            self.log.info("It is not waited for (wait_for_completion=False).")
-            run = RunFinished(run.job)
-        report.add_to_assets(run.job, run.counts, run.payload)
-        TaskStateStore.of(context).finish()
-        return run.job.to_json()
-
-    # What these steps need
-
-    @property
-    def _allowance(self) -> FailureThreshold | None:
-        return None if self.max_failed_tiles is None else FailureThreshold.of(self.max_failed_tiles)
-
-    @property
-    def _accepts_partial(self) -> bool:
-        """True if a PARTIAL job is no failure: what is missing may be counted, and judged by that."""
-        return self.allow_partial or self._allowance is not None
-
-    def _limit(self, state: RunState, purpose: str) -> TaskDeadline:
-        deadlines = state.deadlines
-        return TaskDeadline(deadlines.first, deadlines.name, purpose, self.api, state.job_id)
-
-    def _trigger(self, terms: WaitSpec, fire_not_before: float) -> SentinelHubBatchRunTrigger:
-        return SentinelHubBatchRunTrigger(
-            api=terms.api.value,
-            goal=terms.goal.value,
-            request_id=terms.job_id,
-            sentinelhub_conn_id=self.sentinelhub_conn_id,
-            **wait_kwargs(terms.policy, terms.deadlines),
-            fire_not_before=fire_not_before,
-            kill_action=self.kill_action.value,
-        )
-
-    def _pause_trigger(self, until: float, limit: TaskDeadline) -> SentinelHubBatchRunPauseTrigger:
-        return SentinelHubBatchRunPauseTrigger(
-            until=until,
-            api=self.api.value,
-            request_id=limit.job_id,
-            sentinelhub_conn_id=self.sentinelhub_conn_id,
-            kill_action=self.kill_action.value,
-        )
-
-    @staticmethod
-    def _defer_timeout_at(until: float, limit: TaskDeadline) -> float:
-        # Airflow does not tell what was waited for, so only the end of the task's time may end it.
-        return until if limit.ends_at is None else max(until, limit.ends_at)
-
-    def _intervals(self) -> dict[str, float]:
-        return {**super()._intervals(), "analysis_poke_interval": self.analysis_poke_interval}
-
-    def _policy(self, poke_interval: float, analysis_poke_interval: float) -> WaitPolicy:
-        return replace(
-            super()._policy(poke_interval, analysis_poke_interval),
-            allow_partial=self._accepts_partial,
-        )
+        execution = RunExecution(self, context, kill_handler.check, job_id)
+        return execution.run(state.record, after_wait(state, verdict, now, execution.terms))
 
     def _install_kill_handler(self, context: Context, job_id: str | None = None) -> KillHandler:
         """Be ready for a kill of the worker, and lead to the job where it is known."""
@@ -551,16 +308,3 @@ class SentinelHubBatchRunOperator(DeferMixin, WaitOptionsMixin, SentinelHubBatch
         if job_id is not None:
             link_to(self, config=config, job_id=job_id)
         return self._kill_handler
-
-    @property
-    def _kill_check(self) -> KillCheck:
-        if self._kill_handler is None:
-            raise AssertionError("a task that acts on its job is guarded before")
-        return self._kill_handler.check
-
-    def _hand_over(self, job_id: str, trigger: BaseTrigger, kwargs: dict[str, Any], timeout: timedelta) -> None:
-        # Whatever can fail comes before the last question: after it, there is only Airflow's own call.
-        trigger.serialize()
-        self._kill_check.while_started(job_id)
-        last_deferral.remember(lambda: self._kill_check.after_deferral(job_id))
-        super()._hand_over(job_id, trigger, kwargs, timeout)

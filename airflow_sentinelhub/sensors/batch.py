@@ -8,16 +8,16 @@ service.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_sentinelhub.exceptions import SentinelHubError, ServiceUnavailable
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
-from airflow_sentinelhub.jobs import BatchApi, Outcome, Verdict, WaitGoal, WaitPolicy, tiles_by_status
+from airflow_sentinelhub.jobs import BatchApi, Outcome, Verdict, WaitGoal, tiles_by_status
 from airflow_sentinelhub.jobs.intervals import ANALYSIS_POKE_INTERVAL, POKE_INTERVALS, to_seconds_required
 from airflow_sentinelhub.sensors.job_wait import SentinelHubBatchBaseSensor
-from airflow_sentinelhub.tasks.wait_options import ResultNotReadable
+from airflow_sentinelhub.tasks.base_sensor import ResultNotReadable
+from airflow_sentinelhub.tasks.wait_options import WaitOptions
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -85,11 +85,9 @@ class _JobSensor(SentinelHubBatchBaseSensor):
         self.analysis_poke_interval = to_seconds_required("analysis_poke_interval", analysis_poke_interval)
         self.allow_partial = allow_partial
 
-    def _intervals(self) -> dict[str, float]:
-        return {**super()._intervals(), "analysis_poke_interval": self.analysis_poke_interval}
-
-    def _policy(self, poke_interval: float, analysis_poke_interval: float) -> WaitPolicy:
-        return replace(super()._policy(poke_interval, analysis_poke_interval), allow_partial=self.allow_partial)
+    def wait_options(self) -> WaitOptions:
+        """Return the options of the wait, those of its analysis included."""
+        return super().wait_options().for_completion(self.analysis_poke_interval, allow_partial=self.allow_partial)
 
 
 class SentinelHubBatchProcessJobSensor(_JobSensor):

@@ -20,15 +20,16 @@ from airflow_sentinelhub.jobs import (
     Quorum,
     Until,
     Verdict,
-    WaitPolicy,
     extract_ids,
     parse_request_ids,
 )
 from airflow_sentinelhub.jobs.intervals import ANALYSIS_POKE_INTERVAL, POKE_INTERVALS, to_seconds_required
+from airflow_sentinelhub.jobs.limit import TEMPLATED_LIMITS
 from airflow_sentinelhub.links.batch import SentinelHubJobLink, link_to
 from airflow_sentinelhub.polling.fetch_many import fetch_jobs
 from airflow_sentinelhub.sensors.group_worker_wait import WorkerGroupWait
-from airflow_sentinelhub.tasks.wait_options import TEMPLATED_LIMITS, ResultNotReadable, SentinelHubBaseSensor
+from airflow_sentinelhub.tasks.base_sensor import ResultNotReadable, SentinelHubBaseSensor
+from airflow_sentinelhub.tasks.wait_options import WaitOptions, backstop
 from airflow_sentinelhub.triggers.group import SentinelHubBatchGroupTrigger
 from airflow_sentinelhub.triggers.pause import SentinelHubPauseTrigger
 from airflow_sentinelhub.triggers.wait import MIN_DEFERRAL, wait_kwargs
@@ -75,7 +76,7 @@ class SentinelHubBatchGroupSensor(SentinelHubBaseSensor):
     :param analysis_poke_interval: between two polls of a job during its analysis, in seconds or as a
         ``timedelta`` (default: 10).
     :param allow_partial: take a PARTIAL job for done (default: no).
-    :param kwargs: see :class:`~airflow_sentinelhub.tasks.wait_options.SentinelHubBaseSensor`.
+    :param kwargs: see :class:`~airflow_sentinelhub.tasks.base_sensor.SentinelHubBaseSensor`.
         ``deferrable=False`` waits on the worker and needs ``mode="poke"``.
     :raises ValueError: there is no such ``api``; ``until`` is none of these; or ``mode="reschedule"`` with
         ``deferrable=False``.
@@ -147,7 +148,7 @@ class SentinelHubBatchGroupSensor(SentinelHubBaseSensor):
             trigger=trigger,
             method_name="execute_complete",
             kwargs={"deadlines": terms.deadlines.to_json()},
-            timeout=self._backstop(terms.policy, terms.deadlines),
+            timeout=backstop(terms.policy, terms.deadlines.first),
         )
 
     def execute_complete(
@@ -173,7 +174,7 @@ class SentinelHubBatchGroupSensor(SentinelHubBaseSensor):
                 f"The trigger of this wait fired something that cannot be read ({error}). Are the triggerer and "
                 "the workers of one version? Clear this task to wait again."
             ) from None
-        ends = Deadlines.from_json(deadlines) if deadlines else self._limits(False, clock.now())[1]
+        ends = Deadlines.from_json(deadlines) if deadlines else self.wait_options().deadlines(clock.now())
         try:
             return self._on_verdict(context, known, ends)
         except ResultNotReadable as error:
@@ -183,18 +184,17 @@ class SentinelHubBatchGroupSensor(SentinelHubBaseSensor):
                 trigger=SentinelHubPauseTrigger(until=until),
                 method_name="execute_complete",
                 kwargs={"deadlines": ends.to_json(), "verdict": known.to_json()},
-                timeout=self._backstop(self._limits(False, clock.now())[0], replace(ends, timeout_at=until)),
+                timeout=backstop(self.wait_options().policy_for(is_local=False), until),
             )
 
-    def _intervals(self) -> dict[str, float]:
-        return {**super()._intervals(), "analysis_poke_interval": self.analysis_poke_interval}
-
-    def _policy(self, poke_interval: float, analysis_poke_interval: float) -> WaitPolicy:
-        return replace(super()._policy(poke_interval, analysis_poke_interval), allow_partial=self.allow_partial)
+    def wait_options(self) -> WaitOptions:
+        """Return the options of the wait, those of its analysis included."""
+        return super().wait_options().for_completion(self.analysis_poke_interval, allow_partial=self.allow_partial)
 
     def _terms(self, job_ids: list[str], is_local: bool, started_at: float) -> GroupWaitSpec:
-        policy, deadlines = self._limits(is_local, started_at)
-        return GroupWaitSpec(self.api, job_ids, self.quorum, policy, deadlines)
+        options = self.wait_options()
+        policy = options.policy_for(is_local=is_local)
+        return GroupWaitSpec(self.api, job_ids, self.quorum, policy, options.deadlines(started_at))
 
     def _trigger(self, terms: GroupWaitSpec) -> SentinelHubBatchGroupTrigger:
         return SentinelHubBatchGroupTrigger(

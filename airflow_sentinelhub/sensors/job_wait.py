@@ -20,12 +20,10 @@ from airflow_sentinelhub.jobs import (
     extract_id,
     parse_request_id,
 )
+from airflow_sentinelhub.jobs.limit import TEMPLATED_LIMITS
 from airflow_sentinelhub.links.batch import SentinelHubDeliveryLink, SentinelHubJobLink, link_to
-from airflow_sentinelhub.tasks.wait_options import (
-    TEMPLATED_LIMITS,
-    ResultNotReadable,
-    SentinelHubBaseSensor,
-)
+from airflow_sentinelhub.tasks.base_sensor import ResultNotReadable, SentinelHubBaseSensor
+from airflow_sentinelhub.tasks.wait_options import backstop
 from airflow_sentinelhub.tasks.worker_wait import WorkerWait
 from airflow_sentinelhub.triggers.batch import SentinelHubBatchTrigger
 from airflow_sentinelhub.triggers.wait import MIN_DEFERRAL, wait_kwargs
@@ -48,7 +46,7 @@ class SentinelHubBatchBaseSensor(SentinelHubBaseSensor):
         start of a worker. A wait that ends otherwise is reported by a worker all the same. Not for sensors with
         ``outlets``, ``on_success_callback`` or ``post_execute``: Airflow emits asset events and runs these on a
         worker only, like the listeners of plugins. Without effect unless ``deferrable``.
-    :param kwargs: see :class:`~airflow_sentinelhub.tasks.wait_options.SentinelHubBaseSensor`.
+    :param kwargs: see :class:`~airflow_sentinelhub.tasks.base_sensor.SentinelHubBaseSensor`.
     """
 
     template_fields: Sequence[str] = ("request_id", "sentinelhub_conn_id", *TEMPLATED_LIMITS)
@@ -129,13 +127,13 @@ class SentinelHubBatchBaseSensor(SentinelHubBaseSensor):
                 f"The trigger of this wait fired something that cannot be read ({error}). Are the triggerer and "
                 "the workers of one version? Clear this task to wait again."
             ) from None
-        known = Deadlines.from_json(deadlines) if deadlines else self._limits(False, clock.now())[1]
+        known = Deadlines.from_json(deadlines) if deadlines else self.wait_options().deadlines(clock.now())
         try:
             return self._on_verdict(context, verdict, known)
         except ResultNotReadable as error:
             self._log_retry(error, known)
             # The job that is done, whatever the template of request_id gives by now. Its intervals hardly matter.
-            policy, _ = self._limits(False, known.started_at)
+            policy = self.wait_options().policy_for(is_local=False)
             trigger = self._trigger(WaitSpec(self.api, verdict.job_id, self.goal, policy, known))
             trigger.first_poll_after = _RESULT_RETRY_PAUSE
             return self._defer_to(trigger)
@@ -151,8 +149,9 @@ class SentinelHubBatchBaseSensor(SentinelHubBaseSensor):
         return verdict.job.to_json() if verdict.job else None
 
     def _terms(self, is_local: bool, started_at: float) -> WaitSpec:
-        policy, deadlines = self._limits(is_local, started_at)
-        return WaitSpec(self.api, parse_request_id(self.request_id), self.goal, policy, deadlines)
+        options, job_id = self.wait_options(), parse_request_id(self.request_id)
+        policy = options.policy_for(is_local=is_local)
+        return WaitSpec(self.api, job_id, self.goal, policy, options.deadlines(started_at))
 
     def _trigger(self, terms: WaitSpec) -> SentinelHubBatchTrigger:
         return SentinelHubBatchTrigger(
@@ -171,7 +170,7 @@ class SentinelHubBatchBaseSensor(SentinelHubBaseSensor):
             trigger=trigger,
             method_name="execute_complete",
             kwargs={"deadlines": trigger.deadlines.to_json()},
-            timeout=self._backstop(trigger.policy, trigger.deadlines),
+            timeout=backstop(trigger.policy, trigger.deadlines.first),
         )
 
     def _wait_on_worker(self, context: Context, terms: WaitSpec) -> Any:

@@ -13,6 +13,7 @@ from airflow_sentinelhub.jobs.formatting import format_time
 from airflow_sentinelhub.triggers.pause import SentinelHubPauseTrigger
 
 if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
     from airflow.triggers.base import BaseTrigger
 
 DEFERRED_FROM = 30.0
@@ -62,14 +63,18 @@ class TaskDeadline:
         )
 
 
-class DeferMixin:
-    """For operators that let time pass; what they know goes with them as plain JSON."""
+class Deferral:
+    """
+    Lets time pass for a task; what the task knows goes with it as plain JSON.
 
-    log: Any
-    defer: Any
-    deferrable: bool
+    :param task: the task, which has ``execute_complete``.
+    :param deferrable: whether it may leave its worker.
+    """
 
-    def _wait_until(self, until: float, limit: TaskDeadline, kwargs: dict[str, Any]) -> None:
+    def __init__(self, task: BaseOperator, *, deferrable: bool) -> None:
+        self._task, self._deferrable = task, deferrable
+
+    def wait_until(self, until: float, limit: TaskDeadline, kwargs: dict[str, Any]) -> None:
         """
         Wait, in the triggerer if it is worth it; Airflow then begins again in another process.
 
@@ -78,43 +83,46 @@ class DeferMixin:
         :param kwargs: what ``execute_complete`` gets then.
         """
         now = clock.now()
-        if self.deferrable and until - now >= DEFERRED_FROM:
+        if self._deferrable and until - now >= DEFERRED_FROM:
             limit.check(until)
-            self.log.info(
-                "No worker is held until %s. Needs a running triggerer.",
-                format_time(until, now),
-            )
-            self._hand_over(
-                limit.job_id,
-                self._pause_trigger(until, limit),
-                kwargs,
-                timedelta(seconds=self._defer_timeout_at(until, limit) - now + _DEFER_TIMEOUT_MARGIN),
-            )
+            self._task.log.info("No worker is held until %s. Needs a running triggerer.", format_time(until, now))
+            timeout = timedelta(seconds=self.ends_at(until, limit) - now + _DEFER_TIMEOUT_MARGIN)
+            self.hand_over(limit.job_id, self.pause_trigger(until, limit), kwargs, timeout)
         if until - now >= DEFERRED_FROM:
-            self.log.info("This task holds its worker until %s (deferrable=False).", format_time(until, now))
-        self._sleep_in_time(until - now, limit)
+            self._task.log.info("This task holds its worker until %s (deferrable=False).", format_time(until, now))
+        self.sleep(until - now, limit)
 
-    def _hand_over(
+    def sleep(self, duration: float, limit: TaskDeadline) -> None:
+        """
+        Sleep on the worker.
+
+        :param duration: seconds.
+        :param limit: when the task has to be over.
+        """
+        limit.check(clock.now() + duration)
+        clock.sleep(max(0.0, duration))
+
+    def hand_over(
         self,
         job_id: str,  # noqa: ARG002 - for subclasses
         trigger: BaseTrigger,
         kwargs: dict[str, Any],
         timeout: timedelta,
     ) -> None:
-        """Leave the worker; ``execute_complete`` goes on with ``kwargs``."""
-        self.defer(trigger=trigger, method_name="execute_complete", kwargs=kwargs, timeout=timeout)
+        """
+        Leave the worker; ``execute_complete`` goes on.
 
-    def _pause_trigger(self, until: float, limit: TaskDeadline) -> BaseTrigger:  # noqa: ARG002 - for subclasses
+        :param job_id: the job that the task is about.
+        :param trigger: what calls the task back.
+        :param kwargs: what ``execute_complete`` gets.
+        :param timeout: after which Airflow gives the task up without an event.
+        """
+        self._task.defer(trigger=trigger, method_name="execute_complete", kwargs=kwargs, timeout=timeout)
+
+    def pause_trigger(self, until: float, limit: TaskDeadline) -> BaseTrigger:  # noqa: ARG002 - for subclasses
         """Return the trigger of a pause."""
         return SentinelHubPauseTrigger(until=until)
 
-    @staticmethod
-    def _defer_timeout_at(until: float, limit: TaskDeadline) -> float:  # noqa: ARG004 - for subclasses
+    def ends_at(self, until: float, limit: TaskDeadline) -> float:  # noqa: ARG002 - for subclasses
         """Return when Airflow gives the task up without an event, in seconds since 1970."""
         return until
-
-    @staticmethod
-    def _sleep_in_time(duration: float, limit: TaskDeadline) -> None:
-        """Sleep on the worker."""
-        limit.check(clock.now() + duration)
-        clock.sleep(max(0.0, duration))

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from airflow_sentinelhub.exceptions import SentinelHubError
@@ -22,25 +22,21 @@ from airflow_sentinelhub.jobs import (
     CompletionFilter,
     JobReading,
     NewCompletion,
-    WaitGoal,
     WaitPolicy,
     WaitState,
     completion_of,
 )
 from airflow_sentinelhub.jobs.completion_cursor import fingerprint
 from airflow_sentinelhub.jobs.formatting import format_duration
-from airflow_sentinelhub.jobs.wait_rules import awaits_start, may_be_missing_until
 from airflow_sentinelhub.waits.cursor_store import CursorStore, SharedCursor
-from airflow_sentinelhub.waits.observation import BOTTOM, TOP, ListRequest, ListSnapshot, UnreadableJob
+from airflow_sentinelhub.waits.list_scope import ListScope
+from airflow_sentinelhub.waits.observation import ListRequest, ListSnapshot
 from airflow_sentinelhub.waits.progress_log import LogLine, as_sentence, harmless
 
 log = logging.getLogger(__name__)
 
 YIELD_EVERY = 100
 """Ends that are noted and told together, and jobs that are read before the event loop may do something else."""
-
-RESTING_INTERVAL = 600.0
-"""Seconds between two polls of jobs of which nothing is expected, unless a page that is read anyway shows them."""
 
 Emit = Callable[[Sequence[dict[str, Any]]], Awaitable[None]]
 
@@ -86,16 +82,11 @@ class CompletionWatch:
         self._tell = tell
         self._say = harmless(say)
         self._cursor = SharedCursor(store, self._say, writer)
+        self._scope = ListScope(terms.api, terms.filter, self._say)
         self.poll_interval = terms.poll_interval
         self._told_at = -math.inf
         self._has_seen = False
         self._wait_states: dict[str, WaitState] = {}
-        self._moving: frozenset[str] = frozenset()
-        self._missing: dict[str, float] = {}
-        self._created: dict[str, float] = {}
-        self._unreadable: frozenset[str] = frozenset()
-        self._newest: float | None = None
-        self._looked_back_at = self._rested_at = float("-inf")
         self._left_alone_until = float("-inf")
         self._trouble_since: float | None = None
         self._said_cut = False
@@ -134,22 +125,7 @@ class CompletionWatch:
                 return None
             self._begin_from_cursor(now)
         cursor = self._cursor.value or CompletionCursor()
-        first = cursor.since is None
-        delay = self.poll_interval if self._has_seen else 0.0
-        ids = self.terms.filter.request_ids
-        if ids is not None:
-            return ListRequest(delay, created_from=TOP, jobs=frozenset(ids if first else cursor.pending))
-        if cursor.since is None:
-            return ListRequest(delay, created_from=BOTTOM)
-        rest = now - self._rested_at >= RESTING_INTERVAL
-        jobs = frozenset(cursor.pending) if rest else self._moving & cursor.pending.keys()
-        created_from = cursor.since
-        if self._newest is not None and now - self._looked_back_at < RESTING_INTERVAL:
-            # What is older was seen, unless it comes onto the list late.
-            created_from = math.nextafter(self._newest, TOP)
-        else:
-            self._looked_back_at = now
-        return ListRequest(delay, created_from=created_from, jobs=jobs)
+        return self._scope.next_request(cursor, self.poll_interval if self._has_seen else 0.0, now)
 
     async def update(self, result: ListSnapshot | SentinelHubError, now: float) -> None:
         """
@@ -178,11 +154,7 @@ class CompletionWatch:
             )
         self._said_cut = result.cut
         readings = await self._read(result, now)
-        newest = max((each.created for each in result.jobs if each.created is not None), default=None)
-        self._newest = newest if self._newest is None else max(self._newest, newest or self._newest)
-        cursor = self._without_missing(self._with_unreadable(cursor, result.unreadable), result.missing, now)
-        self._cursor.keep(cursor)
-        self._remember_what_moves(cursor, readings, now)
+        self._cursor.keep(self._scope.update(cursor, result, readings, now))
         while not await self._settle(readings, now):
             if self._cursor.value is None or self._cursor.value.since is None:
                 return  # what was noted is lost, so the whole list has to be seen
@@ -238,67 +210,6 @@ class CompletionWatch:
         self._wait_states = wait_states
         return readings
 
-    def _with_unreadable(self, cursor: CompletionCursor, unreadable: Sequence[UnreadableJob]) -> CompletionCursor:
-        """Keep jobs that cannot be read among those that may end, and say so once."""
-        ids = self.terms.filter.request_ids
-        concerned = {
-            each.key: each
-            for each in unreadable
-            if (
-                each.key in ids
-                if ids is not None
-                else each.key in cursor.pending
-                or (each.created is not None and cursor.is_new(each.key, each.created))
-            )
-        }
-        for key in sorted(concerned.keys() - self._unreadable):
-            self._say(
-                logging.WARNING,
-                f"{as_sentence(concerned[key].error)} The end of {self._service} job {key} is told when it can be "
-                "read.",
-            )
-        self._unreadable = frozenset(concerned)
-        return (
-            replace(cursor, pending=dict.fromkeys(concerned, "") | dict(cursor.pending)) if concerned else cursor
-        )
-
-    def _without_missing(self, cursor: CompletionCursor, missing: frozenset[str], now: float) -> CompletionCursor:
-        ids = self.terms.filter.request_ids
-        concerned = missing & (cursor.pending.keys() | set(ids or ()))
-        # One that is missing for the first time is asked for again, and a new one for some minutes.
-        gone = {
-            job
-            for job in concerned & self._missing.keys()
-            if now >= may_be_missing_until(self._created.get(job), self._missing[job])
-        }
-        self._missing = {job: self._missing.get(job, now) for job in concerned - gone}
-        for job in sorted(gone):
-            self._say(
-                logging.WARNING if ids else logging.INFO,
-                f"{self._service} job {job} is not there any more, so its end will not be told.",
-            )
-        return replace(
-            cursor.without(gone), pending=dict.fromkeys(self._missing, "") | dict(cursor.without(gone).pending)
-        )
-
-    def _remember_what_moves(self, cursor: CompletionCursor, readings: list[JobReading], now: float) -> None:
-        """Note which jobs have to be looked at each time, and when the others were."""
-        seen = {reading.listed.key for reading in readings}
-        known = self._created | {
-            each.listed.key: each.listed.created for each in readings if each.listed.created is not None
-        }
-        if cursor.pending.keys() <= seen | self._missing.keys() | self._unreadable:
-            self._rested_at = now
-        moving = {
-            each.listed.key
-            for each in readings
-            if each.end is None and not awaits_start(each.listed.job, WaitGoal.COMPLETION)
-        }
-        self._moving = frozenset(moving | (self._moving - seen) | self._missing.keys())
-        self._created = {
-            key: created for key, created in known.items() if key in cursor.pending or key in self._moving
-        }
-
     async def _settle(self, readings: list[JobReading], now: float) -> bool:
         """
         Return new completions, and record them.
@@ -344,7 +255,7 @@ class CompletionWatch:
         return overtaken
 
     def _begin_from_cursor(self, now: float) -> None:
-        self._newest = None
+        self._scope.look_at_all()
         if self._cursor.value is not None and self._cursor.value.in_flight:
             self._left_alone_until = now + self.poll_interval
 

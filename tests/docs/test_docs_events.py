@@ -15,7 +15,7 @@ from airflow_sentinelhub.jobs.completion_cursor import LATE, MOST_OPEN
 from airflow_sentinelhub.jobs.creation_tag import CreationTag
 from airflow_sentinelhub.jobs.intervals import SHORTEST_INTERVAL
 from airflow_sentinelhub.triggers.event import MIN_EVENT_SPACING, SentinelHubBatchEventTrigger
-from airflow_sentinelhub.waits.completion_watch import RESTING_INTERVAL
+from airflow_sentinelhub.waits.list_scope import RESTING_INTERVAL
 from tests.docs.test_docs_examples import load
 
 ROOT = Path(__file__).parents[2]

@@ -256,7 +256,7 @@ def test_a_storage_that_is_away_is_waited_for(run_task, clock, monkeypatch, defe
             raise exceptions.StorageUnavailable("The bucket is away.")
         return verify(*args, **kwargs)
 
-    monkeypatch.setattr("airflow_sentinelhub.operators.run.verify", away)
+    monkeypatch.setattr("airflow_sentinelhub.operators.run_results.verify", away)
     task = run_task(max_failed_tiles=2, deferrable=deferrable)
     ended = task.attempt()
     assert ended.state == "success", ended.error
@@ -279,7 +279,7 @@ def test_a_job_that_runs_again_while_its_results_are_out_of_reach_is_waited_for(
         emulator.set_scenario(emulator.jobs()[0]["id"], steps=steps)
         raise exceptions.StorageUnavailable("The bucket is away.")
 
-    monkeypatch.setattr("airflow_sentinelhub.operators.run.verify", away)
+    monkeypatch.setattr("airflow_sentinelhub.operators.run_results.verify", away)
     task = run_task(max_failed_tiles=2, deferrable=deferrable)
     ended = task.attempt()
     assert ended.state == "success", ended.error
@@ -297,7 +297,7 @@ def test_a_storage_that_stays_away_is_not_waited_for_longer_than_is_tolerated(
         raise exceptions.StorageUnavailable("The bucket is away.")
 
     with monkeypatch.context() as patch:
-        patch.setattr("airflow_sentinelhub.operators.run.verify", away)
+        patch.setattr("airflow_sentinelhub.operators.run_results.verify", away)
         task = run_task(max_failed_tiles=2, outage_tolerance=6 * 3600)
         ended = task.attempt()
     assert (ended.state, type(failure(ended))) == ("failed", exceptions.StorageUnavailable)

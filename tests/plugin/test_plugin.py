@@ -126,9 +126,9 @@ def test_a_sensor_with_its_usual_interval_looks_more_often(sentinelhub_emulator,
 
 def test_it_takes_the_longer_of_no_two_intervals(sentinelhub_connection, monkeypatch):
     sensor = SentinelHubBatchProcessJobSensor(task_id="wait", request_id="x", poke_interval=0.01)
-    assert sensor._limits(True, 0.0)[0].poke_interval == 0.01
+    assert sensor.wait_options().policy_for(is_local=True).poke_interval == 0.01
     monkeypatch.setattr(wait_options, "LONGEST_INTERVAL", 0.005)
-    assert sensor._limits(True, 0.0)[0].poke_interval == 0.005
+    assert sensor.wait_options().policy_for(is_local=True).poke_interval == 0.005
 
 
 def test_every_test_has_an_emulator_of_its_own(sentinelhub_emulator):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from airflow_sentinelhub.jobs import BatchApi, WaitGoal, wait_rules
 from airflow_sentinelhub.jobs.formatting import format_duration
-from airflow_sentinelhub.tasks.wait_options import SentinelHubBaseSensor
+from airflow_sentinelhub.tasks.base_sensor import SentinelHubBaseSensor
 from tests.real_client.endings import SENSORS, Ending
 from tests.real_client.library import MONITORS, VERSION
 from tests.real_client.situations import HANGS, RETURNS, SUCCESS, Situation

@@ -1,9 +1,8 @@
 """
-Create a Batch Process job for each region, and gather them with one wait.
+Run a Batch Process job for each region, and gather them with one wait.
 
-Shows: a mapped task creates and starts a job for each region, one sensor waits until all of them are done without
-holding a worker, and the next task has them all. Start the run with ``{"request_ids": [...]}`` to gather jobs that
-exist.
+Shows: a mapped task creates and starts a job for each region, and its page shows which is which. One sensor waits
+until all of them are done without holding a worker, and the next task has them all.
 
 The wait is one task with one log, however many jobs there are, and asks for a hundred of them with one request.
 With the first job that ends badly it fails, and the others are left alone; ``fail_fast=False`` waits for them
@@ -19,7 +18,7 @@ from datetime import datetime
 
 from airflow.sdk import dag, task
 
-from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.operators.batch import SentinelHubBatchRunOperator
 from airflow_sentinelhub.sensors.group import SentinelHubBatchGroupSensor
 
 # Jobs run for hours, so two minutes are often enough. The demo's jobs take seconds and are looked at more often.
@@ -46,13 +45,10 @@ function evaluatePixel(sample) {
 def request(region: str) -> dict:
     """Describe what is to be made of a region."""
     return {
-        "description": f"NDVI of {region}, written by an example of airflow-provider-sentinelhub",
+        "description": f"NDVI of {region}",
         "processRequest": {
             "input": {
-                "bounds": {
-                    "bbox": REGIONS[region],
-                    "properties": {"crs": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"},
-                },
+                "bounds": {"bbox": REGIONS[region]},
                 "data": [
                     {
                         "type": "sentinel-2-l2a",
@@ -71,35 +67,18 @@ def request(region: str) -> dict:
     }
 
 
-@dag(
-    schedule=None,
-    start_date=datetime(2026, 1, 1),
-    params={"request_ids": []},
-    tags=["sentinelhub"],
-    doc_md=__doc__,
-)
+@dag(schedule=None, start_date=datetime(2026, 1, 1), tags=["sentinelhub"], doc_md=__doc__)
 def example_batch_group():
     """Create, start and gather a Batch Process job for each region."""
-
-    @task
-    def choose(params: dict) -> list[dict]:
-        """Say what there is to do: a region each, or the jobs that the run was started with."""
-        return [{"id": each} for each in params["request_ids"]] or [{"region": region} for region in REGIONS]
-
-    # A retry would create a second job: what the service accepted is never asked for twice.
-    @task(retries=0)
-    def create_job(what: dict) -> dict:
-        """Create a job and start it, or take the one that is given."""
-        if "id" in what:
-            return what
-        with SentinelHubHook("sentinelhub_default").get_conn("process") as client:
-            job = client.create(request(what["region"]))
-            client.start(job["id"])
-        return {"id": job["id"]}
+    start_jobs = SentinelHubBatchRunOperator.partial(
+        task_id="start_job",
+        wait_for_completion=False,
+        map_index_template="{{ task.request.description }}",
+    ).expand(request=[request(region) for region in REGIONS])
 
     gather = SentinelHubBatchGroupSensor(
         task_id="gather",
-        request_ids=create_job.expand(what=choose()),
+        request_ids=start_jobs.output,
         poke_interval=POKE_INTERVAL,
         analysis_poke_interval=min(10.0, POKE_INTERVAL),
     )

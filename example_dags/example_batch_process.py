@@ -1,9 +1,10 @@
 """
-Run a Batch Process job and wait for it without holding a worker.
+Run a Batch Process job step by step, and wait for it without holding a worker.
 
-Shows: a job is created (or taken, if the run is started with ``{"request_id": "..."}``), the DAG waits for its
-analysis, starts it, waits until it is done, and hands the finished job to the next task. This is the API that most
-people want; it writes its images into your bucket.
+Shows: a job is created and analysed, the DAG waits for its analysis, starts it, waits until it is done, and hands
+the finished job to the next task. Each task may be retried: none asks the service for what has happened. This is
+the API that most people want; it writes its images into your bucket. ``example_batch_run.py`` does all of it in
+one task.
 
 Needs an Airflow connection ``sentinelhub_default`` and a running triggerer. Put your own bucket into ``REQUEST``.
 """
@@ -13,9 +14,13 @@ from __future__ import annotations
 import os
 from datetime import datetime
 
-from airflow.sdk import dag, task
+from airflow.sdk import chain, dag, task
 
-from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.operators.batch import (
+    SentinelHubBatchAnalyseOperator,
+    SentinelHubBatchCreateOperator,
+    SentinelHubBatchStartOperator,
+)
 from airflow_sentinelhub.sensors.batch import (
     SentinelHubBatchProcessAnalysisSensor,
     SentinelHubBatchProcessJobSensor,
@@ -29,10 +34,7 @@ REQUEST = {
     "description": "Cloud-free NDVI of Corsica, written by an example of airflow-provider-sentinelhub",
     "processRequest": {
         "input": {
-            "bounds": {
-                "bbox": [8.44, 41.31, 9.66, 43.1],
-                "properties": {"crs": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"},
-            },
+            "bounds": {"bbox": [8.44, 41.31, 9.66, 43.1]},
             "data": [
                 {
                     "type": "sentinel-2-l2a",
@@ -62,52 +64,30 @@ REQUEST = {
 }
 
 
-@dag(
-    schedule=None,
-    start_date=datetime(2026, 1, 1),
-    params={"request_id": None},
-    tags=["sentinelhub"],
-    doc_md=__doc__,
-)
+@dag(schedule=None, start_date=datetime(2026, 1, 1), tags=["sentinelhub"], doc_md=__doc__)
 def example_batch_process():
     """Create, analyse, start and await a Batch Process job."""
-
-    # A retry would create a second job: what the service accepted is never asked for twice.
-    @task(retries=0)
-    def create_job(params: dict) -> dict:
-        """Create the job, or take the one that the run was started with."""
-        if params["request_id"]:
-            return {"id": params["request_id"]}
-        with SentinelHubHook("sentinelhub_default").get_conn("process") as client:
-            job = client.create(REQUEST)
-            client.analyse(job["id"])
-        return {"id": job["id"]}
-
-    @task(retries=0)
-    def start_job(job: dict) -> None:
-        """Start the job, now that its analysis has shown that it can run, unless somebody has."""
-        if job["status"] == "ANALYSIS_DONE" and job["userAction"] != "START":
-            with SentinelHubHook("sentinelhub_default").get_conn("process") as client:
-                client.start(job["id"])
+    create_job = SentinelHubBatchCreateOperator(task_id="create_job", request=REQUEST)
+    analyse_job = SentinelHubBatchAnalyseOperator(task_id="analyse_job", request_id=create_job.output)
+    wait_for_analysis = SentinelHubBatchProcessAnalysisSensor(
+        task_id="wait_for_analysis",
+        request_id=create_job.output,
+        poke_interval=ANALYSIS_POKE_INTERVAL,
+    )
+    start_job = SentinelHubBatchStartOperator(task_id="start_job", request_id=create_job.output)
+    wait_for_job = SentinelHubBatchProcessJobSensor(
+        task_id="wait_for_job",
+        request_id=create_job.output,
+        poke_interval=POKE_INTERVAL,
+        analysis_poke_interval=ANALYSIS_POKE_INTERVAL,
+    )
 
     @task
     def report(job: dict) -> str:
         """What comes next in your pipeline; it has the finished job."""
         return f"Job {job['id']} is {job['status']} and cost {job['costPU']:,.0f} PU."
 
-    job = create_job()
-    wait_for_analysis = SentinelHubBatchProcessAnalysisSensor(
-        task_id="wait_for_analysis",
-        request_id=job,
-        poke_interval=ANALYSIS_POKE_INTERVAL,
-    )
-    wait_for_job = SentinelHubBatchProcessJobSensor(
-        task_id="wait_for_job",
-        request_id=job,
-        poke_interval=POKE_INTERVAL,
-        analysis_poke_interval=ANALYSIS_POKE_INTERVAL,
-    )
-    start_job(wait_for_analysis.output) >> wait_for_job
+    chain(create_job, analyse_job, wait_for_analysis, start_job, wait_for_job)
     report(wait_for_job.output)
 
 

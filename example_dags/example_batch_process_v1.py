@@ -1,9 +1,9 @@
 """
 Run a job of the first Batch Process API, and branch on what became of each tile.
 
-Shows: a job is created (or taken, if the run is started with ``{"request_id": "..."}``), the DAG waits for its
-analysis, starts it, waits until it is done, and hands the tiles, by status, to the next task. A job of which some
-tiles failed is accepted here (``allow_partial``), and the next task sees which.
+Shows: a job is created and analysed, the DAG waits for its analysis, starts it, waits until it is done, and hands
+the tiles, by status, to the next task. A job of which some tiles failed is accepted here (``allow_partial``), and
+the next task sees which.
 
 This API is gone from the official service. For a new project take ``example_batch_process.py``.
 
@@ -15,9 +15,13 @@ from __future__ import annotations
 import os
 from datetime import datetime
 
-from airflow.sdk import dag, task
+from airflow.sdk import chain, dag, task
 
-from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.operators.batch import (
+    SentinelHubBatchAnalyseOperator,
+    SentinelHubBatchCreateOperator,
+    SentinelHubBatchStartOperator,
+)
 from airflow_sentinelhub.sensors.batch import SentinelHubBatchAnalysisSensor, SentinelHubBatchJobSensor
 
 # The demo's jobs take seconds and are looked at more often than yours need to be.
@@ -28,10 +32,7 @@ REQUEST = {
     "description": "True colour of Corsica, written by an example of airflow-provider-sentinelhub",
     "processRequest": {
         "input": {
-            "bounds": {
-                "bbox": [8.44, 41.31, 9.66, 43.1],
-                "properties": {"crs": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"},
-            },
+            "bounds": {"bbox": [8.44, 41.31, 9.66, 43.1]},
             "data": [
                 {
                     "type": "sentinel-2-l2a",
@@ -55,33 +56,26 @@ REQUEST = {
 }
 
 
-@dag(
-    schedule=None,
-    start_date=datetime(2026, 1, 1),
-    params={"request_id": None},
-    tags=["sentinelhub"],
-    doc_md=__doc__,
-)
+@dag(schedule=None, start_date=datetime(2026, 1, 1), tags=["sentinelhub"], doc_md=__doc__)
 def example_batch_process_v1():
     """Create, analyse, start and await a job of the first Batch Process API."""
-
-    # A retry would create a second job: what the service accepted is never asked for twice.
-    @task(retries=0)
-    def create_job(params: dict) -> dict:
-        """Create the job, or take the one that the run was started with."""
-        if params["request_id"]:
-            return {"id": params["request_id"]}
-        with SentinelHubHook("sentinelhub_default").get_conn("process_v1") as client:
-            job = client.create(REQUEST)
-            client.analyse(job["id"])
-        return {"id": job["id"]}
-
-    @task(retries=0)
-    def start_job(job: dict) -> None:
-        """Start the job, now that its analysis has shown that it can run, unless somebody has."""
-        if job["status"] == "ANALYSIS_DONE" and job["userAction"] != "START":
-            with SentinelHubHook("sentinelhub_default").get_conn("process_v1") as client:
-                client.start(job["id"])
+    create_job = SentinelHubBatchCreateOperator(task_id="create_job", request=REQUEST, api="process_v1")
+    analyse_job = SentinelHubBatchAnalyseOperator(
+        task_id="analyse_job", request_id=create_job.output, api="process_v1"
+    )
+    wait_for_analysis = SentinelHubBatchAnalysisSensor(
+        task_id="wait_for_analysis",
+        request_id=create_job.output,
+        poke_interval=ANALYSIS_POKE_INTERVAL,
+    )
+    start_job = SentinelHubBatchStartOperator(task_id="start_job", request_id=create_job.output, api="process_v1")
+    wait_for_job = SentinelHubBatchJobSensor(
+        task_id="wait_for_job",
+        request_id=create_job.output,
+        poke_interval=POKE_INTERVAL,
+        analysis_poke_interval=ANALYSIS_POKE_INTERVAL,
+        allow_partial=True,
+    )
 
     @task
     def report(tiles: dict) -> str:
@@ -89,20 +83,7 @@ def example_batch_process_v1():
         failed = [tile["id"] for tile in tiles["FAILED"]]
         return f"{len(tiles['PROCESSED'])} tiles were processed, {len(failed)} failed: {failed}"
 
-    job = create_job()
-    wait_for_analysis = SentinelHubBatchAnalysisSensor(
-        task_id="wait_for_analysis",
-        request_id=job,
-        poke_interval=ANALYSIS_POKE_INTERVAL,
-    )
-    wait_for_job = SentinelHubBatchJobSensor(
-        task_id="wait_for_job",
-        request_id=job,
-        poke_interval=POKE_INTERVAL,
-        analysis_poke_interval=ANALYSIS_POKE_INTERVAL,
-        allow_partial=True,
-    )
-    start_job(wait_for_analysis.output) >> wait_for_job
+    chain(create_job, analyse_job, wait_for_analysis, start_job, wait_for_job)
     report(wait_for_job.output)
 
 

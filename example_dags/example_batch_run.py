@@ -40,10 +40,7 @@ REQUEST = {
     "description": "NDVI of Luxembourg, written by an example of airflow-provider-sentinelhub",
     "processRequest": {
         "input": {
-            "bounds": {
-                "bbox": LUXEMBOURG,
-                "properties": {"crs": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"},
-            },
+            "bounds": {"bbox": LUXEMBOURG},
             "data": [
                 {
                     "type": "sentinel-2-l2a",

@@ -1,8 +1,8 @@
 """
 Run a Batch Statistical job: numbers for each of many polygons, instead of images.
 
-Shows: a job is created (or taken, if the run is started with ``{"request_id": "..."}``), the DAG waits for its
-analysis, starts it, waits until it is done, and hands the finished job to the next task.
+Shows: a job is created and analysed, the DAG waits for its analysis, starts it, waits until it is done, and hands
+the finished job to the next task.
 
 Needs an Airflow connection ``sentinelhub_default`` and a running triggerer. Put your own bucket, with a GeoPackage
 of your polygons in it, into ``REQUEST``.
@@ -13,9 +13,13 @@ from __future__ import annotations
 import os
 from datetime import datetime
 
-from airflow.sdk import dag, task
+from airflow.sdk import chain, dag, task
 
-from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.operators.batch import (
+    SentinelHubBatchAnalyseOperator,
+    SentinelHubBatchCreateOperator,
+    SentinelHubBatchStartOperator,
+)
 from airflow_sentinelhub.sensors.batch import (
     SentinelHubBatchStatisticalAnalysisSensor,
     SentinelHubBatchStatisticalJobSensor,
@@ -53,52 +57,32 @@ REQUEST = {
 }
 
 
-@dag(
-    schedule=None,
-    start_date=datetime(2026, 1, 1),
-    params={"request_id": None},
-    tags=["sentinelhub"],
-    doc_md=__doc__,
-)
+@dag(schedule=None, start_date=datetime(2026, 1, 1), tags=["sentinelhub"], doc_md=__doc__)
 def example_batch_statistical():
     """Create, analyse, start and await a Batch Statistical job."""
-
-    # A retry would create a second job: what the service accepted is never asked for twice.
-    @task(retries=0)
-    def create_job(params: dict) -> dict:
-        """Create the job, or take the one that the run was started with."""
-        if params["request_id"]:
-            return {"id": params["request_id"]}
-        with SentinelHubHook("sentinelhub_default").get_conn("statistical") as client:
-            job = client.create(REQUEST)
-            client.analyse(job["id"])
-        return {"id": job["id"]}
-
-    @task(retries=0)
-    def start_job(job: dict) -> None:
-        """Start the job, now that its analysis has shown that it can run, unless somebody has."""
-        if job["status"] == "ANALYSIS_DONE" and job["userAction"] != "START":
-            with SentinelHubHook("sentinelhub_default").get_conn("statistical") as client:
-                client.start(job["id"])
+    create_job = SentinelHubBatchCreateOperator(task_id="create_job", request=REQUEST, api="statistical")
+    analyse_job = SentinelHubBatchAnalyseOperator(
+        task_id="analyse_job", request_id=create_job.output, api="statistical"
+    )
+    wait_for_analysis = SentinelHubBatchStatisticalAnalysisSensor(
+        task_id="wait_for_analysis",
+        request_id=create_job.output,
+        poke_interval=ANALYSIS_POKE_INTERVAL,
+    )
+    start_job = SentinelHubBatchStartOperator(task_id="start_job", request_id=create_job.output, api="statistical")
+    wait_for_job = SentinelHubBatchStatisticalJobSensor(
+        task_id="wait_for_job",
+        request_id=create_job.output,
+        poke_interval=POKE_INTERVAL,
+        analysis_poke_interval=ANALYSIS_POKE_INTERVAL,
+    )
 
     @task
     def report(job: dict) -> str:
         """What comes next in your pipeline; it has the finished job."""
         return f"Job {job['id']} is {job['status']} and cost {job['costPU']:,.0f} PU."
 
-    job = create_job()
-    wait_for_analysis = SentinelHubBatchStatisticalAnalysisSensor(
-        task_id="wait_for_analysis",
-        request_id=job,
-        poke_interval=ANALYSIS_POKE_INTERVAL,
-    )
-    wait_for_job = SentinelHubBatchStatisticalJobSensor(
-        task_id="wait_for_job",
-        request_id=job,
-        poke_interval=POKE_INTERVAL,
-        analysis_poke_interval=ANALYSIS_POKE_INTERVAL,
-    )
-    start_job(wait_for_analysis.output) >> wait_for_job
+    chain(create_job, analyse_job, wait_for_analysis, start_job, wait_for_job)
     report(wait_for_job.output)
 
 

@@ -190,9 +190,10 @@ def test_a_wait_is_followed_from_the_trigger_button_to_its_result(service, airfl
 
 
 def test_a_failed_job_says_why(service, airflow, page):
-    job_id = service.add_job("process", steps=[{"status": "ANALYSING"}])
-    run_id = airflow.trigger(DAG, {"request_id": job_id})
+    service.next_scenario(steps=[{"status": "ANALYSING"}], api="process")
+    run_id = airflow.trigger(DAG)
     airflow.wait_until_deferred(DAG, run_id, "wait_for_analysis")
+    job_id = airflow.xcom(DAG, run_id, "create_job")["id"]
     service.set_scenario(job_id, steps=[{"status": "FAILED", "error": "Evalscript broken"}])
     airflow.wait_for_run(DAG, run_id, "failed")
     task = Task(page, run_id, "wait_for_analysis")

@@ -87,7 +87,7 @@ def test_the_gate(tiles_dag, counted, failed, branch, says):
 def test_the_group_gathers_the_jobs_of_the_mapped_task(dags):
     dag = dags["example_batch_group"]
     gather = dag.get_task("gather")
-    assert gather.upstream_task_ids == {"create_job"}
+    assert gather.upstream_task_ids == {"start_job"}
     assert gather.downstream_task_ids == {"report"}
     report = dag.get_task("report").python_callable
     jobs = {"done": [{"costPU": 1000}, {"costPU": 250}, {}], "failed": [], "pending": []}

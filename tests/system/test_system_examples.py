@@ -22,19 +22,12 @@ GROUP = "example_batch_group"
 
 @pytest.fixture(scope="module")
 def runs(service, airflow):
-    """All examples side by side, and two runs with a job that fails; the clock moves when all of them wait."""
+    """All examples side by side, two also with a job that fails; the clock moves when all of them wait."""
     before = service.requests()["actions"]
     service.next_scenario({**HELD, "failed_tiles": 2}, api="process_v1")
-    broken = {**HELD, "end": "FAILED", "error": "Evalscript broken", "processing_seconds": STAGE}
-    jobs = {
-        "failed": service.add_job("process", scenario=broken),
-        "good of group": service.add_job("process"),
-        "bad of group": service.add_job("process", scenario=broken),
-    }
-    members = [jobs["good of group"], jobs["bad of group"]]
     ids = {dag_id: airflow.trigger(dag_id) for dag_id in [*WAITS, GROUP]}
-    ids["failed"] = airflow.trigger("example_batch_process", {"request_id": jobs["failed"]})
-    ids["failed group"] = airflow.trigger(GROUP, {"request_ids": members})
+    ids["failed"] = airflow.trigger("example_batch_process")
+    ids["failed group"] = airflow.trigger(GROUP)
     examples = {(dag_id, ids[dag_id]) for dag_id in WAITS} | {("example_batch_process", ids["failed"])}
     groups = {(GROUP, ids[GROUP]), (GROUP, ids["failed group"])}
 
@@ -42,6 +35,14 @@ def runs(service, airflow):
         airflow.wait_until_deferred(*run, "wait_for_analysis")
     for run in groups:
         airflow.wait_until_deferred(*run, "gather")
+    bad = {
+        "failed": airflow.xcom("example_batch_process", ids["failed"], "create_job")["id"],
+        "failed group": airflow.xcom(GROUP, ids["failed group"], "start_job", map_index=2)["id"],
+    }
+    for job_id in bad.values():
+        service.set_scenario(
+            job_id, {**HELD, "end": "FAILED", "error": "Evalscript broken", "processing_seconds": STAGE}
+        )
     service.advance(2 * STAGE)  # the analyses are over
     for run in examples:
         airflow.wait_until_deferred(*run, "wait_for_job")
@@ -60,7 +61,7 @@ def runs(service, airflow):
     for run in examples | groups:
         airflow.wait_for_run(*run)
     asked = {name: count - before[name] for name, count in service.requests()["actions"].items()}
-    return {"ids": ids, "jobs": jobs, "pool": held, "deferred": len(examples | groups), "asked": asked}
+    return {"ids": ids, "bad": bad, "pool": held, "deferred": len(examples | groups), "asked": asked}
 
 
 def until_told(airflow, dag_id, run_id, task_id, text):
@@ -127,7 +128,7 @@ def test_the_log_tells_the_story_once(airflow, runs, dag_id, task_id):
 
 def test_nobody_asked_the_service_for_more_than_the_dags_do(runs):
     asked = {name: count for name, count in runs["asked"].items() if count}
-    assert asked == {"create": 3 + 4, "analyse": 3, "start": 3 + 4}, "three jobs, and four in a group"
+    assert asked == {"create": 4 + 8, "analyse": 4, "start": 4 + 8}, "four jobs, and four in each of two groups"
 
 
 def test_no_secret_is_in_any_log_of_airflow(service, airflow, runs):
@@ -166,7 +167,7 @@ def test_a_group_names_the_job_that_failed(airflow, runs):
     run_id = runs["ids"]["failed group"]
     airflow.wait_for_run(GROUP, run_id, "failed")
     known = airflow.xcom(GROUP, run_id, "gather")
-    assert [job["id"] for job in known["failed"]] == [runs["jobs"]["bad of group"]]
+    assert [job["id"] for job in known["failed"]] == [runs["bad"]["failed group"]]
     assert "BatchFailed" in json.dumps(airflow.log_lines(GROUP, run_id, "gather"))
 
 

@@ -29,7 +29,7 @@ class RunDeferral(Deferral):
         self._run, self._kill_check = task, kill_check
 
     def hand_over(self, job_id: str, trigger: BaseTrigger, kwargs: dict[str, Any], timeout: timedelta) -> None:
-        """Leave the worker, unless the task was killed, which nobody would see afterwards."""
+        """Leave the worker, unless the task was killed: no trigger would be there to see it."""
         # Whatever can fail comes before the last question: after it, there is only Airflow's own call.
         trigger.serialize()
         self._kill_check.while_started(job_id)

@@ -111,9 +111,9 @@ class WaitOptions:
 
 def backstop(policy: WaitPolicy, ends_at: float) -> timedelta:
     """
-    Return Airflow's own timeout, which stands behind ours: only ours can say what it waited for.
+    Return Airflow's own timeout, longer than the deadline of the wait: only a verdict says what was waited for.
 
-    :param ends_at: end of ours, in seconds since 1970.
+    :param ends_at: the deadline of the wait, in seconds since 1970.
     """
     left = max(0.0, ends_at - clock.now())
     return timedelta(seconds=left + 2 * policy.poke_interval + _DEFER_TIMEOUT_MARGIN)

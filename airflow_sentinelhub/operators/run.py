@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import SentinelHubError
-from airflow_sentinelhub.jobs import Deadlines, Verdict, WaitPolicy
+from airflow_sentinelhub.jobs import Deadlines, Verdict
 from airflow_sentinelhub.jobs.failure_threshold import FailureThreshold
 from airflow_sentinelhub.jobs.intervals import ANALYSIS_POKE_INTERVAL, POKE_INTERVALS, to_seconds_required
 from airflow_sentinelhub.jobs.limit import TEMPLATED_LIMITS, Limit, duration_limit, required_duration_limit
@@ -262,20 +262,8 @@ class SentinelHubBatchRunOperator(SentinelHubBatchRequestOperator):
 
     def wait_options(self) -> WaitOptions:
         """Return the options of the wait for the job."""
-        policy = WaitPolicy(
-            poke_interval=self.poke_interval,
-            analysis_poke_interval=self.analysis_poke_interval,
-            allow_partial=self.accepts_partial,
-            start_grace=self.start_grace,
-            stall_timeout=self.stall_timeout,
-            outage_tolerance=self.outage_tolerance,
-        )
-        return WaitOptions(
-            policy,
-            timeout=self.timeout,
-            execution_timeout=self.execution_timeout,
-            deferrable=self.deferrable,
-            may_slow_down=self.may_slow_down,
+        return WaitOptions.of(
+            self, analysis_poke_interval=self.analysis_poke_interval, allow_partial=self.accepts_partial
         )
 
     def _deadlines(self) -> Deadlines:

@@ -87,7 +87,9 @@ class _JobSensor(SentinelHubBatchBaseSensor):
 
     def wait_options(self) -> WaitOptions:
         """Return the options of the wait, those of its analysis included."""
-        return super().wait_options().for_completion(self.analysis_poke_interval, allow_partial=self.allow_partial)
+        return WaitOptions.of(
+            self, analysis_poke_interval=self.analysis_poke_interval, allow_partial=self.allow_partial
+        )
 
 
 class SentinelHubBatchProcessJobSensor(_JobSensor):

@@ -189,7 +189,9 @@ class SentinelHubBatchGroupSensor(SentinelHubBaseSensor):
 
     def wait_options(self) -> WaitOptions:
         """Return the options of the wait, those of its analysis included."""
-        return super().wait_options().for_completion(self.analysis_poke_interval, allow_partial=self.allow_partial)
+        return WaitOptions.of(
+            self, analysis_poke_interval=self.analysis_poke_interval, allow_partial=self.allow_partial
+        )
 
     def _terms(self, job_ids: list[str], is_local: bool, started_at: float) -> GroupWaitSpec:
         options = self.wait_options()

@@ -102,20 +102,7 @@ class SentinelHubBaseSensor(BaseSensorOperator):
 
     def wait_options(self) -> WaitOptions:
         """Return the options of the wait; subclasses add theirs."""
-        policy = WaitPolicy(
-            poke_interval=self.poke_interval,
-            analysis_poke_interval=self.poke_interval,
-            start_grace=self.start_grace,
-            stall_timeout=self.stall_timeout,
-            outage_tolerance=self.outage_tolerance,
-        )
-        return WaitOptions(
-            policy,
-            timeout=self.timeout,
-            execution_timeout=self.execution_timeout,
-            deferrable=self.deferrable,
-            may_slow_down=self.may_slow_down,
-        )
+        return WaitOptions.of(self)
 
     def _log_start(self, awaited: str, policy: WaitPolicy, deadlines: Deadlines) -> None:
         self.wait_options().log_start(self.log.log, awaited, policy, deadlines)

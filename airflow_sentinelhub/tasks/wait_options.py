@@ -6,6 +6,7 @@ import logging
 import math
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any, Protocol
 
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.jobs import Deadlines, WaitPolicy
@@ -19,6 +20,28 @@ LONGEST_INTERVAL = math.inf
 _MAX_SLOWDOWN = 3
 _DEFER_TIMEOUT_MARGIN = 180.0
 _WORKER_MARGIN = 3.0
+
+
+class WaitingTask(Protocol):
+    """Task that waits for jobs, with the arguments that all such tasks have."""
+
+    poke_interval: float
+    timeout: float
+    execution_timeout: timedelta | None
+    deferrable: bool
+    may_slow_down: bool
+
+    @property
+    def start_grace(self) -> Any:
+        """How long a job may rest because it was not started."""
+
+    @property
+    def stall_timeout(self) -> Any:
+        """How long a job may show no change."""
+
+    @property
+    def outage_tolerance(self) -> Any:
+        """For how long the service may give no usable answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +62,27 @@ class WaitOptions:
     deferrable: bool
     may_slow_down: bool = False
 
-    def for_completion(self, analysis_poke_interval: float, *, allow_partial: bool) -> WaitOptions:
+    @classmethod
+    def of(
+        cls, task: WaitingTask, *, analysis_poke_interval: float | None = None, allow_partial: bool = False
+    ) -> WaitOptions:
         """
-        Return the options of a wait that goes on after the analysis of the job.
+        Return the options that a task was given.
 
-        :param analysis_poke_interval: seconds between two polls during the analysis.
+        :param task: the task.
+        :param analysis_poke_interval: seconds between two polls during the analysis; default: as ever.
         :param allow_partial: whether a PARTIAL job is taken for done.
         """
-        policy = replace(self.policy, analysis_poke_interval=analysis_poke_interval, allow_partial=allow_partial)
-        return replace(self, policy=policy)
+        analysis = task.poke_interval if analysis_poke_interval is None else analysis_poke_interval
+        policy = WaitPolicy(
+            poke_interval=task.poke_interval,
+            analysis_poke_interval=analysis,
+            allow_partial=allow_partial,
+            start_grace=task.start_grace,
+            stall_timeout=task.stall_timeout,
+            outage_tolerance=task.outage_tolerance,
+        )
+        return cls(policy, task.timeout, task.execution_timeout, task.deferrable, task.may_slow_down)
 
     def policy_for(self, *, is_local: bool) -> WaitPolicy:
         """

@@ -22,7 +22,7 @@ JOBS ?= 5
 
 # Tests of what knows no Airflow and no library that is pinned apart for one, and of the client that is compared with
 # ours: they need no second Airflow.
-ONCE := $(addprefix tests/,benchmarks docs/test_docs_site.py jobs real_client polling release waits)
+ONCE := $(addprefix tests/,benchmarks docs/test_docs_site.py jobs real_client polling release typing waits)
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed$(OTHER)

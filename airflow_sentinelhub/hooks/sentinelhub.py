@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
@@ -34,6 +34,7 @@ class SentinelHubHook(BaseHook):
     ``url_layout`` (``legacy`` or ``new``), ``allow_http`` and ``allow_file_delivery`` are for special cases.
 
     :param sentinelhub_conn_id: the Airflow connection.
+    :param logger_name: name of the logger (default: that of the class).
     """
 
     conn_name_attr = "sentinelhub_conn_id"
@@ -41,8 +42,8 @@ class SentinelHubHook(BaseHook):
     conn_type = "sentinelhub"
     hook_name = "Sentinel Hub"
 
-    def __init__(self, sentinelhub_conn_id: str = default_conn_name, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, sentinelhub_conn_id: str = default_conn_name, logger_name: str | None = None) -> None:
+        super().__init__(logger_name=logger_name)
         self.sentinelhub_conn_id = sentinelhub_conn_id
 
     def get_config(self) -> ClientConfig:

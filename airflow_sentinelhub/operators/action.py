@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import SentinelHubError
+from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import (
     Action,
     ActionState,
+    BatchApi,
     BatchJob,
     IdField,
     extract_id,
@@ -73,8 +75,16 @@ class SentinelHubBatchActionOperator(SentinelHubBatchOperator):
 
     request_id = IdField(extract_id)
 
-    def __init__(self, *, request_id: Any, deferrable: bool = True, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        request_id: Any,
+        api: BatchApi | str = BatchApi.PROCESS,
+        sentinelhub_conn_id: str = SentinelHubHook.default_conn_name,
+        deferrable: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(api=api, sentinelhub_conn_id=sentinelhub_conn_id, **kwargs)
         self.request_id = request_id
         self.deferrable = deferrable
 

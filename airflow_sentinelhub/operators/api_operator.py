@@ -10,8 +10,11 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.links.batch import SentinelHubDeliveryLink, SentinelHubJobLink
+from airflow_sentinelhub.tasks.arguments import refuse_unknown_arguments
 
 if TYPE_CHECKING:
+    from airflow.sdk.definitions.mappedoperator import OperatorPartial
+
     from airflow_sentinelhub.client.batch import BatchClient
 
 
@@ -22,7 +25,7 @@ class SentinelHubBatchOperator(BaseOperator):
     :param api: ``process`` (Batch Process, the default), ``statistical`` (Batch Statistical) or ``process_v1``
         (the first Batch Process API).
     :param sentinelhub_conn_id: the Airflow connection (templated).
-    :param kwargs: everything that ``BaseOperator`` takes.
+    :param kwargs: all arguments of ``BaseOperator``.
     :raises ValueError: there is no such API.
     """
 
@@ -37,9 +40,20 @@ class SentinelHubBatchOperator(BaseOperator):
         sentinelhub_conn_id: str = SentinelHubHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
+        refuse_unknown_arguments(type(self), kwargs, kwargs.get("task_id"))
         super().__init__(**kwargs)
         self.api = BatchApi(api)
         self.sentinelhub_conn_id = sentinelhub_conn_id
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> OperatorPartial:
+        """
+        Make mapped tasks, see Airflow.
+
+        :raises TypeError: there is no argument of a name that was given.
+        """
+        refuse_unknown_arguments(cls, kwargs, kwargs.get("task_id"))
+        return super().partial(**kwargs)
 
     @property
     def hook(self) -> SentinelHubHook:

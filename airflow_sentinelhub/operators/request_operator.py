@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_sentinelhub.exceptions import InvalidConnection, InvalidRequest
+from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.jobs.creation_tag import CreationTag, deployment_id, request_digest, with_tag
 from airflow_sentinelhub.jobs.request_buckets import add_bucket_credentials
@@ -71,12 +72,14 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
         self,
         *,
         request: Any,
+        api: BatchApi | str = BatchApi.PROCESS,
+        sentinelhub_conn_id: str = SentinelHubHook.default_conn_name,
         description: str | None = None,
         delivery_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         refuse("default_args", kwargs.get("default_args"))
-        super().__init__(**kwargs)
+        super().__init__(api=api, sentinelhub_conn_id=sentinelhub_conn_id, **kwargs)
         if description is not None and self.api is BatchApi.STATISTICAL:
             raise ValueError("Batch Statistical has no descriptions: leave description out")
         self._keys = SecretPlaceholders()

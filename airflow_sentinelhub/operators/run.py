@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import SentinelHubError
-from airflow_sentinelhub.jobs import Deadlines, Verdict
+from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
+from airflow_sentinelhub.jobs import BatchApi, Deadlines, Verdict
 from airflow_sentinelhub.jobs.failure_threshold import FailureThreshold
 from airflow_sentinelhub.jobs.intervals import ANALYSIS_POKE_INTERVAL, POKE_INTERVALS, to_seconds_required
 from airflow_sentinelhub.jobs.limit import TEMPLATED_LIMITS, Limit, duration_limit, required_duration_limit
@@ -115,6 +116,11 @@ class SentinelHubBatchRunOperator(SentinelHubBatchRequestOperator):
     def __init__(
         self,
         *,
+        request: Any,
+        api: BatchApi | str = BatchApi.PROCESS,
+        sentinelhub_conn_id: str = SentinelHubHook.default_conn_name,
+        description: str | None = None,
+        delivery_conn_id: str | None = None,
         deferrable: bool = True,
         wait_for_completion: bool = True,
         poke_interval: timedelta | float | None = None,
@@ -134,7 +140,14 @@ class SentinelHubBatchRunOperator(SentinelHubBatchRequestOperator):
         outage_tolerance: timedelta | float | str = 6 * 3600.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            request=request,
+            api=api,
+            sentinelhub_conn_id=sentinelhub_conn_id,
+            description=description,
+            delivery_conn_id=delivery_conn_id,
+            **kwargs,
+        )
         self.deferrable = deferrable
         self.wait_for_completion = wait_for_completion
         self.may_slow_down = poke_interval is None

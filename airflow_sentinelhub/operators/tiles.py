@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import ResultsUnavailable
+from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import (
     BatchApi,
     BatchJob,
@@ -77,6 +78,8 @@ class SentinelHubBatchTilesOperator(SentinelHubBatchOperator):
         self,
         *,
         request_id: Any,
+        api: BatchApi | str = BatchApi.PROCESS,
+        sentinelhub_conn_id: str = SentinelHubHook.default_conn_name,
         storage_conn_id: str | None = None,
         statuses: Collection[str] | None = None,
         limit: int | None = None,
@@ -84,7 +87,7 @@ class SentinelHubBatchTilesOperator(SentinelHubBatchOperator):
         include_geometry: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(api=api, sentinelhub_conn_id=sentinelhub_conn_id, **kwargs)
         self.request_id = request_id
         self.storage_conn_id = storage_conn_id
         self.statuses = _checked(self.api, statuses)

@@ -77,11 +77,29 @@ class _JobSensor(SentinelHubBatchBaseSensor):
     def __init__(
         self,
         *,
+        request_id: Any,
+        sentinelhub_conn_id: str = SentinelHubHook.default_conn_name,
+        deferrable: bool = True,
+        poke_interval: timedelta | float | None = None,
         analysis_poke_interval: timedelta | float = ANALYSIS_POKE_INTERVAL,
         allow_partial: bool = False,
+        start_grace: timedelta | float | str | None = 3600.0,
+        stall_timeout: timedelta | float | str | None = None,
+        outage_tolerance: timedelta | float | str = 6 * 3600.0,
+        end_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            request_id=request_id,
+            sentinelhub_conn_id=sentinelhub_conn_id,
+            deferrable=deferrable,
+            poke_interval=poke_interval,
+            start_grace=start_grace,
+            stall_timeout=stall_timeout,
+            outage_tolerance=outage_tolerance,
+            end_from_trigger=end_from_trigger,
+            **kwargs,
+        )
         self.analysis_poke_interval = to_seconds_required("analysis_poke_interval", analysis_poke_interval)
         self.allow_partial = allow_partial
 
@@ -146,10 +164,36 @@ class SentinelHubBatchJobSensor(_JobSensor):
     api = BatchApi.PROCESS_V1
     default_poke_interval = POKE_INTERVALS[BatchApi.PROCESS_V1]
 
-    def __init__(self, *, include_geometry: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        if self.end_from_trigger:
+    def __init__(
+        self,
+        *,
+        request_id: Any,
+        include_geometry: bool = False,
+        sentinelhub_conn_id: str = SentinelHubHook.default_conn_name,
+        deferrable: bool = True,
+        poke_interval: timedelta | float | None = None,
+        analysis_poke_interval: timedelta | float = ANALYSIS_POKE_INTERVAL,
+        allow_partial: bool = False,
+        start_grace: timedelta | float | str | None = 3600.0,
+        stall_timeout: timedelta | float | str | None = None,
+        outage_tolerance: timedelta | float | str = 6 * 3600.0,
+        end_from_trigger: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        if end_from_trigger:
             raise ValueError("end_from_trigger=True is not for this sensor: a worker reads the tiles at the end")
+        super().__init__(
+            request_id=request_id,
+            sentinelhub_conn_id=sentinelhub_conn_id,
+            deferrable=deferrable,
+            poke_interval=poke_interval,
+            analysis_poke_interval=analysis_poke_interval,
+            allow_partial=allow_partial,
+            start_grace=start_grace,
+            stall_timeout=stall_timeout,
+            outage_tolerance=outage_tolerance,
+            **kwargs,
+        )
         self.include_geometry = include_geometry
 
     def result(self, context: Context, verdict: Verdict) -> Any:

@@ -95,13 +95,26 @@ class SentinelHubBatchGroupSensor(SentinelHubBaseSensor):
         api: BatchApi | str = BatchApi.PROCESS,
         until: Until = "all",
         fail_fast: bool = True,
+        sentinelhub_conn_id: str = SentinelHubHook.default_conn_name,
+        deferrable: bool = True,
         poke_interval: timedelta | float | None = None,
         analysis_poke_interval: timedelta | float = ANALYSIS_POKE_INTERVAL,
         allow_partial: bool = False,
+        start_grace: timedelta | float | str | None = 3600.0,
+        stall_timeout: timedelta | float | str | None = None,
+        outage_tolerance: timedelta | float | str = 6 * 3600.0,
         **kwargs: Any,
     ) -> None:
         api = BatchApi(api)
-        super().__init__(poke_interval=POKE_INTERVALS[api] if poke_interval is None else poke_interval, **kwargs)
+        super().__init__(
+            sentinelhub_conn_id=sentinelhub_conn_id,
+            deferrable=deferrable,
+            poke_interval=POKE_INTERVALS[api] if poke_interval is None else poke_interval,
+            start_grace=start_grace,
+            stall_timeout=stall_timeout,
+            outage_tolerance=outage_tolerance,
+            **kwargs,
+        )
         self.may_slow_down = poke_interval is None
         self.api = api
         self.request_ids = request_ids

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -57,8 +58,28 @@ class SentinelHubBatchBaseSensor(SentinelHubBaseSensor):
 
     request_id = IdField(extract_id)
 
-    def __init__(self, *, request_id: Any, end_from_trigger: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        request_id: Any,
+        sentinelhub_conn_id: str = SentinelHubHook.default_conn_name,
+        deferrable: bool = True,
+        poke_interval: timedelta | float | None = None,
+        start_grace: timedelta | float | str | None = 3600.0,
+        stall_timeout: timedelta | float | str | None = None,
+        outage_tolerance: timedelta | float | str = 6 * 3600.0,
+        end_from_trigger: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            sentinelhub_conn_id=sentinelhub_conn_id,
+            deferrable=deferrable,
+            poke_interval=poke_interval,
+            start_grace=start_grace,
+            stall_timeout=stall_timeout,
+            outage_tolerance=outage_tolerance,
+            **kwargs,
+        )
         self.end_from_trigger = end_from_trigger
         if end_from_trigger and (lost := self._lost_without_worker()):
             raise ValueError(

@@ -17,11 +17,13 @@ from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import Deadlines, GroupVerdict, Outcome, Verdict, WaitPolicy
 from airflow_sentinelhub.jobs.limit import duration_limit, required_duration_limit
 from airflow_sentinelhub.links.batch import note_resumed
+from airflow_sentinelhub.tasks.arguments import refuse_unknown_arguments
 from airflow_sentinelhub.tasks.trigger_failure import trigger_failure
 from airflow_sentinelhub.tasks.wait_options import WaitOptions
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
 
 class ResultNotReadable(ServiceUnavailable):
@@ -47,7 +49,7 @@ class SentinelHubBaseSensor(BaseSensorOperator):
         templated).
     :param outage_tolerance: for how long the service may give no usable answer before
         :class:`~airflow_sentinelhub.exceptions.ServiceUnavailable` is raised (default: 6 hours; templated).
-    :param kwargs: everything else that ``BaseSensorOperator`` takes. ``timeout`` (default: 7 days) ends the
+    :param kwargs: all other arguments of ``BaseSensorOperator``. ``timeout`` (default: 7 days) ends the
         wait for good, ``execution_timeout`` ends the attempt with
         :class:`~airflow_sentinelhub.exceptions.BatchTimeout`, which is retried. With ``soft_fail`` or
         ``never_fail`` both skip the task; a job that failed is a failed task whatever they say.
@@ -72,6 +74,7 @@ class SentinelHubBaseSensor(BaseSensorOperator):
         outage_tolerance: timedelta | float | str = 6 * 3600.0,
         **kwargs: Any,
     ) -> None:
+        refuse_unknown_arguments(type(self), kwargs, kwargs.get("task_id"))
         interval = self.default_poke_interval if poke_interval is None else poke_interval
         super().__init__(poke_interval=interval, **kwargs)
         self.may_slow_down = poke_interval is None
@@ -80,6 +83,16 @@ class SentinelHubBaseSensor(BaseSensorOperator):
         self.start_grace = start_grace
         self.stall_timeout = stall_timeout
         self.outage_tolerance = outage_tolerance
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> OperatorPartial:
+        """
+        Make mapped tasks, see Airflow.
+
+        :raises TypeError: there is no argument of a name that was given.
+        """
+        refuse_unknown_arguments(cls, kwargs, kwargs.get("task_id"))
+        return super().partial(**kwargs)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Report a wait whose trigger never fired; only a real timeout may skip the task."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
@@ -27,20 +27,41 @@ class SentinelHubBatchTrigger(SentinelHubBaseTrigger):
     :param first_poll_after: when to poll for the first time.
     :param end_from_trigger: when the job is done, end the task at once, without another start of a worker.
     :param do_xcom_push: whether the job is then pushed as what the task returns.
-    :param terms: see :class:`~airflow_sentinelhub.triggers.wait.SentinelHubBaseTrigger`.
+    :param unknown: arguments of a newer version. All others are those of
+        :class:`~airflow_sentinelhub.triggers.wait.SentinelHubBaseTrigger`.
     """
 
     def __init__(
         self,
         *,
+        api: str,
+        sentinelhub_conn_id: str,
+        policy: Mapping[str, Any],
+        deadlines: Mapping[str, Any],
         goal: str,
         request_id: str,
+        start_grace: float | None = 3600.0,
+        stall_timeout: float | None = None,
+        outage_tolerance: float = 6 * 3600.0,
+        max_cost_pu: float | None = None,
+        fire_not_before: float = 0.0,
         first_poll_after: float = 0.0,
         end_from_trigger: bool = False,
         do_xcom_push: bool = True,
-        **terms: Any,
+        **unknown: Any,
     ) -> None:
-        super().__init__(**terms)
+        super().__init__(
+            api=api,
+            sentinelhub_conn_id=sentinelhub_conn_id,
+            policy=policy,
+            deadlines=deadlines,
+            start_grace=start_grace,
+            stall_timeout=stall_timeout,
+            outage_tolerance=outage_tolerance,
+            max_cost_pu=max_cost_pu,
+            fire_not_before=fire_not_before,
+            **unknown,
+        )
         self.goal = WaitGoal(goal)
         self.request_id = request_id
         self.first_poll_after = first_poll_after

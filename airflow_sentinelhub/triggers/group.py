@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TriggerEvent
@@ -48,13 +48,39 @@ class SentinelHubBatchGroupTrigger(SentinelHubBaseTrigger):
     :param request_ids: ids of the jobs, each once.
     :param until: ``all``, ``any``, or how many have to be done.
     :param fail_fast: with ``all``, give up with the first job that ends badly.
-    :param terms: see :class:`~airflow_sentinelhub.triggers.wait.SentinelHubBaseTrigger`.
+    :param unknown: arguments of a newer version. All others are those of
+        :class:`~airflow_sentinelhub.triggers.wait.SentinelHubBaseTrigger`.
     """
 
     def __init__(
-        self, *, request_ids: list[str], until: Until = "all", fail_fast: bool = True, **terms: Any
+        self,
+        *,
+        api: str,
+        sentinelhub_conn_id: str,
+        policy: Mapping[str, Any],
+        deadlines: Mapping[str, Any],
+        request_ids: list[str],
+        until: Until = "all",
+        fail_fast: bool = True,
+        start_grace: float | None = 3600.0,
+        stall_timeout: float | None = None,
+        outage_tolerance: float = 6 * 3600.0,
+        max_cost_pu: float | None = None,
+        fire_not_before: float = 0.0,
+        **unknown: Any,
     ) -> None:
-        super().__init__(**terms)
+        super().__init__(
+            api=api,
+            sentinelhub_conn_id=sentinelhub_conn_id,
+            policy=policy,
+            deadlines=deadlines,
+            start_grace=start_grace,
+            stall_timeout=stall_timeout,
+            outage_tolerance=outage_tolerance,
+            max_cost_pu=max_cost_pu,
+            fire_not_before=fire_not_before,
+            **unknown,
+        )
         self.request_ids = list(request_ids)
         self.quorum = Quorum(until, fail_fast)
 

@@ -6,15 +6,12 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from typing import NoReturn
+from collections.abc import Sequence
 
-from benchmarks.figures import Figures, Row
 from benchmarks.measurement import measure, measure_idle
-from benchmarks.options import PLAIN, VARIANTS, Options, parse
-from benchmarks.plan import MOST_PROCESSES, Case, cases, estimate, idle_sizes
+from benchmarks.options import Case, Options, cases, estimate, parse
 from benchmarks.processes import ProcessDiedError, allow_many_files
-from benchmarks.report import as_json, machine, table, wrong_ends
+from benchmarks.report import Row, in_order, machine, table
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,77 +21,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not planned:
         print("There is nothing to measure: sdk takes no part in the limited scenario.", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     allow_many_files()
     facts = machine()
-    usual, longest = (seconds / 60 for seconds in estimate(planned, options))
+    usual, longest = (estimate(planned, options, detection) / 60 for detection in (2, 4))
     print(f"{len(planned)} measurements, about {usual:.0f} minutes; {longest:.0f} if many ends are noticed late.")
     try:
-        rows = _rows(options, *_measured(planned, options))
+        measured = _measured(planned, options)
     except KeyboardInterrupt:
         print("\nStopped; nothing is left running.", file=sys.stderr)
         return 130
     except ProcessDiedError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
+    rows = in_order(measured, options)
     print(f"\n{table(rows, options, facts)}")
+    written = {"machine": facts, "parameters": vars(options), "results": rows}
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(as_json(rows, options, facts), indent=2) + "\n", encoding="utf-8")
+    options.json.write_text(json.dumps(written, indent=2, default=str) + "\n", encoding="utf-8")
     print(f"The same, and more, is in {options.json}.")
-    wrong = wrong_ends(rows)
-    for line in wrong:
-        print(f"NOT AS IT SHOULD BE: {line}", file=sys.stderr)
+    wrong = [row for row in measured if row["wrong_ends"]]
+    for row in wrong:
+        which = f"{len(row['wrong_ends']):,} of {row['waits']:,} waits of {row['variant']!r} ({row['scenario']})"
+        first = row["wrong_ends"][0]
+        print(f"NOT AS IT SHOULD BE: {which} ended wrongly, the first with: {first}", file=sys.stderr)
     return 1 if wrong else 0
 
 
-def _measured(planned: Sequence[Case], options: Options) -> tuple[dict[Case, Figures], dict[int, float]]:
+def _measured(planned: Sequence[Case], options: Options) -> list[Row]:
     began = time.monotonic()
-
-    def say(what: str) -> None:
-        print(f"  {(time.monotonic() - began) / 60:5.1f} min  {what}", flush=True)
-
-    idle = {}
-    for waits in idle_sizes(list(planned)):
-        say(f"idle triggers, {waits:,}")
-        idle[waits] = measure_idle(waits, options)
-    figures = {}
+    rows = []
+    idle: dict[int, float] = {}
     for case in planned:
-        say(str(case))
-        figures[case] = measure(case, options)
-    say("done")
-    return figures, idle
-
-
-def _rows(options: Options, figures: Mapping[Case, Figures], idle: Mapping[int, float]) -> list[Row]:
-    """Return the lines of the result, with what is extrapolated among them."""
-    rows = [
-        Row(
-            scenario=case.scenario,
-            variant=case.variant,
-            waits=case.waits,
-            figures=measured,
-            idle_memory=None if case.variant == "sdk" else idle[case.waits],
-        )
-        for case, measured in figures.items()
-    ]
-    largest = figures.get(Case(PLAIN, "sdk", MOST_PROCESSES))
-    rows += [
-        Row(
-            scenario=PLAIN,
-            variant="sdk",
-            waits=waits,
-            figures=largest.extrapolated(MOST_PROCESSES, waits),
-            extrapolated_from=MOST_PROCESSES,
-        )
-        for waits in set(options.waits)
-        if largest and waits > MOST_PROCESSES
-    ]
-    scenarios = list(dict.fromkeys(case.scenario for case in figures))
-    return sorted(rows, key=lambda row: (scenarios.index(row.scenario), row.waits, VARIANTS.index(row.variant)))
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
+        print(f"  {(time.monotonic() - began) / 60:5.1f} min  {case}", flush=True)
+        row = measure(case, options)
+        if case.variant != "sdk" and case.waits not in idle:
+            idle[case.waits] = measure_idle(case.waits, options)
+        row["memory_over_idle"] = None if case.variant == "sdk" else row["memory_per_wait"] - idle[case.waits]
+        rows.append(row)
+    return rows
 
 
 if __name__ == "__main__":

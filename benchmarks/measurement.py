@@ -8,178 +8,159 @@ or as long as ``--patience`` says.
 
 from __future__ import annotations
 
-import tempfile
+import json
+import math
+import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from benchmarks.conversation import Command
-from benchmarks.figures import Detection, Duration, Figures
-from benchmarks.options import Options
-from benchmarks.plan import SETTLING, Case
-from benchmarks.processes import ANSWERED_WITHIN, WaitingProcess, environment
-from benchmarks.service import Counts, Service
-from benchmarks.spec import Spec
+from airflow_sentinelhub.emulator import Emulator
+from benchmarks.options import LIMITED, PATIENCE, SETTLING, Case, Options
+from benchmarks.processes import Processes
+from benchmarks.waits import job_id
 
+_LENGTH_OF_A_JOB = 6 * 3600.0
 _FIRST_MINUTE = 60.0
 _TICK = 0.2
 _IDLE_SECONDS = 1.0
+_SEED = 1
 
 
-def measure(case: Case, options: Options) -> Figures:
+class _Counts(NamedTuple):
+    """What the emulator was asked so far: of the API, for tokens, and what it answered with 429."""
+
+    requests: int
+    tokens: int
+    refused: int
+
+    @classmethod
+    def of(cls, emulator: Emulator) -> _Counts:
+        counted = emulator.requests()
+        tokens = counted["by_api"].get("token", 0)
+        return cls(counted["total"] - tokens, tokens, counted["by_status"].get("429", 0))
+
+
+def measure(case: Case, options: Options) -> dict[str, Any]:
     """
     Measure one case, with an emulator and processes of its own.
 
+    :return: the figures, in seconds and bytes, where nothing else is said.
     :raises ProcessDiedError: one of them gave up.
     """
-    declared = {"requests_per_minute": case.limit} if case.limit and options.declare_limit else {}
-    limit = {} if case.limit is None else {"requests_per_minute": case.limit}
+    interval = options.interval
+    limit = {"requests_per_minute": options.limit} if case.scenario == LIMITED else {}
+    settings = {"answer_seconds": options.answer_seconds, "page_size": options.page_size, **limit}
     with ExitStack() as stack:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
-        service = stack.enter_context(
-            Service(answer_seconds=options.answer_seconds, page_size=options.page_size, **limit)
-        )
-        service.add_jobs(case.waits)
-        own = environment(service.connection(**declared), home)
-        processes = [
-            stack.enter_context(WaitingProcess(case.variant, spec, own, home / f"errors-{spec.first}"))
-            for spec in _specs(case.variant, case.waits, options)
-        ]
-        for process in processes:
-            process.ready()
-        return _Measurement(case, options, service, processes).run()
+        # In a thread of this process, which does nothing else meanwhile: its processor time is the emulator's.
+        emulator = stack.enter_context(Emulator(speed=1, settings=settings))
+        for number in range(case.waits):
+            emulator.add_job("process", steps=_done_after(_LENGTH_OF_A_JOB), job_id=job_id(number))
+        connection = json.loads(emulator.airflow_connection)
+        connection["extra"] |= limit if options.declare_limit else {}
+        processes = Processes(stack, case.variant, case.waits, options, json.dumps(connection))
+        early: list[_Counts] = []
+        first_minute = threading.Timer(_FIRST_MINUTE, lambda: early.append(_Counts.of(emulator)))
+        first_minute.start()
+        stack.callback(first_minute.cancel)
+
+        began = min(processes.ask("begin"))
+        processes.sleep(SETTLING * interval)
+
+        late_at_start = processes.ask("pause")
+        before, load, since = _Counts.of(emulator), time.process_time(), time.monotonic()
+        processes.sleep(interval * options.intervals)
+        after, seconds = _Counts.of(emulator), time.monotonic() - since
+        load = (time.process_time() - load) / seconds
+        spent = processes.ask("resume")
+
+        ends = _end_jobs(emulator, case.waits, min(case.waits, options.ends), interval)
+        deadline = max(ends.values()) + (options.patience or PATIENCE * interval)
+        while (left := deadline - time.time()) > 0 and not ends.keys() <= _ended(processes).keys():
+            processes.sleep(min(_TICK, left))
+        ended, until = _ended(processes), time.time()
+        late, looks = processes.ask("pause"), processes.ask("first_looks")
+        early, total = list(early), _Counts.of(emulator)
+    requests = after.requests - before.requests
+    first_answers = sum(jobs for jobs, _ in looks)
+    known_after = max(last for _, last in looks) - began if first_answers == case.waits else math.inf
+    return {
+        **case._asdict(),
+        "processes": len(spent),
+        "window_seconds": seconds,
+        "requests_per_minute": requests / seconds * 60,
+        "requests_per_interval": requests / seconds * interval,
+        "tokens": total.tokens,
+        "refused": total.refused,
+        "refused_after_first_minute": total.refused - early[0].refused if early else None,
+        "cpu_seconds_per_wait_hour": sum(cpu for cpu, _ in spent) / seconds * 3600 / case.waits,
+        "memory_per_wait": sum(memory for _, memory in spent) / case.waits,
+        "lag_at_start": lag(late_at_start[0]),
+        "lag": lag(late[0]),
+        "detection": detection(ends, {job: at for job, (_, at) in ended.items()}, until),
+        "first_answers": first_answers,
+        "all_seen_after": duration(known_after, until - began),
+        "emulator_load": load,
+        "wrong_ends": [how for job, (how, _) in ended.items() if job not in ends or how != "done"],
+        "extrapolated_from": None,
+    }
 
 
 def measure_idle(waits: int, options: Options) -> float:
     """Return the bytes of memory for each of so many triggers that do nothing."""
     with ExitStack() as stack:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
-        [spec] = _specs("idle", waits, options)
-        process = stack.enter_context(WaitingProcess("idle", spec, environment("", home), home / "errors"))
-        process.ready()
-        process.tell(Command.BEGIN)
-        process.answer(Command.BEGIN, ANSWERED_WITHIN + options.arrival_of(waits))
-        time.sleep(_IDLE_SECONDS)
-        process.tell(Command.WINDOW_BEGINS)
-        process.answer(Command.WINDOW_BEGINS)
-        process.tell(Command.WINDOW_ENDS)
-        return float(process.answer(Command.WINDOW_ENDS)["memory"]) / waits
+        processes = Processes(stack, "idle", waits, options, "")
+        processes.ask("begin")
+        processes.sleep(_IDLE_SECONDS)
+        processes.ask("pause")
+        [(_, memory)] = processes.ask("resume")
+        return float(memory) / waits
 
 
-def _specs(variant: str, waits: int, options: Options) -> list[Spec]:
-    if variant == "sdk":
-        return [Spec(number, 1, 1, options.interval) for number in range(waits)]
-    return [Spec(0, waits, options.arrivals_of(waits), options.interval)]
+def _end_jobs(emulator: Emulator, of: int, count: int, within: float) -> dict[str, float]:
+    """Let some jobs become DONE, evenly over a time, each at random in its part of it; return when each ends."""
+    chance = random.Random(_SEED)
+    begin, ends = time.time(), {}
+    for turn, number in enumerate(chance.sample(range(of), count)):
+        now = time.time()
+        left = max(0.0, begin + within * (turn + chance.random()) / count - now)
+        emulator.set_scenario(job_id(number), steps=_done_after(left))
+        ends[job_id(number)] = now + left
+    return ends
 
 
-class _Later:
-    """Counts requests when a time is over, if the measurement is not."""
-
-    def __init__(self, service: Service, seconds: float) -> None:
-        self.counts: Counts | None = None
-        self._service = service
-        self._timer = threading.Timer(seconds, self._count)
-        self._timer.start()
-
-    def _count(self) -> None:
-        self.counts = self._service.counts()
-
-    def __enter__(self) -> _Later:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._timer.cancel()
-        self._timer.join()
+def _done_after(seconds: float) -> list[dict[str, Any]]:
+    return [{"status": "PROCESSING", "seconds": seconds}, {"status": "DONE"}]
 
 
-class _Measurement:
-    """
-    The phases of one measurement.
+def _ended(processes: Processes) -> dict[str, tuple[str, float]]:
+    return {job: end for ended in processes.ask("ended") for job, end in ended.items()}
 
-    :param case: what is measured.
-    :param options: and how.
-    :param service: has the jobs.
-    :param processes: are ready to wait for them.
-    """
 
-    def __init__(
-        self, case: Case, options: Options, service: Service, processes: Sequence[WaitingProcess]
-    ) -> None:
-        self._case = case
-        self._options = options
-        self._service = service
-        self._processes = processes
-        self._ends: dict[str, float] = {}
+def detection(ends: Mapping[str, float], seen: Mapping[str, float], until: float) -> dict[str, Any]:
+    """Return how long after jobs became DONE their waits knew, by when each ended and, if it was, was seen."""
+    took = sorted(seen.get(job, math.inf) - end for job, end in ends.items())
+    unseen_for = min((until - end for job, end in ends.items() if job not in seen), default=0.0)
+    p50, p99 = (duration(percentile(took, percent), unseen_for) for percent in (50, 99))
+    return {"ends": len(ends), "seen": sum(map(math.isfinite, took)), "p50": p50, "p99": p99}
 
-    def run(self) -> Figures:
-        """Go through all phases."""
-        case, interval = self._case, self._options.interval
-        with _Later(self._service, _FIRST_MINUTE) as first_minute:
-            began = min(answer["began"] for answer in self._ask(Command.BEGIN))
-            self._sleep(SETTLING * interval)
 
-            self._ask(Command.WINDOW_BEGINS)
-            before, load, since = self._service.counts(), self._service.processor_time(), time.monotonic()
-            self._sleep(interval * self._options.intervals)
-            asked, seconds = self._service.counts() - before, time.monotonic() - since
-            load = (self._service.processor_time() - load) / seconds
-            spent = self._ask(Command.WINDOW_ENDS)
+def duration(seconds: float, waited: float) -> dict[str, Any]:
+    """Return how long something took; if for ever, that it was waited for so long or more."""
+    known = math.isfinite(seconds)
+    return {"seconds": seconds if known else waited, "or_more": not known}
 
-            detection, until = self._detect()
-            seen = self._ask(Command.FINISH)
-            early, total = first_minute.counts, self._service.counts()
-        jobs_seen = sum(answer["jobs_seen"] for answer in seen)
-        return Figures(
-            processes=len(self._processes),
-            window_seconds=seconds,
-            requests_per_minute=asked.requests / seconds * 60,
-            requests_per_interval=asked.requests / seconds * interval,
-            tokens=total.tokens,
-            refused=total.refused,
-            refused_after_first_minute=None if early is None else total.refused - early.refused,
-            cpu_seconds_per_wait_hour=sum(each["cpu_seconds"] for each in spent) / seconds * 3600 / case.waits,
-            memory_per_wait=sum(each["memory"] for each in spent) / case.waits,
-            lag_at_start=seen[0]["lag_at_start"],
-            lag=seen[0]["lag"],
-            detection=detection,
-            first_answers=jobs_seen,
-            all_seen_after=Duration(max(each["last_first_look"] for each in seen) - began)
-            if jobs_seen == case.waits
-            else Duration(until - began, or_more=True),
-            emulator_load=load,
-            wrong_ends=self._wrong_ends(),
-        )
 
-    def _detect(self) -> tuple[Detection, float]:
-        """Let jobs end, and give how soon that was seen, and until when it was looked for."""
-        interval, waits = self._options.interval, self._case.waits
-        self._ends = self._service.end_jobs(waits, min(waits, self._options.ends), interval)
-        deadline = max(self._ends.values()) + self._options.patience_of()
-        while (left := deadline - time.time()) > 0 and not self._ends.keys() <= self._seen().keys():
-            self._sleep(min(_TICK, left))
-        return Detection.of(self._ends, self._seen(), time.time()), time.time()
+def lag(late: Sequence[float]) -> dict[str, float] | None:
+    """Return how late an event loop was, and how often that was looked at; ``None`` if there is none."""
+    if not late:
+        return None
+    late = sorted(late)
+    return {"p50": percentile(late, 50), "p99": percentile(late, 99), "max": late[-1], "samples": len(late)}
 
-    def _seen(self) -> dict[str, float]:
-        return {end["job_id"]: end["at"] for process in self._processes for end in list(process.ended)}
 
-    def _wrong_ends(self) -> list[str]:
-        ends = [end for process in self._processes for end in process.ended]
-        return [end["outcome"] for end in ends if end["job_id"] not in self._ends or end["outcome"] != "done"]
-
-    def _ask(self, command: Command) -> list[dict[str, Any]]:
-        for process in self._processes:
-            process.tell(command)
-        within = ANSWERED_WITHIN + self._options.arrival_of(self._case.waits)
-        return [process.answer(command, within) for process in self._processes]
-
-    def _sleep(self, seconds: float) -> None:
-        """Let time pass, and notice at once if a process dies."""
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            time.sleep(min(_TICK, left))
-            self._service.check()
-            for process in self._processes:
-                process.check()
+def percentile(ordered: Sequence[float], percent: float) -> float:
+    """Return the smallest value that so many percent do not exceed, of at least one, the smallest first."""
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]

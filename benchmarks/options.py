@@ -1,121 +1,115 @@
-"""The command line of the benchmark."""
+"""The command line of the benchmark, and what is measured one after the other."""
 
 from __future__ import annotations
 
 import argparse
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
-
-from benchmarks.processes import ROOT
+from typing import Any, NamedTuple
 
 VARIANTS = ("ours", "loop", "sdk")
-PLAIN, LIMITED = "plain", "limited"
+SCENARIOS = PLAIN, LIMITED = ("plain", "limited")
+
+MOST_PROCESSES = 8
+"""Of ``sdk``: more waits are extrapolated from so many."""
+
+SETTLING = 3
+"""Intervals before anything is counted: waits that share requests meet after three turns at the latest."""
+PATIENCE = 3
+"""Intervals after the last end of a job in which it may be noticed."""
+
 _ARRIVALS = 50
 _LONGEST_ARRIVAL = 20.0
-_PATIENCE = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What is measured, and how; the fields are the options of the command line, explained there."""
-
-    waits: list[int]
-    variants: list[str]
-    scenarios: list[str]
-    interval: float
-    intervals: int
-    answer_seconds: float
-    page_size: int
-    limit: int
-    limited_waits: list[int]
-    declare_limit: bool
-    arrivals: int | None
-    ends: int
-    patience: float | None
-    json: Path
+class Options(argparse.Namespace):
+    """What is measured, and how: the options of the command line, explained there."""
 
     def arrivals_of(self, waits: int) -> int:
-        """How many of so many waits begin each second."""
+        """Return how many of so many waits begin each second."""
         return self.arrivals or max(_ARRIVALS, math.ceil(waits / _LONGEST_ARRIVAL))
 
-    def patience_of(self) -> float:
-        """Seconds after the last end of a job in which it may be noticed."""
-        return self.patience or _PATIENCE * self.interval
-
     def arrival_of(self, waits: int) -> float:
-        """Seconds until so many waits have begun."""
+        """Return the seconds until so many waits have begun."""
         return waits / self.arrivals_of(waits)
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
     """Read the command line; nonsense ends the program with a message."""
-    given = _parser().parse_args(arguments)
-    return Options(**{each.name: getattr(given, each.name) for each in fields(Options)})
-
-
-def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Measures what many waits cost, against the emulator: our triggers (ours), a poll loop per "
         "wait (loop), and monitor_batch_process_job of sentinelhub-py (sdk).",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    positive, whole = _number(float, above=0), _number(int, above=0)
-    add = parser.add_argument
-    sizes = [1, 10, 100, 1000, 10_000]
-    add("--waits", type=whole, nargs="+", metavar="N", default=sizes, help="how many waits, in the plain scenario")
-    add("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="who waits")
-    add(
-        "--scenarios",
-        nargs="+",
-        choices=(PLAIN, LIMITED),
-        default=[PLAIN, LIMITED],
-        help="without and with a limit of the account; sdk takes no part in the latter",
+
+    def add(name: str, default: object, text: str, **more: Any) -> None:
+        parser.add_argument(name, default=default, help=text, **more)
+
+    whole: dict[str, Any] = {"type": _number(int), "metavar": "N"}
+    seconds: dict[str, Any] = {"type": _number(float), "metavar": "S"}
+    results = Path(__file__).resolve().parents[1] / ".bench" / "results.json"
+    at_start = (
+        f"without: {_ARRIVALS}, as in Airflow's triggerer, or as many as it takes for all to have begun after"
     )
-    add("--interval", type=positive, default=60.0, metavar="S", help="seconds between two looks of a wait")
-    add("--intervals", type=whole, default=3, metavar="N", help="how many of them are measured")
-    add(
-        "--answer-seconds",
-        type=_number(float, least=0),
-        default=0.2,
-        metavar="S",
-        help="how long each answer of the service takes",
-    )
-    add("--page-size", type=whole, default=100, metavar="N", help="most jobs on a page of the service's list")
-    add("--limit", type=whole, default=60, metavar="N", help="requests a minute in the limited scenario")
-    add("--limited-waits", type=whole, nargs="+", metavar="N", default=[1000], help="how many waits there")
-    add("--declare-limit", action="store_true", help="tell the limit to the waits, in their connection")
-    add(
-        "--arrivals",
-        type=whole,
-        metavar="N",
-        help=f"waits that begin each second; without: {_ARRIVALS}, as in Airflow's triggerer, or as many as it "
-        f"takes for all to have begun after {_LONGEST_ARRIVAL:g} s",
-    )
-    add("--ends", type=whole, default=100, metavar="N", help="how many jobs at most are let end")
-    add(
-        "--patience",
-        type=positive,
-        metavar="S",
-        help=f"seconds after the last end of a job in which it may be noticed; without: {_PATIENCE} intervals",
-    )
-    add("--json", type=Path, default=ROOT / ".bench" / "results.json", metavar="FILE", help="where results go")
-    return parser
+    noticed = "seconds after the last end of a job in which it may be noticed"
+    limited = "without and with a limit of the account; sdk takes no part in the latter"
+    add("--waits", [1, 10, 100, 1000, 10_000], "how many waits, in the plain scenario", nargs="+", **whole)
+    add("--variants", list(VARIANTS), "who waits", nargs="+", choices=VARIANTS)
+    add("--scenarios", list(SCENARIOS), limited, nargs="+", choices=SCENARIOS)
+    add("--interval", 60.0, "seconds between two looks of a wait", **seconds)
+    add("--intervals", 3, "how many of them are measured", **whole)
+    add("--answer-seconds", 0.2, "how long each answer of the service takes", type=_number(float, 0), metavar="S")
+    add("--page-size", 100, "most jobs on a page of the service's list", **whole)
+    add("--limit", 60, "requests a minute in the limited scenario", **whole)
+    add("--limited-waits", [1000], "how many waits there", nargs="+", **whole)
+    add("--declare-limit", False, "tell the limit to the waits, in their connection", action="store_true")
+    add("--arrivals", None, f"waits that begin each second; {at_start} {_LONGEST_ARRIVAL:g} s", **whole)
+    add("--ends", 100, "how many jobs at most are let end", **whole)
+    add("--patience", None, f"{noticed}; without: {PATIENCE} intervals", **seconds)
+    add("--json", results, "where results go", type=Path, metavar="FILE")
+    return parser.parse_args(arguments, Options())
 
 
-def _number(
-    kind: Callable[[str], float], *, above: float = -math.inf, least: float = -math.inf
-) -> Callable[[str], float]:
+def _number(kind: Callable[[str], float], least: float | None = None) -> Callable[[str], float]:
     def convert(text: str) -> float:
         try:
             number = kind(text)
         except ValueError:
             number = math.nan
-        if math.isfinite(number) and number > above and number >= least:
+        if math.isfinite(number) and (number > 0 or number == least):
             return number
-        bound = f"above {above:g}" if math.isfinite(above) else f"of at least {least:g}"
+        bound = "above 0" if least is None else f"of at least {least}"
         raise argparse.ArgumentTypeError(f"{text!r} is no {'whole ' if kind is int else ''}number {bound}")
 
     return convert
+
+
+class Case(NamedTuple):
+    """One measurement: who waits, and for how many jobs."""
+
+    scenario: str
+    variant: str
+    waits: int
+
+    def __str__(self) -> str:
+        return f"{self.scenario}: {self.variant}, {self.waits:,} wait{'s' if self.waits > 1 else ''}"
+
+
+def cases(options: Options) -> list[Case]:
+    """Return the measurements in order: the variants of each size side by side."""
+    found = []
+    for waits in sorted(set(options.waits)) if PLAIN in options.scenarios else []:
+        for variant in options.variants:
+            found.append(Case(PLAIN, variant, min(waits, MOST_PROCESSES) if variant == "sdk" else waits))
+    for waits in sorted(set(options.limited_waits)) if LIMITED in options.scenarios else []:
+        # What processes that know of no other do to each other at a limit cannot be extrapolated.
+        found += [Case(LIMITED, variant, waits) for variant in options.variants if variant != "sdk"]
+    return list(dict.fromkeys(found))
+
+
+def estimate(planned: Sequence[Case], options: Options, detection: float) -> float:
+    """Return the seconds that all this takes, if ends of jobs are noticed in so many intervals."""
+    arrivals = sum(2 * options.arrival_of(case.waits) for case in planned if case.variant != "sdk")
+    return arrivals + len(planned) * (10 + options.interval * (SETTLING + options.intervals + detection))

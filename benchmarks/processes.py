@@ -1,60 +1,27 @@
-"""The benchmark's own processes: the waits, started, asked and ended by their process id."""
+"""The processes of waits: started, asked and ended by the benchmark."""
 
 from __future__ import annotations
 
 import contextlib
-import json
+import multiprocessing.connection
 import os
-import queue
 import resource
 import subprocess
 import sys
-import threading
-from collections.abc import Mapping
+import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from benchmarks.conversation import ENDED, READY, Command
-from benchmarks.spec import CONNECTION_VARIABLE, Spec
+from benchmarks.options import Options
+from benchmarks.waits import CONNECTION, Spec
 
-ROOT = Path(__file__).resolve().parent.parent
-ANSWERED_WITHIN = 120.0
+_ROOT = Path(__file__).resolve().parents[1]
+_ANSWERED_WITHIN = 120.0
 """Seconds after which a process is given up that says nothing."""
 
 
 class ProcessDiedError(RuntimeError):
     """A process that the benchmark needs has ended, or says nothing any more."""
-
-
-def ended(process: subprocess.Popen[str]) -> None:
-    """End a process that may have ended already; no other is touched."""
-    if process.poll() is None:
-        process.kill()
-    process.wait()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            pipe.close()
-
-
-def environment(connection: str, home: Path) -> dict[str, str]:
-    """
-    Give the environment of a process of waits: nothing of the user's Airflow and sentinelhub-py is in it.
-
-    :param connection: the Airflow connection to the emulator.
-    :param home: an empty folder.
-    """
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW_", "SH_"))}
-    return own | {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "_AIRFLOW_PROCESS_CONTEXT": "client",
-        CONNECTION_VARIABLE: connection,
-        "HOME": str(home),
-        "NO_PROXY": "127.0.0.1",
-        # oauthlib, behind sentinelhub-py, refuses token URLs without TLS.
-        "OAUTHLIB_INSECURE_TRANSPORT": "1",
-    }
 
 
 def allow_many_files() -> None:
@@ -64,99 +31,85 @@ def allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-class WaitingProcess:
+class Processes:
     """
-    A process of waits for the duration of a ``with`` block.
+    The processes of waits of one measurement, see :class:`benchmarks.waits.Waits`.
 
-    :param variant: whose waits: the module is ``benchmarks.waits_<variant>``.
-    :param spec: which waits.
-    :param environment: its environment.
-    :param errors: a new file for its error output.
+    :param stack: ends them.
+    :param connection: the Airflow connection to the emulator.
     """
 
-    def __init__(self, variant: str, spec: Spec, environment: Mapping[str, str], errors: Path) -> None:
+    def __init__(
+        self, stack: contextlib.ExitStack, variant: str, waits: int, options: Options, connection: str
+    ) -> None:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
         self._name = f"The process of waits {variant!r}"
-        self._command = [sys.executable, "-m", f"benchmarks.waits_{variant}", spec.as_argument()]
-        self._environment = environment
-        self._errors = errors
-        self._messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        self.ended: list[dict[str, Any]] = []
-        """The waits that have ended: ``job_id``, ``outcome`` and ``at``, in seconds since 1970."""
+        self._errors = home / "errors"
+        self._within = _ANSWERED_WITHIN + options.arrival_of(waits)
+        self._pipes: list[multiprocessing.connection.Connection] = []
+        in_each = 1 if variant == "sdk" else waits
+        for first in range(0, waits, in_each):
+            ours, theirs = multiprocessing.Pipe()
+            self._pipes.append(stack.enter_context(ours))
+            with theirs:  # open on one side alone: its end is noticed
+                self._start(stack, variant, theirs.fileno(), _environment(connection, home))
+            ours.send(Spec(range(first, first + in_each), options.arrivals_of(waits), options.interval))
+        self._answers()
 
-    def __enter__(self) -> Self:
-        with self._errors.open("w", encoding="utf-8") as errors:
-            self._process = subprocess.Popen(
-                self._command,
-                cwd=ROOT,
-                env=self._environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+    def ask(self, command: str) -> list[Any]:
+        """Send all of them a command, and return what each answers."""
+        with contextlib.suppress(OSError):  # it has ended, which is noticed next
+            for pipe in self._pipes:
+                pipe.send(command)
+        return self._answers()
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass, and notice at once if a process dies: nothing else is said unasked."""
+        if multiprocessing.connection.wait(self._pipes, seconds):
+            raise self._died("ended too soon")
+
+    def _start(self, stack: contextlib.ExitStack, variant: str, pipe: int, environment: dict[str, str]) -> None:
+        module = "benchmarks.waits_sdk" if variant == "sdk" else "benchmarks.waits_triggers"
+        with self._errors.open("ab") as errors:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, str(pipe), variant],
+                cwd=_ROOT,
+                env=environment,
+                pass_fds=[pipe],
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
                 stderr=errors,
-                encoding="utf-8",
                 start_new_session=True,  # Ctrl-C is for the benchmark, which ends what it started
             )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-        return self
+        stack.callback(process.wait)
+        stack.callback(process.kill)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        self._reader.join()
-        ended(self._process)
+    def _answers(self) -> list[Any]:
+        answers = []
+        for pipe in self._pipes:
+            try:
+                if not pipe.poll(self._within):
+                    raise self._died(f"said nothing for {self._within:g} s")
+                answers.append(pipe.recv())
+            except (EOFError, OSError):
+                raise self._died("ended too soon") from None
+        return answers
 
-    def ready(self) -> None:
-        """Wait until it can begin."""
-        self._expect(READY, ANSWERED_WITHIN)
+    def _died(self, what: str) -> ProcessDiedError:
+        said = self._errors.read_text(encoding="utf-8", errors="replace").splitlines()[-25:]
+        return ProcessDiedError("\n".join([f"{self._name} {what}.", *said]))
 
-    def tell(self, command: Command) -> None:
-        """Send a command; :meth:`answer` returns what comes of it."""
-        assert self._process.stdin is not None  # noqa: S101 - for mypy
-        try:
-            self._process.stdin.write(command + "\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            raise self._died() from None
 
-    def answer(self, command: Command, within: float = ANSWERED_WITHIN) -> dict[str, Any]:
-        """
-        Wait for the answer to a command.
-
-        :param within: seconds.
-        :raises ProcessDiedError: there is none.
-        """
-        return self._expect(command, within)
-
-    def check(self) -> None:
-        """Raise ``ProcessDiedError`` if it has ended."""
-        if self._process.poll() is not None:
-            raise self._died()
-
-    def _expect(self, what: str, within: float) -> dict[str, Any]:
-        try:
-            message = self._messages.get(timeout=within)
-        except queue.Empty:
-            raise ProcessDiedError(f"{self._name} said nothing for {within:g} s.\n{self._tail()}") from None
-        if message is None:
-            raise self._died()
-        if message["what"] != what:
-            raise ProcessDiedError(f"{self._name} was to say {what!r} and said {message}.")
-        return message
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101 - for mypy
-        for line in self._process.stdout:
-            message = json.loads(line)
-            if message["what"] == ENDED:
-                self.ended.append(message)
-            else:
-                self._messages.put(message)
-        self._messages.put(None)
-
-    def _died(self) -> ProcessDiedError:
-        return ProcessDiedError(f"{self._name} ended too soon.\n{self._tail()}")
-
-    def _tail(self) -> str:
-        return "\n".join(self._errors.read_text(errors="replace").splitlines()[-25:])
+def _environment(connection: str, home: Path) -> dict[str, str]:
+    """Return the environment of a process of waits, with nothing of the user's Airflow and sentinelhub-py."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW_", "SH_"))}
+    return own | {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "_AIRFLOW_PROCESS_CONTEXT": "client",
+        f"AIRFLOW_CONN_{CONNECTION.upper()}": connection,
+        "HOME": str(home),
+        "NO_PROXY": "127.0.0.1",
+        # oauthlib, behind sentinelhub-py, refuses token URLs without TLS.
+        "OAUTHLIB_INSECURE_TRANSPORT": "1",
+    }

@@ -31,7 +31,7 @@ POKE_INTERVAL = float(os.environ.get("EXAMPLE_POKE_INTERVAL", "120"))
 ANALYSIS_POKE_INTERVAL = min(10.0, POKE_INTERVAL)
 
 REQUEST = {
-    "description": "Cloud-free NDVI of Corsica, written by an example of airflow-provider-sentinelhub",
+    "description": "Cloud-free NDVI of Corsica",
     "processRequest": {
         "input": {
             "bounds": {"bbox": [8.44, 41.31, 9.66, 43.1]},

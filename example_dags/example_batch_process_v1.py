@@ -29,7 +29,7 @@ POKE_INTERVAL = float(os.environ.get("EXAMPLE_POKE_INTERVAL", "120"))
 ANALYSIS_POKE_INTERVAL = min(10.0, POKE_INTERVAL)
 
 REQUEST = {
-    "description": "True colour of Corsica, written by an example of airflow-provider-sentinelhub",
+    "description": "True colour of Corsica",
     "processRequest": {
         "input": {
             "bounds": {"bbox": [8.44, 41.31, 9.66, 43.1]},

@@ -37,7 +37,7 @@ function evaluatePixel(sample) {
 }
 """
 REQUEST = {
-    "description": "NDVI of Luxembourg, written by an example of airflow-provider-sentinelhub",
+    "description": "NDVI of Luxembourg",
     "processRequest": {
         "input": {
             "bounds": {"bbox": LUXEMBOURG},

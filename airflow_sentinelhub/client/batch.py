@@ -303,7 +303,7 @@ class BatchClient:
         else:
             return
         raise InvalidPayload(
-            f"{subject.label}: asked to {subject.action}, {subject.host} gave a list without an end: it {reason}. "
+            f"A list without an end: it {reason} ({subject.label})\n{subject.host} was asked to {subject.action}. "
             "What was read of it is not used, as it may be anything.",
             **subject.attributes,
         )

@@ -92,7 +92,7 @@ def unavailable(
     words = words or ErrorBody()
     said = f" ({words})" if str(words) else ""
     error = ServiceUnavailable(
-        f"{subject.label}: asked to {subject.action}, {subject.host} gave no usable answer: {reason}{said}.",
+        f"No usable answer: {reason}{said} ({subject.label})\n{subject.host} was asked to {subject.action}.",
         http_status=status,
         code=words.code,
         service_message=words.message,
@@ -117,10 +117,10 @@ def redirected(subject: ErrorContext, answer: HttpResponse) -> ServiceUnavailabl
 
 def rate_limited(subject: ErrorContext, words: ErrorBody, retry_after: float | None) -> RateLimited:
     """Return the error for a 429."""
-    when = f" It wants to be asked again after {retry_after:g} s." if retry_after else ""
+    when = f", wants to be asked again after {retry_after:g} s" if retry_after else ""
     return RateLimited(
-        f"{subject.label}: {subject.host} refused to {subject.action} for now, as the account's request limit is "
-        f"used up ({summary(429, words)}).{when}",
+        f"Request limit used up{when}: {summary(429, words)} ({subject.label})\n"
+        f"{subject.host} refused to {subject.action} for now.",
         http_status=HTTPStatus.TOO_MANY_REQUESTS,
         code=words.code,
         service_message=words.message,
@@ -132,8 +132,8 @@ def rate_limited(subject: ErrorContext, words: ErrorBody, retry_after: float | N
 def locally_rate_limited(subject: ErrorContext, wait: float) -> RateLimited:
     """Return the error for a request that was not sent, since the account's last 429 is not over."""
     return RateLimited(
-        f"{subject.label}: {subject.host} was not asked to {subject.action}, as the account's request limit is "
-        f"used up. It may be asked again in {wait:.1f} s.",
+        f"Request limit used up, may be asked again in {wait:.1f} s ({subject.label})\n"
+        f"{subject.host} was not asked to {subject.action}.",
         retry_after=wait,
         **subject.attributes,
     )
@@ -142,8 +142,8 @@ def locally_rate_limited(subject: ErrorContext, wait: float) -> RateLimited:
 def job_may_exist(subject: ErrorContext, cause: ServiceUnavailable) -> JobMayExist:
     """Return the error for a lost answer to *create*, which must not be sent again blindly."""
     return JobMayExist(
-        f"{cause} The job may exist all the same: list the newest jobs and look for it by its description before "
-        "creating it again, otherwise two run and are charged.",
+        f"{cause}\nThe job may exist all the same: list the newest jobs and look for it by its description\n"
+        "before creating it again, otherwise two run and are charged.",
         http_status=cause.http_status,
         code=cause.code,
         service_message=cause.service_message,
@@ -165,7 +165,8 @@ def refusal(
     if repeated and kind in (BadRequest, Conflict):
         advice = f"An attempt just before, whose answer was lost, may have done it already. {advice}"
     return kind(
-        f"{subject.label}: {subject.host} refused to {subject.action} ({summary(status, words)}). {advice}",
+        f"Refused: {summary(status, words)} ({subject.label})\n"
+        f"{subject.host} was asked to {subject.action}. {advice}",
         http_status=status,
         code=words.code,
         service_message=words.message,

@@ -146,9 +146,9 @@ class TokenEndpoint:
             return unavailable(self._subject, f"status {answer.status}", status=answer.status, words=words)
         if words.code in _REFUSED_CREDENTIALS or answer.status == HTTPStatus.UNAUTHORIZED:
             return InvalidCredentials(
-                f"{self._subject.host} does not accept the connection's client id and client secret "
-                f"({summary(answer.status, words)}). Check both, and that the connection's auth_url belongs to "
-                "the deployment where the OAuth client was created; a client may also have expired.",
+                f"Client id or secret not accepted: {summary(answer.status, words)} ({self._subject.host})\n"
+                "Check both in the connection, and that its auth_url belongs to the deployment where the OAuth "
+                "client was created; a client may also have expired.",
                 http_status=answer.status,
                 code=words.code,
                 service_message=words.message,
@@ -158,8 +158,8 @@ class TokenEndpoint:
                 self._subject, f"{answer.status} without a usable token", status=answer.status, words=words
             )
         return RequestRefused(
-            f"{self._subject.host} refused to issue a token ({summary(answer.status, words)}). Check the "
-            "connection's auth_url: it has to be the whole address of the deployment's token endpoint.",
+            f"No token: {summary(answer.status, words)} ({self._subject.host})\n"
+            "Check the connection's auth_url: it has to be the whole address of the deployment's token endpoint.",
             http_status=answer.status,
             code=words.code,
             service_message=words.message,

@@ -114,6 +114,15 @@ def with_tag(api: BatchApi, request: Mapping[str, Any], tag: CreationTag) -> tup
     return {**request, "aggregation": {**aggregation, "evalscript": marked}}, None
 
 
+def without_tag(description: str) -> str:
+    """
+    Return the description of a job as its user wrote it.
+
+    :param description: as it was sent.
+    """
+    return _TAG.sub("", description).strip()
+
+
 def tag_of(payload: Mapping[str, Any]) -> CreationTag | None:
     """
     Find the tag of a job.

@@ -24,6 +24,7 @@ from airflow_sentinelhub.jobs import wait_messages
 from airflow_sentinelhub.jobs.api import BatchApi
 from airflow_sentinelhub.jobs.backoff import LONGEST_PAUSE, backoff
 from airflow_sentinelhub.jobs.formatting import format_duration
+from airflow_sentinelhub.jobs.message import about, name_of
 from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
 from airflow_sentinelhub.jobs.wait_policy import WaitPolicy
 from airflow_sentinelhub.jobs.wait_rules import require_second_reading
@@ -55,8 +56,7 @@ def evaluate_error(
     :param wait_state: what is remembered of the job.
     :return: the verdict, and what to hand in next time.
     """
-    label = f"{api.display_name} job {job_id}"
-
+    name = name_of(api, job_id)
     worked = wait_state.first_answer_at is not None or wait_state.credentials_verified
 
     def verdict(outcome: Outcome, message: str) -> Verdict:
@@ -67,22 +67,20 @@ def evaluate_error(
             invalid = isinstance(error, InvalidConnection)
             refused = verdict(
                 Outcome.INVALID_CONNECTION if invalid else Outcome.INVALID_CREDENTIALS,
-                f"{label} cannot be watched any longer: {error}",
+                about("CANNOT BE WATCHED any longer", name, str(error)),
             )
             if not worked:
                 # They never worked, so waiting will not mend them.
                 return refused, wait_state
-            meanwhile = f"{error} They worked before, so the connection is read and tried again."
+            meanwhile = f"{error}\nThey worked before, so the connection is read and tried again."
             return require_second_reading(
                 refused, meanwhile, pause=CREDENTIALS_PAUSE, now=now, wait_state=wait_state
             )
         case InvalidPayload():
             # The caller finds out whether the job alone is concerned, or all.
             return require_second_reading(
-                verdict(
-                    Outcome.UNREADABLE, wait_messages.unreadable(label, _sentence(error), UNREADABLE_READINGS)
-                ),
-                f"{_sentence(error)} It is asked for {UNREADABLE_READINGS} times before this counts.",
+                verdict(Outcome.UNREADABLE, wait_messages.unreadable(name, _sentence(error), UNREADABLE_READINGS)),
+                f"{_sentence(error)}\nIt is asked for {UNREADABLE_READINGS} times before this counts.",
                 pause=policy.confirmation_pause(None),
                 now=now,
                 wait_state=wait_state,
@@ -91,8 +89,8 @@ def evaluate_error(
         case RequestRefused() if not (_may_be_a_roll_out(error) and worked):
             outcome = Outcome.FORBIDDEN if isinstance(error, Forbidden) else Outcome.REFUSED
             return require_second_reading(
-                verdict(outcome, f"{label} cannot be watched: {error}"),
-                f"{error} It is asked once more before this counts.",
+                verdict(outcome, about("CANNOT BE WATCHED", name, str(error))),
+                f"{error}\nIt is asked once more before this counts.",
                 pause=policy.confirmation_pause(None),
                 now=now,
                 wait_state=wait_state,
@@ -103,10 +101,12 @@ def evaluate_error(
                 wait_state.outage_failures >= LEAST_FAILURES
                 and wait_state.outage_seconds >= policy.outage_tolerance
             ):
-                message = (
-                    f"{label} could not be seen for {format_duration(wait_state.outage_seconds)} "
-                    f"(outage_tolerance): {error} The job was left alone and may be running or done. "
-                    "When the service is back, clear this task to wait for it again."
+                message = about(
+                    f"NOT SEEN for {format_duration(wait_state.outage_seconds)} (outage_tolerance)",
+                    name,
+                    str(error),
+                    "The job was left alone and may be running or done.",
+                    "When the service is back, clear this task to wait for it again.",
                 )
                 return verdict(Outcome.UNAVAILABLE, message), wait_state
             return verdict(Outcome.WAITING, str(error)), wait_state

@@ -11,6 +11,7 @@ from airflow_sentinelhub.exceptions import BatchIncomplete
 from airflow_sentinelhub.jobs.api import BatchApi
 from airflow_sentinelhub.jobs.feature_counts import NO_DATA, errors_of, shortened
 from airflow_sentinelhub.jobs.job import BatchJob
+from airflow_sentinelhub.jobs.message import about
 from airflow_sentinelhub.jobs.plain_text import one_line
 from airflow_sentinelhub.jobs.statuses import FeatureStatus, StatisticsStatus, TileStatus
 
@@ -136,18 +137,15 @@ class FailureCheck:
 
     def _message(self) -> str:
         what = self.what
-        head = f"{self._job.label} is {self._job.raw_status}, but"
         then = (
-            "Raise max_failed_tiles and clear this task, which (from Airflow 3.3 on) only counts again, or run "
-            "what is missing with a request of its own."
+            "Raise max_failed_tiles and clear this task, which (from Airflow 3.3 on) only counts again,",
+            "or run what is missing with a request of its own.",
         )
         if not self.total:
-            return f"{head} no {what} at all came out of it. {then}"
-        lines = "".join(f"\n  {line}" for line in self._lines())
-        return (
-            f"{head} {self.failed:,} of {self.total:,} {what} are missing, and {self.allowed:,} may be "
-            f"(max_failed_tiles). {then} The commonest reasons:{lines}"
-        )
+            return about(f"INCOMPLETE: {self._job.raw_status} without any {what}", self._job.name, *then)
+        missing = f"{self.failed:,} of {self.total:,} {what} missing, {self.allowed:,} may be"
+        lines = (f"  {line}" for line in self._lines())
+        return about(f"INCOMPLETE: {missing}", self._job.name, *then, "The commonest reasons:", *lines)
 
     def _lines(self) -> list[str]:
         ranked = self._reasons.most_common()

@@ -15,6 +15,7 @@ from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs.api import BatchApi
 from airflow_sentinelhub.jobs.formatting import format_duration
 from airflow_sentinelhub.jobs.job import BatchJob
+from airflow_sentinelhub.jobs.message import about
 from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
 from airflow_sentinelhub.jobs.wait_policy import Deadlines
 
@@ -130,6 +131,7 @@ class GroupVerdict:
     :param message: what it means and what to do.
     :param members: the latest verdict on each job.
     :param cause: the verdict that decided, where one did.
+    :param waited: how long the wait took, in seconds; ``None``: it is not over.
     """
 
     outcome: Outcome
@@ -137,6 +139,7 @@ class GroupVerdict:
     message: str
     members: Members
     cause: Verdict | None = None
+    waited: float | None = None
 
     @property
     def is_final(self) -> bool:
@@ -174,6 +177,7 @@ class GroupVerdict:
             "message": self.message,
             "cause": _small(self.cause).to_json() if self.cause else None,
             "jobs": {job_id: _state(verdict) for job_id, verdict in self.members.items()},
+            "waited": self.waited,
         }
 
     @classmethod
@@ -196,6 +200,7 @@ class GroupVerdict:
                     str(job_id): _member(api, str(job_id), *state) for job_id, state in dict(event["jobs"]).items()
                 },
                 cause=None if cause is None else Verdict.from_json(cause),
+                waited=event.get("waited"),
             )
         except KeyError as missing:
             raise ValueError(f"a trigger event without {missing} is no verdict") from None
@@ -230,10 +235,12 @@ def evaluate_group(members: Members, quorum: Quorum, api: BatchApi, deadlines: D
     outcomes = {verdict.outcome for job_id in standing.late if (verdict := members[job_id])}
     outcome = Outcome.EXECUTION_TIMEOUT if Outcome.EXECUTION_TIMEOUT in outcomes else Outcome.TIMEOUT
     name = outcome.value
-    message = (
-        f"Timed out after {format_duration(deadlines.first - deadlines.started_at)} ({name}) before "
-        f"{quorum.as_text(api, len(members))}: {standing.as_text()}. The jobs were left alone and go on: "
-        f"raise {name}, or clear this task to wait for them again."
+    after = format_duration(deadlines.first - deadlines.started_at)
+    message = about(
+        f"TIMED OUT after {after} ({name}): {standing.as_text()}",
+        api.display_name,
+        f"This task waited until {quorum.as_text(api, len(members))}.",
+        f"The jobs were left alone and go on: raise {name}, or clear this task to wait for them again.",
     )
     return GroupVerdict(outcome, api, message, members)
 
@@ -246,9 +253,10 @@ def group_error(job_ids: list[str], api: BatchApi, reason: str) -> GroupVerdict:
     :param api: their API.
     :param reason: what went wrong.
     """
-    message = (
-        f"Waiting for {len(job_ids)} {api.display_name} jobs failed ({reason}). This is an error of the provider "
-        "or its environment; the jobs were left alone."
+    message = about(
+        f"ERROR: {reason}",
+        f"{len(job_ids)} {api.display_name} jobs",
+        "This is an error of the provider or its environment; the jobs were left alone.",
     )
     return GroupVerdict(Outcome.ERROR, api, message, dict.fromkeys(job_ids))
 
@@ -257,24 +265,25 @@ def _failed(members: Members, standing: GroupCounts, quorum: Quorum, api: BatchA
     bad = [verdict for job_id in (*standing.failed, *standing.lost) if (verdict := members[job_id])]
     goal = quorum.as_text(api, len(members))
     if not bad:
-        message = (
-            f"until={quorum.until} cannot be met: only {len(members)} ids were given. Did a task give fewer ids "
-            "than usual?"
+        message = about(
+            f"until={quorum.until} cannot be met: only {len(members)} ids were given",
+            api.display_name,
+            "Did a task give fewer ids than usual?",
         )
         return GroupVerdict(Outcome.GROUP_FAILED, api, message, members)
     left = len(standing.waiting) + len(standing.late)
-    parts = [bad[0].message]
+    parts = [f"It is out of reach that {goal}. The first job that ended badly:", bad[0].message]
     if others := bad[1:]:
-        named = [f"{verdict.job_id} ({verdict.outcome.replace('_', ' ')})" for verdict in others[:_NAMED]]
+        parts.append("The others:")
+        parts += [f"{verdict.outcome.replace('_', ' ')} {verdict.job_id}" for verdict in others[:_NAMED]]
         if len(others) > _NAMED:
-            named.append(f"{len(others) - _NAMED} more, which the log names")
-        parts.append(f"Nor is there a good end for {', '.join(named)}.")
-    parts.append(f"With that, it is out of reach that {goal}: {standing.as_text()}.")
+            parts.append(f"and {len(others) - _NAMED} more, which the log names")
     if left:
         parts.append("What is pending was left alone and goes on.")
     agree = len({verdict.outcome for verdict in bad}) == 1
     outcome = bad[0].outcome if agree else Outcome.GROUP_FAILED
-    return GroupVerdict(outcome, api, " ".join(parts), members, cause=bad[0])
+    message = about(f"FAILED: {standing.as_text()}", api.display_name, *parts)
+    return GroupVerdict(outcome, api, message, members, cause=bad[0])
 
 
 def _state(verdict: Verdict | None) -> list[str]:

@@ -9,7 +9,9 @@ from typing import Any, TypeGuard
 
 from airflow_sentinelhub.exceptions import InvalidPayload
 from airflow_sentinelhub.jobs.api import BatchApi
+from airflow_sentinelhub.jobs.creation_tag import without_tag
 from airflow_sentinelhub.jobs.delivery import delivery_folder
+from airflow_sentinelhub.jobs.message import LONGEST_DESCRIPTION, name_of, short_name_of
 from airflow_sentinelhub.jobs.plain_text import LONGEST_LINE, one_line
 from airflow_sentinelhub.jobs.redaction import REDACT
 from airflow_sentinelhub.jobs.statuses import JobStatus, UserAction
@@ -22,6 +24,8 @@ LONGEST_WORD = 100
 """Characters of a status, a reason, a time stamp."""
 
 _COST_SPELLINGS = ("costPU", "costPu", "costpu", "cost_pu")
+_LONGEST_DESCRIPTION_READ = 10_000
+
 _OVER = frozenset({JobStatus.DONE, JobStatus.PARTIAL, JobStatus.STOPPED, JobStatus.FAILED, JobStatus.CANCELED})
 
 _READ = (
@@ -54,6 +58,7 @@ class BatchJob:
     :param stopped_reason: why it is STOPPED, as the service spelled it, or ``None``.
     :param error: the service's explanation of a failure, or ``None``.
     :param status_only: whether this is an answer that never carries the user action.
+    :param description: what its user calls it, cut to one short line; empty where the answer has none.
     :param delivery: the folder below which it leaves its results, or ``None`` where the answer had no request.
     :param payload: the answer itself, with the cost always under ``costPU``, without the request (it is
         large and may hold the keys of a bucket).
@@ -71,11 +76,18 @@ class BatchJob:
     error: str | None
     status_only: bool = False
     delivery: str | None = None
+    description: str = field(default="", compare=False)
     payload: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def from_payload(
-        cls, api: BatchApi, payload: object, *, status_only: bool = False, delivery: str | None = None
+        cls,
+        api: BatchApi,
+        payload: object,
+        *,
+        status_only: bool = False,
+        delivery: str | None = None,
+        description: str | None = None,
     ) -> BatchJob:
         """
         Read an answer of the service.
@@ -88,6 +100,7 @@ class BatchJob:
         :param payload: the decoded JSON.
         :param status_only: the answer came from the statistical ``/status``, which lacks ``userAction``.
         :param delivery: where it delivers, if its request was cut off before.
+        :param description: what its user calls it, if its request was cut off before.
         :raises InvalidPayload: it is no object, or has no id that can be one: a printable text of at most
             :data:`LONGEST_ID` characters.
         """
@@ -123,6 +136,7 @@ class BatchJob:
             error=_text(kept.get("error"), LONGEST_LINE),
             status_only=status_only,
             delivery=delivery or delivery_folder(api, job_id, payload),
+            description=_description(payload if description is None else {"description": description}),
             payload=kept,
         )
 
@@ -141,8 +155,18 @@ class BatchJob:
 
     @property
     def label(self) -> str:
-        """The name of the job in messages: API and whole id."""
+        """API and whole id of the job, as the subject of a sentence."""
         return f"{self.api.display_name} job {self.id}"
+
+    @property
+    def name(self) -> str:
+        """Description, API and whole id of the job, as the end of a line."""
+        return name_of(self.api, self.id, self.description)
+
+    @property
+    def short_name(self) -> str:
+        """Description, or API, and the begin of the id, as the end of a line."""
+        return short_name_of(self.api, self.id, self.description)
 
     def to_json(self) -> dict[str, Any]:
         """Return the job as it goes to XCom: the service's own keys, without the request."""
@@ -163,8 +187,13 @@ class MissingJob:
 
     @property
     def label(self) -> str:
-        """The name of the job in messages: API and whole id."""
+        """API and whole id of the job, as the subject of a sentence."""
         return f"{self.api.display_name} job {self.id}"
+
+    @property
+    def name(self) -> str:
+        """API and whole id of the job, as the end of a line."""
+        return name_of(self.api, self.id)
 
 
 def is_plausible_id(value: object) -> TypeGuard[str]:
@@ -188,6 +217,15 @@ def is_plausible_id(value: object) -> TypeGuard[str]:
 def _status_word(value: object) -> str:
     word = (_text(value, LONGEST_WORD) or "").strip().upper()[:LONGEST_WORD]
     return JobStatus.CANCELED.value if word == "CANCELLED" else word
+
+
+def _description(payload: Mapping[str, Any]) -> str:
+    request = payload.get("request")
+    for holder in (request if isinstance(request, Mapping) else {}, payload):
+        text = holder.get("description")
+        if isinstance(text, str) and (own := without_tag(text[:_LONGEST_DESCRIPTION_READ])):
+            return REDACT.line(own, LONGEST_DESCRIPTION)
+    return ""
 
 
 def _user_action(payload: Mapping[str, Any], status_only: bool) -> UserAction | None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from airflow_sentinelhub.jobs import action_messages, wait_messages
 from airflow_sentinelhub.jobs.action_retry_rules import ActionState
 from airflow_sentinelhub.jobs.job import BatchJob
+from airflow_sentinelhub.jobs.message import about
 from airflow_sentinelhub.jobs.run_record import RunRecord, is_stopped
 from airflow_sentinelhub.jobs.run_state import RunPhase, RunState
 from airflow_sentinelhub.jobs.statuses import JobStatus
@@ -104,7 +105,7 @@ def begin(job: BatchJob, deadlines: Deadlines, record: RunRecord, terms: RunTerm
     if job.status is JobStatus.CANCELED:
         return _fail(Outcome.CANCELED, job, wait_messages.canceled(job))
     if terms.max_cost_pu is not None and terms.spent_before >= terms.max_cost_pu:
-        message = wait_messages.nothing_left(job.label, terms.max_cost_pu, terms.spent_before)
+        message = wait_messages.nothing_left(job.name, terms.max_cost_pu, terms.spent_before)
         return _fail(Outcome.COST_EXCEEDED, job, message)
     state = RunState(job.id, deadlines, record, RunPhase.STARTING)
     if not is_stopped(job):
@@ -146,8 +147,8 @@ def after_refused_action(state: RunState, error: Exception) -> Fail | None:
     """
     if state.ending is None:
         return None
-    unsure = f"Its stop could not be confirmed ({error}): that is what was last known of it."
-    return Fail(replace(state.ending, message=f"{state.ending.message} {unsure}"))
+    unsure = f"Its stop could not be confirmed: that is what was last known of it. {error}"
+    return Fail(replace(state.ending, message=f"{state.ending.message}\n{unsure}"))
 
 
 def after_wait(state: RunState, verdict: Verdict, now: float, terms: RunTerms) -> GoOn | Fail:
@@ -201,7 +202,7 @@ def _resume(state: RunState, job: BatchJob, terms: RunTerms) -> GoOn:
     record = state.record.resuming(job)
     reason = job.stopped_reason or ""
     times = f"{record.resumed[reason]} of {terms.resume[reason]}"
-    message = f"{action_messages.now_is(job)} It is started again, as resume says ({times})."
+    message = about(f"Started again, as resume says ({times}): {action_messages.state_of(job)}", job.name)
     return GoOn(replace(state, record=record, phase=RunPhase.RESTARTING, action_state=ActionState()), job, message)
 
 
@@ -218,7 +219,7 @@ def _ended(ending: Verdict, job: BatchJob, terms: RunTerms) -> Verdict:
     if ending.outcome is Outcome.COST_EXCEEDED and terms.cost_limit is not None:
         message = wait_messages.too_dear(job, terms.cost_limit, terms.spent_before)
     else:
-        message = f"{ending.message} {action_messages.now_is(job)}"
+        message = f"{ending.message}\nAfter its stop: {action_messages.state_of(job)}."
     return replace(ending, job=job, message=message)
 
 

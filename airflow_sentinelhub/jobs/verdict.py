@@ -11,6 +11,7 @@ from airflow_sentinelhub import exceptions
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs.api import BatchApi
 from airflow_sentinelhub.jobs.job import BatchJob
+from airflow_sentinelhub.jobs.message import about, name_of
 
 
 class Outcome(StrEnum):
@@ -75,6 +76,7 @@ class Verdict:
     :param service_message: the service's own words.
     :param warn: whether the message of a WAITING verdict is to be said now (the rules limit how often).
     :param missing: whether the service said 404.
+    :param waited: how long the wait took, in seconds; ``None``: it is not over.
     """
 
     outcome: Outcome
@@ -85,6 +87,7 @@ class Verdict:
     service_message: str | None = None
     warn: bool = False
     missing: bool = False
+    waited: float | None = None
 
     @property
     def is_final(self) -> bool:
@@ -133,6 +136,8 @@ class Verdict:
             "service_message": self.service_message,
             "job": self.job.to_json() if self.job else None,
             "delivery": self.job.delivery if self.job else None,
+            "description": self.job.description if self.job else None,
+            "waited": self.waited,
         }
 
     @classmethod
@@ -152,8 +157,13 @@ class Verdict:
                 api=api,
                 job_id=str(event["job_id"]),
                 message=str(event.get("message") or ""),
-                job=BatchJob.from_payload(api, job, delivery=event.get("delivery")) if job is not None else None,
+                job=None
+                if job is None
+                else BatchJob.from_payload(
+                    api, job, delivery=event.get("delivery"), description=event.get("description")
+                ),
                 service_message=event.get("service_message"),
+                waited=event.get("waited"),
             )
         except KeyError as missing:
             raise ValueError(f"a trigger event without {missing} is no verdict") from None
@@ -167,8 +177,9 @@ def job_error(api: BatchApi, job_id: str, reason: str) -> Verdict:
     :param job_id: its id.
     :param reason: what went wrong.
     """
-    message = (
-        f"Waiting for {api.display_name} job {job_id} failed ({reason}). This is an error of the provider or its "
-        "environment; the job was left alone."
+    message = about(
+        f"ERROR: {reason}",
+        name_of(api, job_id),
+        "This is an error of the provider or its environment; the job was left alone.",
     )
     return Verdict(Outcome.ERROR, api, job_id, message)

@@ -5,26 +5,37 @@ from __future__ import annotations
 from airflow_sentinelhub.jobs.api import BatchApi
 from airflow_sentinelhub.jobs.formatting import format_cost, format_duration
 from airflow_sentinelhub.jobs.job import BatchJob, MissingJob
+from airflow_sentinelhub.jobs.message import about
 from airflow_sentinelhub.jobs.statuses import JobStatus, StopReason, UserAction
 from airflow_sentinelhub.jobs.wait_policy import WaitGoal
 
 _LONGEST_ERROR = 1000
+_LOOK = "Look at the job in the service's dashboard, and for a newer version of airflow-provider-sentinelhub."
+
+_OTHER_API = {
+    BatchApi.PROCESS: ("SentinelHubBatchProcessJobSensor or SentinelHubBatchProcessAnalysisSensor", "process"),
+    BatchApi.STATISTICAL: (
+        "SentinelHubBatchStatisticalJobSensor or SentinelHubBatchStatisticalAnalysisSensor",
+        "statistical",
+    ),
+    BatchApi.PROCESS_V1: ("SentinelHubBatchJobSensor or SentinelHubBatchAnalysisSensor", "process_v1"),
+}
 
 
 def failed(job: BatchJob) -> str:
     """FAILED is an end (section "Workflow" of the API's documentation): only a new job helps."""
-    return f"{job.label} FAILED{_reason(job)}. A failed job cannot be started again: create a new one."
+    return about(f"FAILED{_reason(job)}", job.name, "A failed job cannot be started again: create a new one.")
 
 
 def canceled(job: BatchJob) -> str:
     """Return the message for a CANCELED job, of V1."""
-    return f"{job.label} was CANCELED{_reason(job)}. It cannot be started again: create a new one."
+    return about(f"CANCELED{_reason(job)}", job.name, "A canceled job cannot be started again: create a new one.")
 
 
 def stopped(job: BatchJob) -> str:
     """Return the message for a STOPPED job; whether to start it again depends on the reason."""
     reason = job.stopped_reason or "no reason given"
-    return f"{job.label} is STOPPED ({reason}){_reason(job)}: {_after_stop(job)}"
+    return about(f"STOPPED, {reason}{_reason(job)}", job.name, _after_stop(job))
 
 
 def _after_stop(job: BatchJob) -> str:
@@ -32,71 +43,77 @@ def _after_stop(job: BatchJob) -> str:
         case StopReason.OUT_OF_PU:
             # Falling below 1000 PU stops a job; a statistical one is then locked for 60 minutes.
             return (
-                "the account ran out of processing units. Get new ones (a job needs at least 1,000 to run), "
-                "then START it; a restart may be refused for 60 minutes after the stop."
+                "The account ran out of processing units: a job needs at least 1,000 to run.\n"
+                "Get new ones, then START it; a restart may be refused for 60 minutes after the stop."
             )
         case StopReason.USER_ACTION:
             return (
-                "somebody stopped it. START it to go on from where it stopped; a restart is refused for 30 "
-                "minutes after the stop."
+                "Somebody stopped it. START it to go on from where it stopped.\n"
+                "The service refuses a restart for 30 minutes after the stop."
             )
         case StopReason.UNHEALTHY:
             return (
-                "the service stopped it because too much of it kept failing. Look at the failed features or "
-                "the evalscript; Sentinel Hub's staff may also start it again, so wait for it once more or "
-                "ask their support."
+                "The service stopped it because too much of it kept failing: look at the failed features or the "
+                "evalscript.\n"
+                "Sentinel Hub's staff may also start it again: wait for it once more, or ask their support."
             )
         case None:
-            return "look at it in the service's dashboard, and START it to go on."
+            return "Look at it in the service's dashboard, and START it to go on."
         case _:
             return (
-                "this version of the provider does not know that reason. Look at the job in the service's "
-                "dashboard, and START it to go on."
+                "This version of the provider does not know that reason.\n"
+                "Look at the job in the service's dashboard, and START it to go on."
             )
 
 
 def partial(job: BatchJob) -> str:
     """PARTIAL: some tiles failed (V1); its meaning for Batch Statistical is not documented."""
     restart = (
-        "Restart its failed tiles with 'restartpartial'"
+        "Restart its failed tiles with SentinelHubBatchRestartOperator"
         if job.api is BatchApi.PROCESS_V1
         else "Look at the results for what is missing"
     )
-    return f"{job.label} ended PARTIAL{_reason(job)}. {restart}, or set allow_partial=True to accept it."
+    return about(f"PARTIAL{_reason(job)}", job.name, f"{restart}, or set allow_partial=True to accept it.")
 
 
-def accepted_partial(job: BatchJob) -> str:
-    """PARTIAL where the user asked to accept it."""
-    return f"{job.label} ended PARTIAL{_reason(job)}, which is accepted."
+def resting(job: BatchJob, goal: WaitGoal, fails_at: str | None = None) -> str:
+    """
+    Return why a job does not move: the service waits for an action of its user.
 
-
-def resting(job: BatchJob, goal: WaitGoal) -> str:
-    """Return why a job does not move: the service waits for an action of its user."""
-    if job.status is JobStatus.CREATED:
-        needed = "analysed or started" if goal is WaitGoal.ANALYSIS else "started"
-        state = "was created, but nobody has asked for its analysis or started it"
-    else:
-        needed = "started"
-        state = "is analysed, but nobody has started it"
-    action = (job.user_action or UserAction.NONE).value
-    return f"{job.label} {state} (status {job.raw_status}, user action {action}). It has to be {needed} to go on."
+    :param job: the job.
+    :param goal: what is waited for.
+    :param fails_at: when the task fails; ``None``: it does not fail for that.
+    """
+    until = f", fails at {fails_at}" if fails_at else ""
+    return about(f"Not started yet: {_state(job)}{until}", job.name, _starters(job, goal))
 
 
 def not_started(job: BatchJob, goal: WaitGoal, rested: float) -> str:
     """Return the message that the grace for an unstarted job has ended."""
-    call = "'analyse' or 'start'" if goal is WaitGoal.ANALYSIS else "'start'"
-    return (
-        f"{resting(job, goal)} Nothing happened for {format_duration(rested)}. Call {call} before this sensor, or "
-        "raise start_grace (None waits until the timeout)."
+    return about(
+        f"NOT STARTED for {format_duration(rested)}: {_state(job)}",
+        job.name,
+        f"{_starters(job, goal)} Do that before this sensor, or raise start_grace (None waits until the timeout).",
     )
+
+
+def _starters(job: BatchJob, goal: WaitGoal) -> str:
+    if job.status is JobStatus.CREATED and goal is WaitGoal.ANALYSIS:
+        return "SentinelHubBatchAnalyseOperator asks for its analysis, SentinelHubBatchStartOperator starts it."
+    return "SentinelHubBatchStartOperator starts it."
+
+
+def _state(job: BatchJob) -> str:
+    return f"{job.raw_status}, user action {(job.user_action or UserAction.NONE).value}"
 
 
 def stalled(job: BatchJob, unchanged: float) -> str:
     """Return the message that a job shows no sign of life."""
-    return (
-        f"{job.label} is {job.raw_status}, but its progress, cost and time stamp have not changed for "
-        f"{format_duration(unchanged)} (stall_timeout). It was left as it is: look at it in the service's "
-        "dashboard, then stop it or wait for it again."
+    return about(
+        f"STALLED: {job.raw_status}{_progress(job)}, nothing changed for {format_duration(unchanged)}",
+        job.name,
+        "Its progress, cost and time stamp stay as they are (stall_timeout). It was left as it is:",
+        "look at it in the service's dashboard, then stop it or wait for it again.",
     )
 
 
@@ -109,92 +126,119 @@ def too_dear(job: BatchJob, max_cost_pu: float, others: float = 0.0) -> str:
     :param others: what other jobs of the task have cost, which is taken off already.
     """
     less = f" (less {format_cost(others)} for earlier jobs of this task)" if others else ""
-    progress = "" if job.completion_percentage is None else f" {job.completion_percentage:.0f} %"
-    return (
-        f"{job.label} has cost {format_cost(job.cost_pu or 0.0)}, more than the "
-        f"{format_cost(max_cost_pu + others)} of max_cost_pu{less}, and is "
-        f"{job.raw_status or 'without a status'}{progress}. It may not spend more. Look whether it is worth it; "
-        "then raise max_cost_pu and clear this task to go on with the same job, when the service allows it."
+    spent, allowed = format_cost(job.cost_pu or 0.0), format_cost(max_cost_pu + others)
+    return about(
+        f"TOO EXPENSIVE: {spent} of {allowed}{less}, {job.raw_status or 'no status'}{_progress(job)}",
+        job.name,
+        "It may not spend more than max_cost_pu. Look whether it is worth it; then raise max_cost_pu,",
+        "and clear this task to go on with the same job, when the service allows it.",
     )
 
 
-def nothing_left(label: str, max_cost_pu: float, others: float) -> str:
+def nothing_left(name: str, max_cost_pu: float, others: float) -> str:
     """
     Return the message that a job is not started, as earlier ones have cost what the task may spend.
 
-    :param label: of the job.
+    :param name: of the job.
     :param max_cost_pu: what all jobs of the task may cost.
     :param others: what the earlier ones have cost.
     """
-    return (
-        f"{label} is not started: earlier jobs of this task have cost {format_cost(others)} of the "
-        f"{format_cost(max_cost_pu)} of max_cost_pu. Raise max_cost_pu and clear this task to run it."
+    return about(
+        f"TOO EXPENSIVE: {format_cost(others)} of {format_cost(max_cost_pu)} spent on earlier jobs, not started",
+        name,
+        "Raise max_cost_pu and clear this task to run it.",
     )
 
 
 def unknown_status(job: BatchJob) -> str:
     """Return the message that the service uses a word that this version does not know."""
-    word = f"status {job.raw_status!r}" if job.raw_status else "no status"
-    return f"{job.label} has {word}, which this version of the provider does not know."
+    return about(_unknown(job), job.name, "It is waited for, for an hour at most if nothing about it changes.")
 
 
 def unknown_status_for_too_long(job: BatchJob, unchanged: float) -> str:
     """Return the message that an unknown status does not go away."""
-    return (
-        f"{unknown_status(job)} Nothing about it changed for {format_duration(unchanged)}. Look at the job in the "
-        "service's dashboard, and for a newer version of airflow-provider-sentinelhub."
-    )
+    return about(f"{_unknown(job)}, nothing changed for {format_duration(unchanged)}", job.name, _LOOK)
+
+
+def unknown_status_before_action(job: BatchJob) -> str:
+    """Return the message that nothing is asked for, as the status is not known."""
+    return about(f"{_unknown(job)}, nothing was asked for", job.name, _LOOK)
+
+
+def _unknown(job: BatchJob) -> str:
+    return f"Unknown status {job.raw_status!r}" if job.raw_status else "Without a status"
 
 
 def not_yet_found(job: MissingJob) -> str:
     """404 on a job that was never seen: a new one is not readable at once."""
-    return f"{job.label} is not found (404); a new job may need a moment, so it is asked for again."
+    return about("Not found yet: 404", job.name, "A new job may need a moment: it is asked for again.")
 
 
 def vanished(job: MissingJob) -> str:
     """404 on a job that was seen, to be confirmed."""
-    return f"{job.label} is not found (404), though it was there before; it is asked for once more."
+    return about("Not found any more: 404", job.name, "It was there before: it is asked for once more.")
 
 
 def vanished_in_its_first_minutes(job: MissingJob) -> str:
     """404 on a new job that was seen: the service's databases may be out of step."""
-    return (
-        f"{job.label} is not found (404), though it was there before; that happens in a job's first minutes, so "
-        "it is asked for again."
+    return about(
+        "Not found for the moment: 404",
+        job.name,
+        "It was there before. That happens in a job's first minutes: it is asked for again.",
     )
 
 
-def unreadable(label: str, reason: str, readings: int) -> str:
-    """Answers about a job that cannot be read, while other answers of the service can."""
-    return (
-        f"{label} cannot be watched: {readings} answers about it, at least one interval apart, could not be read, "
-        f"while the service gave readable answers otherwise. The last one: {reason} The job was left alone and "
-        "may be running or done: look at it in the service's dashboard, and report it to Sentinel Hub's support. "
-        "When it can be read again, clear this task to wait for it."
+def unreadable(name: str, reason: str, readings: int) -> str:
+    """
+    Return the message for answers about a job that cannot be read, while other answers of the service can.
+
+    :param name: of the job.
+    :param reason: what the last answer was like.
+    :param readings: how many there were.
+    """
+    return about(
+        f"UNREADABLE: {readings} answers about it could not be read",
+        name,
+        reason,
+        "They came at least one interval apart, and the service gave readable answers otherwise.",
+        "The job was left alone and may be running or done: look at it in the service's dashboard,",
+        "and report it to Sentinel Hub's support.",
+        "When it can be read again, clear this task to wait for it.",
     )
 
 
 def never_found(job: MissingJob) -> str:
     """404 that stays 404 on a job that was never seen."""
-    return (
-        f"There is no {job.label}, or it was deleted after its retention period{_retention(job.api)}. Check "
-        "the id, and that the connection points to the deployment and account where the job was created."
+    return about(
+        "NOT FOUND: 404",
+        job.name,
+        f"There is no such job, or it was deleted after its retention period{_retention(job.api)}.",
+        "Check the id, and that the connection points to the deployment and account where the job was created.",
     )
 
 
 def gone(job: MissingJob) -> str:
     """404 that stays 404 on a job that was seen."""
-    return (
-        f"{job.label} is gone: it was there before, and is no longer found. It was deleted by somebody or "
-        f"after its retention period{_retention(job.api)}; results in the bucket stay."
+    return about(
+        "GONE: 404",
+        job.name,
+        "It was there before. Somebody deleted it, or the service did after its retention "
+        f"period{_retention(job.api)}; results in the bucket stay.",
     )
 
 
-def belongs_to_v2(job: MissingJob) -> str:
-    """Return the message for a V2 job that is looked for with a V1 sensor."""
-    return (
-        f"There is no {job.label}, but there is a Batch Process (v2) job of that id: use "
-        "SentinelHubBatchProcessJobSensor or SentinelHubBatchProcessAnalysisSensor, or api='process'."
+def belongs_to(found: BatchJob, api: BatchApi) -> str:
+    """
+    Return the message for a job that another API has.
+
+    :param found: the job there.
+    :param api: the API in which it was looked for.
+    """
+    sensors, argument = _OTHER_API[found.api]
+    return about(
+        f"NOT FOUND in {api.display_name}: it is a {found.api.display_name} job",
+        found.name,
+        f"Use {sensors}, or api='{argument}'.",
     )
 
 
@@ -203,9 +247,12 @@ def _retention(api: BatchApi) -> str:
     return f" ({period})" if period else ""
 
 
+def _progress(job: BatchJob) -> str:
+    return "" if job.completion_percentage is None else f" {job.completion_percentage:.0f} %"
+
+
 def _reason(job: BatchJob) -> str:
     if not job.error:
-        return " (the service gives no reason)" if job.status is JobStatus.FAILED else ""
+        return " without a reason" if job.status is JobStatus.FAILED else ""
     error = job.error if len(job.error) <= _LONGEST_ERROR else job.error[: _LONGEST_ERROR - 3] + "..."
-    # What follows is a full stop; three of them say that something was cut off.
     return f": {error if error.endswith('..') else error.removesuffix('.')}"

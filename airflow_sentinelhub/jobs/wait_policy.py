@@ -10,6 +10,7 @@ from typing import Any
 from airflow_sentinelhub.jobs.api import BatchApi
 from airflow_sentinelhub.jobs.formatting import format_duration
 from airflow_sentinelhub.jobs.job import BatchJob
+from airflow_sentinelhub.jobs.message import about, name_of
 from airflow_sentinelhub.jobs.statuses import JobStatus, UserAction
 from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
 
@@ -151,9 +152,10 @@ class Deadlines:
             if self.stops_job
             else f"The job was left alone and goes on: raise {name}, or clear this task to wait for it again."
         )
-        message = (
-            f"Timed out after {format_duration(self.first - self.started_at)} ({name}): {api.display_name} job "
-            f"{job_id}; {last_state(job)}. {then}"
+        message = about(
+            f"TIMED OUT after {format_duration(self.first - self.started_at)} ({name}): {last_state(job)}",
+            job.name if job else name_of(api, job_id),
+            then,
         )
         return Verdict(outcome, api, job_id, message, job=job)
 
@@ -161,6 +163,6 @@ class Deadlines:
 def last_state(job: BatchJob | None) -> str:
     """Return how a job was last seen."""
     if job is None:
-        return "its state is not known"
+        return "never seen"
     progress = "" if job.completion_percentage is None else f" {job.completion_percentage:g} %"
-    return f"it was last seen {job.raw_status or 'without a status'}{progress}"
+    return f"last seen {job.raw_status or 'without a status'}{progress}"

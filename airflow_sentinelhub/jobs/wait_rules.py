@@ -14,6 +14,7 @@ from typing import assert_never
 from airflow_sentinelhub.jobs import wait_messages
 from airflow_sentinelhub.jobs.formatting import format_time
 from airflow_sentinelhub.jobs.job import BatchJob, MissingJob
+from airflow_sentinelhub.jobs.message import first_line
 from airflow_sentinelhub.jobs.restart_lock import parse_timestamp
 from airflow_sentinelhub.jobs.statuses import JobStatus, UserAction
 from airflow_sentinelhub.jobs.verdict import Outcome, Verdict
@@ -80,12 +81,10 @@ def evaluate(
             return _confirm(outcome, job, wait_messages.stopped(job), policy, now, wait_state)
         case Outcome.PARTIAL:
             # PARTIAL was seen to turn into DONE by itself, and lingers after a restart.
-            if policy.allow_partial:
-                verdict, wait_state = _confirm(
-                    outcome, job, wait_messages.accepted_partial(job), policy, now, wait_state
-                )
-                return (replace(verdict, outcome=Outcome.DONE) if verdict.is_final else verdict), wait_state
-            return _confirm(outcome, job, wait_messages.partial(job), policy, now, wait_state)
+            verdict, wait_state = _confirm(outcome, job, wait_messages.partial(job), policy, now, wait_state)
+            if policy.allow_partial and verdict.is_final:
+                verdict = replace(verdict, outcome=Outcome.DONE, message="which is accepted")
+            return verdict, wait_state
         case _:
             raise AssertionError(f"no status means {outcome}")
 
@@ -164,10 +163,9 @@ def _evaluate_resting(
     if policy.start_grace is not None and rested >= policy.start_grace:
         message = wait_messages.not_started(job, goal, rested)
         return _confirm(Outcome.NOT_STARTED, job, message, policy, now, wait_state)
-    message = wait_messages.resting(job, goal)
-    if policy.start_grace is not None:
-        until = format_time(wait_state.idle_since + policy.start_grace, now)
-        message += f" This task fails at {until} unless the job is started (start_grace)."
+    grace = policy.start_grace
+    fails_at = None if grace is None else format_time(wait_state.idle_since + grace, now)
+    message = wait_messages.resting(job, goal, fails_at)
     return _warning(job, f"resting {action}", message, now, wait_state, again=REMINDER_INTERVAL)
 
 
@@ -177,8 +175,7 @@ def _evaluate_unknown_status(job: BatchJob, now: float, wait_state: WaitState) -
         return _verdict(
             Outcome.UNKNOWN_STATUS, job, wait_messages.unknown_status_for_too_long(job, unchanged)
         ), wait_state
-    message = wait_messages.unknown_status(job) + " It is waited for, for an hour at most if nothing changes."
-    return _warning(job, f"status {job.raw_status}", message, now, wait_state)
+    return _warning(job, f"status {job.raw_status}", wait_messages.unknown_status(job), now, wait_state)
 
 
 def _evaluate_moving(
@@ -242,7 +239,7 @@ def _confirm(
     pause = policy.confirmation_pause(job if isinstance(job, BatchJob) else None)
     return require_second_reading(
         _verdict(outcome, job, message),
-        meanwhile or f"{message} It is looked at once more before this counts.",
+        meanwhile or f"{first_line(message)}\nIt is polled once more before this counts.",
         pause=pause,
         now=now,
         wait_state=wait_state,

@@ -27,7 +27,7 @@ from airflow_sentinelhub.jobs import (
 )
 from airflow_sentinelhub.jobs import action_messages as words
 from airflow_sentinelhub.operators.job_action_client import CONFIRMATION_PAUSES, JobActionClient
-from airflow_sentinelhub.waits.fetch import check_other_api
+from airflow_sentinelhub.waits.fetch import check_other_apis
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.batch import BatchClient
@@ -126,11 +126,11 @@ class ActionRunner:
             return result
         message = wait_messages.gone(result) if self._action_state.seen else wait_messages.never_found(result)
         verdict = Verdict(Outcome.NOT_FOUND, self._api, result.id, message)
-        raise check_other_api(verdict, self._context.connect).exception()
+        raise check_other_apis(verdict, self._context.connect).exception()
 
     def _is_elsewhere(self, result: MissingJob) -> bool:
         verdict = Verdict(Outcome.NOT_FOUND, self._api, result.id)
-        return bool(check_other_api(verdict, self._context.connect).message)
+        return bool(check_other_apis(verdict, self._context.connect).message)
 
     def _confirmed(self, call: ServiceCall, before: BatchJob) -> BatchJob:
         """Look that the service took what it accepted."""

@@ -16,12 +16,12 @@ _OVER_FOR_GOOD = frozenset({Outcome.FAILED, Outcome.CANCELED, Outcome.NOT_FOUND}
 
 _AFTER_STOP = {
     True: "A clear of this task starts it again, when the service allows it; a retry does not.",
-    False: "Before Airflow 3.3 this task cannot tell a clear from a retry, and does not start it again: that is "
-    "for SentinelHubBatchRestartOperator.",
+    False: "Before Airflow 3.3 this task cannot tell a clear from a retry, and does not start it again:\n"
+    "use SentinelHubBatchRestartOperator.",
 }
 _NO_RETRY = (
-    "This task is not retried: before Airflow 3.3 it cannot remember its job, so a retry (and a clear) creates "
-    "and pays for another one."
+    "This task is not retried: before Airflow 3.3 it cannot remember its job,\n"
+    "so a retry (and a clear) creates and pays for another one."
 )
 
 
@@ -35,7 +35,7 @@ def run_failure(verdict: Verdict, max_cost_pu: float | None, *, remembers: bool,
     :param may_recreate: whether a retry may create another job.
     """
     if verdict.outcome is Outcome.STOPPED:
-        verdict = replace(verdict, message=f"{verdict.message} {_AFTER_STOP[remembers]}")
+        verdict = replace(verdict, message=f"{verdict.message}\n{_AFTER_STOP[remembers]}")
     error = verdict.exception()
     if isinstance(error, BatchCostExceeded):
         error.limit = max_cost_pu
@@ -52,7 +52,7 @@ def unread_for_good(error: SentinelHubError) -> AirflowFailException:
 
     :param error: why they cannot be read.
     """
-    return AirflowFailException(f"{error} {_NO_RETRY}")
+    return AirflowFailException(f"{error}\n{_NO_RETRY}")
 
 
 def for_good(error: SentinelHubError) -> SentinelHubError:

@@ -18,6 +18,7 @@ from airflow_sentinelhub.jobs.creation_record import (
     select_job,
 )
 from airflow_sentinelhub.jobs.formatting import format_cost
+from airflow_sentinelhub.jobs.message import about
 from airflow_sentinelhub.jobs.restart_lock import parse_timestamp
 from airflow_sentinelhub.operators.final_failure import for_good
 from airflow_sentinelhub.operators.job_action_client import JobActionClient
@@ -139,7 +140,7 @@ class JobCreator:
                 raise for_good(
                     Verdict(Outcome.NOT_FOUND, self._api, job_id, wait_messages.gone(result)).exception()
                 )
-            self._log.warning("%s is gone. A new job is created, and charged when it runs.", result.label)
+            self._log.warning("%s", about("Gone, 404: a new job is created and will be charged", result.name))
         elif record.digest != self._tag.digest:
             self._end(result)
         elif adoptable(result, remembered=True, restarts=self._restarts):
@@ -147,13 +148,15 @@ class JobCreator:
         elif is_final:
             return result
         else:
-            self._log.warning("%s A new job is created, and charged when it runs.", words.now_is(result))
+            state = words.state_of(result)
+            self._log.warning("%s", about(f"{state}: a new job is created and will be charged", result.name))
         self._record = record.next_series()
         return None
 
     def _taken(self, found: SearchResult) -> BatchJob | None:
         for job in found.left:
-            self._log.info("%s It has this task's tag, and is left as it is.", words.now_is(job))
+            tagged = f"Left as it is, though it has this task's tag: {words.state_of(job)}"
+            self._log.info("%s", about(tagged, job.name))
         self._not_ours |= {job.id for job in found.left}
         mine = self._adopted(found.adopt) if found.adopt else None
         for other in found.others:
@@ -162,7 +165,7 @@ class JobCreator:
 
     def _adopted(self, job: BatchJob) -> BatchJob:
         self._keep(self._record.created(job.id, self._tag.digest))
-        self._log.info("%s This task has created it before, so no other one is created.", words.now_is(job))
+        self._log.info("%s", about(f"Goes on with the job that is there: {words.state_of(job)}", job.name))
         return job
 
     # A new one
@@ -204,7 +207,7 @@ class JobCreator:
 
     def _new(self, job: BatchJob) -> BatchJob:
         self._keep(self._record.created(job.id, self._tag.digest))
-        self._log.info("Created %s. Nothing runs, and nothing is charged, before it is started.", job.label)
+        self._log.info("%s", about("Created; nothing runs or is charged before it is started", job.name))
         return job
 
     def _lost(self, lost: JobMayExist) -> BatchJob | None:

@@ -15,7 +15,7 @@ from airflow_sentinelhub.jobs.failure_threshold import FailureThreshold
 from airflow_sentinelhub.jobs.intervals import ANALYSIS_POKE_INTERVAL, POKE_INTERVALS, to_seconds_required
 from airflow_sentinelhub.jobs.limit import TEMPLATED_LIMITS, Limit, duration_limit, required_duration_limit
 from airflow_sentinelhub.jobs.run_record import RunRecord
-from airflow_sentinelhub.jobs.run_rules import GoOn, after_wait, begin
+from airflow_sentinelhub.jobs.run_rules import GoOn, begin
 from airflow_sentinelhub.jobs.run_state import RunPhase, RunState
 from airflow_sentinelhub.links.batch import link_to, note_resumed
 from airflow_sentinelhub.operators.job_creation import JobCreator
@@ -229,7 +229,7 @@ class SentinelHubBatchRunOperator(SentinelHubBatchRequestOperator):
                 f"The trigger of this wait fired something that cannot be read ({error}). Are the triggerer and "
                 f"the workers of one version? Job {known.job_id} was left alone: clear this task to go on with it."
             ) from None
-        return execution.run(known.record, after_wait(known, verdict, clock.now(), execution.terms))
+        return execution.run(known.record, execution.after_wait(known, verdict))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Report what becomes of the job when its trigger never fired; Airflow does not tell what was known."""
@@ -295,10 +295,10 @@ class SentinelHubBatchRunOperator(SentinelHubBatchRequestOperator):
             stops_job=self.stops_at_timeout,
         )
         verdict = deadlines.passed(self.api, job_id, None)
-        verdict = replace(verdict, message=f"{verdict.message} {_UNHEARD}")
+        verdict = replace(verdict, message=f"{verdict.message}\n{_UNHEARD}")
         state = RunState(job_id, deadlines, TaskStateStore.of(context).read_run())
         execution = RunExecution(self, context, kill_handler.check, job_id)
-        return execution.run(state.record, after_wait(state, verdict, now, execution.terms))
+        return execution.run(state.record, execution.after_wait(state, verdict))
 
     def _install_kill_handler(self, context: Context, job_id: str | None = None) -> KillHandler:
         """Be ready for a kill of the worker, and lead to the job where it is known."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, assert_never
 from airflow_sentinelhub import clock
 from airflow_sentinelhub.exceptions import SentinelHubError, ServiceUnavailable, StorageUnavailable
 from airflow_sentinelhub.jobs import Action, BatchJob, Outcome, Verdict, WaitGoal
+from airflow_sentinelhub.jobs.message import about, name_of
 from airflow_sentinelhub.jobs.run_record import RunRecord
 from airflow_sentinelhub.jobs.run_rules import (
     Fail,
@@ -93,6 +94,17 @@ class RunExecution:
             self._fail(step.verdict)
         return self._finish(step)
 
+    def after_wait(self, state: RunState, verdict: Verdict) -> RunStep:
+        """
+        Return what follows from the end of a wait, and log it if the job is done: a failure is the task's end.
+
+        :param state: the state in which it was waited.
+        :param verdict: the final one.
+        """
+        if verdict.outcome is Outcome.DONE:
+            self._log.info("%s", verdict_line(verdict, clock.now() - state.deadlines.started_at))
+        return after_wait(state, verdict, clock.now(), self.terms)
+
     def _go_on(self, step: GoOn) -> RunStep | RunFinished:
         match step.state.phase:
             case RunPhase.STARTING:
@@ -145,7 +157,7 @@ class RunExecution:
         options = task.wait_options()
         policy = replace(options.policy_for(is_local=is_local), max_cost_pu=self.terms.cost_limit)
         spec = WaitSpec(task.api, state.job_id, WaitGoal.COMPLETION, policy, state.deadlines)
-        awaited = f"{task.api.display_name} job {state.job_id} is done"
+        awaited = about("Waiting until the job is done", name_of(task.api, state.job_id))
         options.log_start(self._log.log, awaited, policy, state.deadlines)
         if task.deferrable:
             trigger = SentinelHubBatchRunTrigger(
@@ -159,17 +171,14 @@ class RunExecution:
             )
             timeout = backstop(policy, state.deadlines.first)
             self._deferral.hand_over(state.job_id, trigger, {"state": state.to_json()}, timeout)
-        verdict = WorkerWait(self._context, spec, task.sentinelhub_conn_id, self._log).verdict()
-        return after_wait(state, verdict, clock.now(), self.terms)
+        worker = WorkerWait(self._context, spec, task.sentinelhub_conn_id, self._log)
+        return self.after_wait(state, worker.verdict())
 
     def _read_results(self, step: GoOn) -> RunStep | RunFinished:
         """Verify the job; one that is done is not lost because its results cannot be read now."""
         task, state, job, payload = self._task, step.state, step.job, None
         try:
-            if job is not None:
-                done = Verdict(Outcome.DONE, task.api, job.id, job=job)
-                self._log.info("%s", verdict_line(done, clock.now() - state.deadlines.started_at))
-            else:
+            if job is None:
                 with task.client() as client:
                     payload = client.get(state.job_id)
                 job = BatchJob.from_payload(task.api, payload)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_sentinelhub.jobs import BatchJob, FeatureCounts
 from airflow_sentinelhub.jobs.failure_threshold import FailureCheck, FailureThreshold
+from airflow_sentinelhub.jobs.message import about
 
 if TYPE_CHECKING:
     from airflow_sentinelhub.client.batch import BatchClient
@@ -58,10 +59,8 @@ def verify(
     counts = tally.counts()
     keep(counts)
     completeness.check()
-    log.info(
-        "Verified: %s of %s %s delivered, %s may be missing (max_failed_tiles).",
-        *(f"{number:,}" for number in (completeness.total - completeness.failed, completeness.total)),
-        completeness.what,
-        f"{completeness.allowed:,}",
-    )
+    delivered, total = completeness.total - completeness.failed, completeness.total
+    allowed = f"{completeness.allowed:,} may be missing"
+    verified = f"Verified: {delivered:,} of {total:,} {completeness.what} delivered, {allowed}"
+    log.info("%s", about(verified, job.name))
     return counts

@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, FeatureCounts, JobStatus, known_statuses
 from airflow_sentinelhub.jobs.delivery import delivery_of, result_files
+from airflow_sentinelhub.jobs.message import about
 
 MANY = 10_000
 """Tiles in one XCom above which a file is recommended."""
@@ -35,7 +36,7 @@ def report(
     """
     what = "tiles" if job.api is BatchApi.PROCESS_V1 else "features"
     asked = f" (only {', '.join(statuses)} were asked for)" if statuses else ""
-    yield logging.INFO, f"{what.capitalize()} of {job.label}, {job.raw_status}: {tally.as_text()}{asked}."
+    yield logging.INFO, about(f"{what.capitalize()}, {job.raw_status}: {tally.as_text()}{asked}", job.name)
     for line in tally.errors(_ERROR_LINES):
         yield logging.INFO, f"  {line}"
     if path:

@@ -149,7 +149,8 @@ class SentinelHubBatchGroupSensor(SentinelHubBaseSensor):
         at_once = GroupWait(terms, self.log.log).verdict()
         if at_once.is_final:
             return self._on_verdict(context, at_once, terms.deadlines, jobs={})
-        self._log_start(self.quorum.as_text(self.api, len(job_ids)), terms.policy, terms.deadlines)
+        awaited = f"Waiting until {self.quorum.as_text(self.api, len(job_ids))}."
+        self._log_start(awaited, terms.policy, terms.deadlines)
         if not self.deferrable:
             if self.exponential_backoff or self.max_wait:
                 self.log.warning("exponential_backoff and max_wait have no effect on a group.")

@@ -11,7 +11,7 @@ from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import GroupVerdict, job_error
 from airflow_sentinelhub.polling.fetch_many import fetch_jobs
 from airflow_sentinelhub.polling.list_index import ListIndex
-from airflow_sentinelhub.waits.fetch import check_other_api
+from airflow_sentinelhub.waits.fetch import check_other_apis
 from airflow_sentinelhub.waits.group_wait import GroupWait, GroupWaitSpec
 from airflow_sentinelhub.waits.observation import PollRequest, PollResult
 
@@ -47,8 +47,7 @@ class WorkerGroupWait:
             group.tell(clock.now())
             self._sleep_until_one_is_due()
             self._poll(self._due())
-        group.log_end(verdict, clock.now())
-        return verdict
+        return group.finish(verdict, clock.now())
 
     def _sleep_until_one_is_due(self) -> None:
         dues = [self._next[job_id][0] if job_id in self._next else 0.0 for job_id in self._group.pending]
@@ -79,7 +78,7 @@ class WorkerGroupWait:
 
     def _take_in(self, job_id: str, result: PollResult, now: float) -> None:
         wait = self._group.waits[job_id]
-        verdict = check_other_api(wait.update(result, now), self._hook.get_conn)
+        verdict = check_other_apis(wait.update(result, now), self._hook.get_conn)
         if verdict.is_final:
             self._group.end(verdict, now)
         else:

@@ -22,6 +22,7 @@ from airflow_sentinelhub.jobs import (
     parse_request_id,
 )
 from airflow_sentinelhub.jobs.limit import TEMPLATED_LIMITS
+from airflow_sentinelhub.jobs.message import about, name_of
 from airflow_sentinelhub.links.batch import SentinelHubDeliveryLink, SentinelHubJobLink, link_to
 from airflow_sentinelhub.tasks.base_sensor import ResultNotReadable, SentinelHubBaseSensor
 from airflow_sentinelhub.tasks.wait_options import backstop
@@ -120,8 +121,8 @@ class SentinelHubBatchBaseSensor(SentinelHubBaseSensor):
         terms = self._terms(is_local, rescheduled_since.timestamp() if rescheduled_since else clock.now())
         link_to(self, config=config, job_id=terms.job_id)
         if not rescheduled_since:
-            awaited = "analysed" if self.goal is WaitGoal.ANALYSIS else "done"
-            awaited = f"{self.api.display_name} job {terms.job_id} is {awaited}"
+            end = "analysed" if self.goal is WaitGoal.ANALYSIS else "done"
+            awaited = about(f"Waiting until the job is {end}", name_of(self.api, terms.job_id))
             self._log_start(awaited, terms.policy, terms.deadlines)
         if self.deferrable:
             trigger = self._trigger(terms)

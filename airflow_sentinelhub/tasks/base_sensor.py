@@ -128,12 +128,12 @@ class SentinelHubBaseSensor(BaseSensorOperator):
         """Log that the task goes on waiting for its result, unless time is up."""
         if clock.now() >= deadlines.first:
             raise error
-        self.log.warning("The job is done, but its result cannot be read now, so this task waits on. %s", error)
+        self.log.warning("The job is done, but its result cannot be read now, so this task waits on.\n%s", error)
 
     def _failure(self, verdict: Verdict | GroupVerdict) -> Exception:
         """Return the exception that ends the task as a verdict says that is no success, the same in every mode."""
         if verdict.is_timeout and (self.soft_fail or self.never_fail):
-            return AirflowSkipException(f"{verdict.message} Skipped, as soft_fail or never_fail wants it.")
+            return AirflowSkipException(f"{verdict.message}\nSkipped, as soft_fail or never_fail wants it.")
         if verdict.outcome is Outcome.TIMEOUT:
             return AirflowSensorTimeout(verdict.message)
         return verdict.exception()

@@ -9,6 +9,7 @@ from airflow_sentinelhub import clock
 from airflow_sentinelhub.hooks.client_factory import make_client
 from airflow_sentinelhub.jobs import action_messages as words
 from airflow_sentinelhub.jobs.kill_rules import KillAction, state_means_killed
+from airflow_sentinelhub.jobs.message import about, name_of
 from airflow_sentinelhub.tasks.kill_check import KillCheck
 from airflow_sentinelhub.tasks.own_state import fetch_own_state
 from airflow_sentinelhub.triggers.task_state import state_of
@@ -66,7 +67,7 @@ class KillHandler:
     def on_kill(self) -> None:
         """Do what can be done within 5 seconds, from a signal handler."""
         if self._action is KillAction.LEAVE:
-            self._log.warning("The worker is told to end. %s (on_kill='leave')", self._left())
+            self._log.warning("The worker is told to end (on_kill='leave'). %s", self._left())
             return
         # Said before anything is asked: whatever comes of that, the log tells which job may go on.
         self._log.warning("The worker is told to end. %s", self._at_risk())
@@ -133,11 +134,13 @@ class KillHandler:
     def _at_risk(self) -> str:
         if self.job_id is None:
             return "It has no job yet, or the answer to its creation is under way."
-        return f"{self._api.display_name} job {self.job_id} may be running."
+        return about("The job may be running", name_of(self._api, self.job_id))
 
     def _left_by_choice(self) -> str:
-        return words.left(f"{self._api.display_name} job {self.job_id}", f"on_kill='{self._action}'")
+        return words.left(name_of(self._api, self.job_id or ""), f"on_kill='{self._action}'")
 
     def _left(self) -> str:
-        job = f"{self._api.display_name} job {self.job_id}" if self.job_id else "What was asked of the service"
-        return f"{job} is left as it is; the next attempt of this task goes on with it."
+        heir = "The next attempt of this task goes on with it."
+        if self.job_id is None:
+            return f"What was asked of the service is left as it is. {heir}"
+        return about("The job is left as it is", name_of(self._api, self.job_id), heir)

@@ -122,8 +122,9 @@ class WaitOptions:
         Log what is waited for, how often it is polled, and until when.
 
         :param say: writes a line into the log.
-        :param awaited: what is waited for.
+        :param awaited: what is waited for, as a line.
         """
+        say(logging.INFO, awaited)
         for name in ("poke_interval", "analysis_poke_interval"):
             asked, used = getattr(self.policy, name), getattr(policy, name)
             if used != asked and not (name.startswith("analysis") and asked == self.policy.poke_interval):
@@ -135,13 +136,9 @@ class WaitOptions:
         if policy.slowest_poke_interval is not None:
             often += f", {format_duration(policy.slowest_poke_interval)} at most while nothing changes"
         until = format_time(deadlines.first, deadlines.started_at)
-        say(logging.INFO, f"Waiting until {awaited}: looking {often}, until {until} at most.")
+        say(logging.INFO, f"Polls {often}, until {until} at most.")
         if self.deferrable:
-            say(
-                logging.INFO,
-                "No worker is held meanwhile. Needs a running triggerer. (deferrable=True is the default here, "
-                "whatever [operators] default_deferrable says.)",
-            )
+            say(logging.INFO, "Holds no worker meanwhile. Needs a running triggerer.")
 
 
 def backstop(policy: WaitPolicy, ends_at: float) -> timedelta:

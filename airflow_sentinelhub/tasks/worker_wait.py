@@ -14,7 +14,7 @@ from airflow_sentinelhub.jobs import Verdict, WaitState
 from airflow_sentinelhub.jobs.error_rules import UNREADABLE_READINGS
 from airflow_sentinelhub.polling.fetch_many import whose
 from airflow_sentinelhub.tasks.wait_record import WaitRecord
-from airflow_sentinelhub.waits.fetch import check_other_api, fetch_job
+from airflow_sentinelhub.waits.fetch import check_other_apis, fetch_job
 from airflow_sentinelhub.waits.observation import PollResult
 from airflow_sentinelhub.waits.wait import Wait, WaitSpec
 
@@ -131,7 +131,7 @@ class WorkerWait:
                     break
                 clock.sleep(self._wait.next_delay(clock.now()))
                 verdict = self._wait.update(self._poll(client), clock.now())
-        return check_other_api(verdict, self._hook.get_conn)
+        return check_other_apis(verdict, self._hook.get_conn)
 
     def _poll(self, client: BatchClient) -> PollResult:
         return whose(client, fetch_job(client, self._wait.terms.job_id, status_only=self._wait.status_suffices))

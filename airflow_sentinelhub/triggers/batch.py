@@ -117,5 +117,4 @@ class SentinelHubBatchTrigger(SentinelHubBaseTrigger):
                 verdict = await watch(wait, self.read_connection, self.first_poll_after)
         except TimeoutError:
             verdict = wait.timeout_verdict()
-        wait.log_end(verdict, clock.now())
-        return verdict
+        return wait.finish(verdict, clock.now())

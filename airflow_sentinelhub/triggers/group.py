@@ -119,9 +119,7 @@ class SentinelHubBatchGroupTrigger(SentinelHubBaseTrigger):
                 await self._watch(group)
         except TimeoutError:
             group.timeout_verdict(clock.now())
-        verdict = group.verdict()
-        group.log_end(verdict, clock.now())
-        return verdict
+        return group.finish(group.verdict(), clock.now())
 
     async def _watch(self, group: GroupWait) -> None:
         """Watch all jobs until enough is known of them."""

@@ -17,6 +17,7 @@ from airflow_sentinelhub.jobs import BatchJob, MissingJob
 from airflow_sentinelhub.jobs import action_messages as words
 from airflow_sentinelhub.jobs.formatting import format_duration
 from airflow_sentinelhub.jobs.kill_rules import REMOVED, KillAction, state_means_killed
+from airflow_sentinelhub.jobs.message import about, name_of
 from airflow_sentinelhub.jobs.wait_rules import NOT_FOUND_GRACE
 from airflow_sentinelhub.triggers.task_state import state_of
 from airflow_sentinelhub.triggers.triggerer_log import log_in_triggerer
@@ -77,7 +78,7 @@ class StopOnKillMixin(BaseTrigger):
         if self.fired:
             return
         # Said before Airflow or the service is asked anything: the log names the job, whatever comes of that.
-        self.log.info("The wait for %s was ended from outside. Airflow is asked why.", self._label())
+        self.log.info("%s", about("The wait was ended from outside, Airflow is asked why", self._name()))
         ending = asyncio.create_task(self._end())
         _UNDER_WAY.add(ending)
         ending.add_done_callback(_UNDER_WAY.discard)
@@ -94,22 +95,22 @@ class StopOnKillMixin(BaseTrigger):
         if not self._is_stopping:
             # The first question for a state starts an API in the triggerer: 84 seconds were seen.
             self.log.warning(
-                "That takes longer than Airflow waits. What becomes of %s is told here, or in the triggerer's own "
-                "log once Airflow has closed this one.",
-                self._label(),
+                "That takes longer than Airflow waits. What becomes of the job is told here, or in the "
+                "triggerer's own log once Airflow has closed this one."
             )
 
     async def _end(self) -> None:
         try:
             await self._stop_if_killed()
         except asyncio.CancelledError:
-            self._tell(logging.ERROR, f"The triggerer ends, so {self._label()} may go on: stop it yourself.")
+            ends = "The triggerer ends: the job may go on, stop it yourself"
+            self._tell(logging.ERROR, about(ends, self._name()))
             raise
         except SentinelHubError as error:
-            self._tell(logging.ERROR, f"{self._label()} was not stopped: {error}")
+            self._tell(logging.ERROR, about("NOT STOPPED", self._name(), str(error)))
         except Exception as error:
-            self.log.exception("%s was not stopped:", self._label())
-            log_in_triggerer(logging.ERROR, f"{self._label()} was not stopped: {type(error).__name__}")
+            self.log.exception("%s", about("NOT STOPPED", self._name()))
+            log_in_triggerer(logging.ERROR, about(f"NOT STOPPED: {type(error).__name__}", self._name()))
 
     async def _stop_if_killed(self) -> None:
         began, pause = clock.monotonic(), _FIRST_PAUSE
@@ -129,30 +130,31 @@ class StopOnKillMixin(BaseTrigger):
                 return
             if pause == _FIRST_PAUSE:
                 again_for = format_duration(until - began)
-                self._tell(logging.WARNING, f"{_for_now(ending)} It is asked again for {again_for}.")
+                self._tell(logging.WARNING, f"{self._for_now(ending)}\nIt is asked again for {again_for}.")
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
         self._tell_left(state)
 
     def _tell_kill(self, state: str | None) -> None:
         # Said before it is done: under Python 3.11 Airflow closes the log of the task after two seconds.
-        line = f"This task was killed (it is {state}), so {self._label()} is asked to stop."
+        line = f"This task was killed (it is {state}): the job is asked to stop"
         if state == REMOVED:
-            self._tell(logging.WARNING, f"{line} The task was renamed or deleted in its DAG file.")
+            why = "The task was renamed or deleted in its DAG file."
+            self._tell(logging.WARNING, about(line, self._name(), why))
         else:
-            self._tell(logging.INFO, line)
+            self._tell(logging.INFO, about(line, self._name()))
 
     def _tell_left(self, state: str | None) -> None:
         """Log that the job goes on, and whether a task owns it now."""
         if state is None:
             gone = "Airflow does not know the task any more: was its DAG deleted?"
-            self._tell(logging.WARNING, f"{gone} {words.left(self._label())}")
+            self._tell(logging.WARNING, f"{gone} {words.left(self._name())}")
         elif state_means_killed(state):
             how = "was renamed or deleted in its DAG file" if state == REMOVED else f"was killed (it is {state})"
-            left = words.left(self._label(), f"on_kill='{self.kill_action}'")
+            left = words.left(self._name(), f"on_kill='{self.kill_action}'")
             self._tell(logging.WARNING, f"This task {how}. {left}")
         else:
-            self._tell(logging.INFO, f"The task is {state}, so {self._label()} was left alone.")
+            self._tell(logging.INFO, about(f"The task is {state}: the job was left alone", self._name()))
 
     async def _tell_last_state(self, config: ClientConfig) -> None:
         """Log the state in which the job has come to rest, and its cost."""
@@ -163,7 +165,7 @@ class StopOnKillMixin(BaseTrigger):
                 self._tell(logging.WARNING, words.now_is(result))
                 return
             if clock.monotonic() >= until:
-                self._tell(logging.WARNING, f"{self._label()} cannot be looked at: {result}")
+                self._tell(logging.WARNING, about("Its last state cannot be read", self._name(), str(result)))
                 return
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
@@ -186,9 +188,12 @@ class StopOnKillMixin(BaseTrigger):
         if level >= logging.WARNING or self._is_late:
             log_in_triggerer(level, line)
 
-    def _label(self) -> str:
-        return f"{self.api.display_name} job {self.request_id}"
+    def _name(self) -> str:
+        return name_of(self.api, self.request_id)
 
-
-def _for_now(ending: StopResult) -> str:
-    return "The job is not found (404), as a new one may be for minutes." if ending.missing else ending.line
+    def _for_now(self, ending: StopResult) -> str:
+        return (
+            about("Not found: 404, as a new job may be for minutes", self._name())
+            if ending.missing
+            else ending.line
+        )

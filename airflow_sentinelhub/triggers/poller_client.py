@@ -30,7 +30,7 @@ from airflow_sentinelhub.jobs.plain_text import encodable
 from airflow_sentinelhub.jobs.redaction import REDACT
 from airflow_sentinelhub.polling.registry import PollerAccount, subscribe
 from airflow_sentinelhub.polling.subscription import Subscription
-from airflow_sentinelhub.waits.fetch import found_in_other_api, may_be_in_other_api
+from airflow_sentinelhub.waits.fetch import apis_to_ask, found_in_other_api
 from airflow_sentinelhub.waits.observation import PollRequest
 from airflow_sentinelhub.waits.wait import Wait
 
@@ -135,8 +135,8 @@ async def _watch_with(
             if isinstance(result, InvalidCredentials) and await credentials_changed(read_config, config):
                 return None
             verdict = wait.update(result, clock.now())
-            if may_be_in_other_api(verdict):
-                verdict = await _looked_for_elsewhere(verdict, config, wait)
+            for api in apis_to_ask(verdict):
+                verdict = await _looked_for_in(api, verdict, config, wait) or verdict
             if verdict.is_final:
                 return verdict
             wanted = wait.next_request(clock.now())
@@ -144,14 +144,14 @@ async def _watch_with(
         _leave(subscription, config)
 
 
-async def _looked_for_elsewhere(verdict: Verdict, config: ClientConfig, wait: Wait) -> Verdict:
-    """Look for a job in the other API that may have it; no answer from there is no help, and no trouble."""
-    subscription = _subscribe(config, BatchApi.PROCESS, wait)
+async def _looked_for_in(api: BatchApi, verdict: Verdict, config: ClientConfig, wait: Wait) -> Verdict | None:
+    """Look for a job in another API; no answer from there is no help, and no trouble."""
+    subscription = _subscribe(config, api, wait)
     try:
         async with asyncio.timeout(_LONGEST_LOOK_ELSEWHERE):
             return found_in_other_api(verdict, await subscription.next(PollRequest(0.0)))
     except TimeoutError:
-        return verdict
+        return None
     finally:
         _leave(subscription, config)
 

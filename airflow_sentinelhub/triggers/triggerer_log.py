@@ -13,11 +13,11 @@ import logging
 _LOG = logging.getLogger(__name__)
 
 
-def log_in_triggerer(level: int, line: str) -> None:
+def log_in_triggerer(level: int, message: str) -> None:
     """
-    Write a line into the triggerer's own log.
+    Write a message into the triggerer's own log, as one line: whoever searches it for the job finds it all.
 
     :param level: as of ``logging``.
-    :param line: the text, with the id of the job that it is about.
+    :param message: the text, with the id of the job that it is about.
     """
-    contextvars.Context().run(_LOG.log, level, "%s", line)
+    contextvars.Context().run(_LOG.log, level, "%s", " ".join(message.splitlines()))

@@ -83,43 +83,48 @@ def needs_full_payload(result: PollResult) -> bool:
     return isinstance(result, BatchJob) and result.status_only and result.status not in moving
 
 
-def may_be_in_other_api(verdict: Verdict) -> bool:
+def apis_to_ask(verdict: Verdict) -> tuple[BatchApi, ...]:
     """
-    Return whether it may help to look for a job in V2: V1 is gone, and its sensor has the most obvious name.
+    Return the other APIs that may have a job that is not found: an id does not tell to which API it belongs.
 
-    A job that is not found is looked for there with the first 404 already: if it is there, nothing is gained by
-    waiting for it.
+    They are asked with the first 404 already: if the job is there, nothing is gained by waiting for it.
+
+    :param verdict: on the job.
     """
-    first_404 = verdict.outcome is Outcome.WAITING and verdict.missing and verdict.warn and verdict.job is None
-    return verdict.api is BatchApi.PROCESS_V1 and (verdict.outcome is Outcome.NOT_FOUND or first_404)
+    first_404 = verdict.outcome is Outcome.WAITING and verdict.missing and verdict.warn
+    if verdict.job is not None or not (first_404 or verdict.outcome is Outcome.NOT_FOUND):
+        return ()
+    return tuple(api for api in BatchApi if api is not verdict.api)
 
 
-def found_in_other_api(verdict: Verdict, result: PollResult) -> Verdict:
+def found_in_other_api(verdict: Verdict, result: PollResult) -> Verdict | None:
     """
-    Return the verdict that the job belongs to V2, if that is so. It is final then.
+    Return the verdict that a job belongs to another API, if that is so. It is final then.
 
-    :param verdict: of a V1 job that was not found.
-    :param result: of a poll of the same id in V2.
+    :param verdict: on a job that was not found.
+    :param result: of a poll of the same id in the other API.
     """
     if not isinstance(result, BatchJob):
-        return verdict
-    message = wait_messages.belongs_to_v2(MissingJob(verdict.api, verdict.job_id))
+        return None
+    message = wait_messages.belongs_to(result, verdict.api)
     return replace(verdict, outcome=Outcome.NOT_FOUND, message=message, warn=False)
 
 
-def check_other_api(
+def check_other_apis(
     verdict: Verdict, reader_for: Callable[[BatchApi], AbstractContextManager[JobReader]]
 ) -> Verdict:
     """
-    Look for a V1 job that was not found in V2, and say so in the verdict if it is there.
+    Look in the other APIs for a job that was not found, and say so in the verdict if one of them has it.
 
-    :param verdict: how a wait or an action ended; all but a V1 job that was not found is handed back as it is.
+    :param verdict: how a wait or an action goes on or ended; all but a job that was not found is handed back.
     :param reader_for: gives a client of another API of the same account.
     """
-    if not may_be_in_other_api(verdict):
-        return verdict
-    try:
-        with reader_for(BatchApi.PROCESS) as reader:
-            return found_in_other_api(verdict, fetch_job(reader, verdict.job_id))
-    except SentinelHubError:  # it is only a help
-        return verdict
+    for api in apis_to_ask(verdict):
+        try:
+            with reader_for(api) as reader:
+                found = found_in_other_api(verdict, fetch_job(reader, verdict.job_id))
+        except SentinelHubError:  # it is only a help
+            continue
+        if found is not None:
+            return found
+    return verdict

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, GroupCounts, GroupVerdict, Members, Outcome, Verdict
 from airflow_sentinelhub.jobs.formatting import format_cost, format_duration, format_time
+from airflow_sentinelhub.jobs.message import about
 from airflow_sentinelhub.waits.progress_log import PROGRESS_INTERVAL, LogLine, ProgressLog, as_sentence, harmless
 
 MIN_SUMMARY_INTERVAL = 30.0
@@ -75,18 +76,17 @@ class GroupProgressLog:
             return  # there is nothing new about what is not seen
         quiet = now - self._told_at
         if quiet >= PROGRESS_INTERVAL or (self._jobs_ended and quiet >= MIN_SUMMARY_INTERVAL):
-            self._say(logging.INFO, f"{self._api.display_name}: {summary(members)}.")
+            self._say(logging.INFO, about(summary(members), self._api.display_name))
             self._told_at, self._jobs_ended = now, False
 
-    def log_verdict(self, verdict: GroupVerdict, lasted: float) -> None:
+    def log_verdict(self, verdict: GroupVerdict) -> None:
         """
         Write the verdict, and a table of the jobs.
 
         :param verdict: the decision.
-        :param lasted: how long the wait took, in seconds.
         """
         done = verdict.outcome is Outcome.DONE
-        self._say(logging.INFO if done else logging.ERROR, group_line(verdict, lasted))
+        self._say(logging.INFO if done else logging.ERROR, group_line(verdict))
         if verdict.members:
             self._say(logging.INFO, table(verdict.members))
 
@@ -130,7 +130,9 @@ class GroupProgressLog:
         if not self._unseen:
             if self._trouble_since:
                 lasted = format_duration(now - self._trouble_since)
-                self._say(logging.INFO, f"{self._api.display_name}: the service answers again, after {lasted}.")
+                self._say(
+                    logging.INFO, about(f"The service answers again, after {lasted}", self._api.display_name)
+                )
             self._troubles.clear()
             self._trouble_since, self._trouble_is_new = 0.0, False
             return
@@ -138,7 +140,7 @@ class GroupProgressLog:
         if self._trouble_is_new or now - self._trouble_told_at >= PROGRESS_INTERVAL:
             lasted = f" for {format_duration(now - since)} now" if self._trouble_since else ""
             who = f"{len(self._unseen)} of {jobs} jobs not seen{lasted}"
-            self._say(logging.WARNING, f"{self._api.display_name}: {who}. {_cut(self._trouble)}")
+            self._say(logging.WARNING, about(who, self._api.display_name, _cut(self._trouble)))
             self._trouble_told_at, self._trouble_is_new = now, False
         self._trouble_since = since
 
@@ -150,8 +152,8 @@ class GroupProgressLog:
             self._warned += 1
         # The others are named, once in that time.
         if self._warnings and self._warned == WARNINGS_AT_ONCE:
-            others = f"{len(self._warnings)} more: {_named(self._warnings)}"
-            self._say(logging.WARNING, f"{self._api.display_name}: jobs to look at are {others}.")
+            others = f"{len(self._warnings)} more jobs to look at"
+            self._say(logging.WARNING, about(others, self._api.display_name, _named(self._warnings)))
             self._warned += 1
             self._warnings.clear()
 
@@ -186,21 +188,23 @@ class _MemberLog(ProgressLog):
         """Take in that the job is seen."""
         self._group.seen(self._job_id)
 
-    def log_verdict(self, verdict: Verdict, lasted: float) -> None:  # noqa: ARG002 - the end of the group tells it
+    def log_verdict(self, verdict: Verdict) -> None:
         """Take in that the wait is over."""
         self._group.job_ended(verdict)
 
 
-def group_line(verdict: GroupVerdict, lasted: float) -> str:
+def group_line(verdict: GroupVerdict, lasted: float | None = None) -> str:
     """
     Return one line about the end of the wait for a group.
 
     :param verdict: a final one.
-    :param lasted: how long it took, in seconds.
+    :param lasted: how long it took, in seconds, where the verdict does not say it.
     """
     if verdict.outcome is not Outcome.DONE:
         return verdict.message
-    return f"{verdict.api.display_name}: {summary(verdict.members)}. Waited {format_duration(lasted)}."
+    lasted = lasted if verdict.waited is None else verdict.waited
+    waited = "" if lasted is None else f", waited {format_duration(lasted)}"
+    return about(f"{summary(verdict.members)}{waited}", verdict.api.display_name)
 
 
 def summary(members: Members) -> str:
@@ -238,7 +242,8 @@ def table(members: Members) -> str:
             word = f"{word}, {verdict.outcome.value.replace('_', ' ')}"
         percentage = "" if not job or job.completion_percentage is None else f"{job.completion_percentage:.0f} %"
         cost = "" if not job or job.cost_pu is None else format_cost(job.cost_pu)
-        rows.append(f"{job_id}  {word:<13} {percentage:>5} {cost:>12}".rstrip())
+        name = f"  {job.description}" if job and job.description else ""
+        rows.append(f"{word:<13} {percentage:>5} {cost:>12}  {job_id}{name}")
     if left := len(ids) - len(rows):
         rows.append(f"and {left:,} more")
     return "\n".join(["Jobs:", *rows])

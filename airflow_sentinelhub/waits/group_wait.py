@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airflow_sentinelhub.jobs import (
     BatchApi,
@@ -91,8 +91,8 @@ class GroupWait:
         :param verdict: a final one.
         :param now: seconds since 1970.
         """
-        self._ended[verdict.job_id] = verdict
-        self.waits[verdict.job_id].log_end(verdict, now)
+        self._ended[verdict.job_id] = verdict  # also if the log cannot be written
+        self._ended[verdict.job_id] = self.waits[verdict.job_id].finish(verdict, now)
 
     def timeout_verdict(self, now: float) -> None:
         """Take in that time is up, and polls that are under way do not come back."""
@@ -112,14 +112,17 @@ class GroupWait:
         """
         self._progress_log.tell(self.members, now)
 
-    def log_end(self, verdict: GroupVerdict, now: float) -> None:
+    def finish(self, verdict: GroupVerdict, now: float) -> GroupVerdict:
         """
         Write the verdict into the log.
 
         :param verdict: a final one.
         :param now: seconds since 1970.
+        :return: the verdict, with how long the wait took.
         """
-        self._progress_log.log_verdict(verdict, now - self.terms.deadlines.started_at)
+        verdict = replace(verdict, waited=now - self.terms.deadlines.started_at)
+        self._progress_log.log_verdict(verdict)
+        return verdict
 
     def _so_far(self, wait: Wait) -> Verdict | None:
         if wait.job is None:

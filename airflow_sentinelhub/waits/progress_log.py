@@ -15,6 +15,7 @@ from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, JobStatus, Outcome, UserAction, Verdict
 from airflow_sentinelhub.jobs.formatting import format_cost, format_duration, format_time
 from airflow_sentinelhub.jobs.json_record import JsonRecord
+from airflow_sentinelhub.jobs.message import about, name_of, short_name_of
 from airflow_sentinelhub.jobs.plain_text import cut, encodable
 
 PROGRESS_STEP = 5.0
@@ -78,8 +79,7 @@ class ProgressLog:
     """
 
     def __init__(self, api: BatchApi, job_id: str, say: LogLine, told: LogState | None = None) -> None:
-        self._name = f"{api.display_name} job {job_id[:8]}"
-        self._label = f"{api.display_name} job {job_id}: "
+        self._name = short_name_of(api, job_id)
         self._say = harmless(say)
         self.told = told or LogState()
 
@@ -98,7 +98,7 @@ class ProgressLog:
             told = replace(told, progress_from=job.completion_percentage, progress_since=now)
         moved = abs((job.completion_percentage or 0.0) - (told.percentage or 0.0)) >= PROGRESS_STEP
         if state != told.state or moved or now - told.at >= PROGRESS_INTERVAL:
-            self._say(logging.INFO, f"{self._name}: {_state_line(job, told, now)}")
+            self._say(logging.INFO, about(_state_line(job, told, now), job.short_name))
             told = replace(told, state=state, percentage=job.completion_percentage, at=now)
         self.told = told
 
@@ -121,12 +121,11 @@ class ProgressLog:
         since = told.trouble_since or now
         due = not told.trouble_since or now - told.trouble_at >= PROGRESS_INTERVAL
         if verdict.warn:
-            self._say(logging.WARNING, f"{self._name}: {verdict.message.removeprefix(self._label)}")
+            self._say(logging.WARNING, about("Not seen for the moment", self._name, verdict.message))
         elif due:
-            lasted = f"not seen for {format_duration(now - since)} now. " if told.trouble_since else ""
-            until_when = f"Waiting on, until {format_time(until, now)} at most."
-            why = as_sentence(error).removeprefix(self._label)
-            self._say(logging.WARNING, f"{self._name}: {lasted}{why} {until_when}")
+            lasted = f"for {format_duration(now - since)} now" if told.trouble_since else "for the moment"
+            waits = f"Not seen {lasted}, waiting on until {format_time(until, now)} at most"
+            self._say(logging.WARNING, about(waits, self._name, as_sentence(error)))
         else:
             return
         self.told = replace(told, trouble_since=since, trouble_at=now)
@@ -135,18 +134,17 @@ class ProgressLog:
         """Log that the service answers again, if it did not."""
         if self.told.trouble_since:
             lasted = format_duration(now - self.told.trouble_since)
-            self._say(logging.INFO, f"{self._name}: the service answers again, after {lasted}.")
+            self._say(logging.INFO, about(f"The service answers again, after {lasted}", self._name))
             self.told = replace(self.told, trouble_since=0.0, trouble_at=0.0)
 
-    def log_verdict(self, verdict: Verdict, lasted: float) -> None:
+    def log_verdict(self, verdict: Verdict) -> None:
         """
         Log the verdict.
 
         :param verdict: the decision.
-        :param lasted: how long the wait took, in seconds.
         """
         if verdict.outcome is Outcome.DONE:
-            self._say(logging.INFO, verdict_line(verdict, lasted))
+            self._say(logging.INFO, verdict_line(verdict))
         else:
             self._say(logging.ERROR, verdict.message)
 
@@ -156,19 +154,21 @@ def verdict_line(verdict: Verdict, lasted: float | None = None) -> str:
     Return one line about the end of a wait.
 
     :param verdict: a final one.
-    :param lasted: how long it took, in seconds.
+    :param lasted: how long it took, in seconds, where the verdict does not say it.
     """
     if verdict.outcome is not Outcome.DONE:
         return verdict.message
-    waited = "" if lasted is None else f"waited {format_duration(lasted)}"
+    job = verdict.job
+    said = [job.raw_status if job else "DONE"]
     if verdict.message:
-        return f"{verdict.message} {waited.capitalize()}.".removesuffix(" .")
-    said = [verdict.job.raw_status if verdict.job else "done"]
-    if verdict.job and verdict.job.cost_pu:
-        said.append(format_cost(verdict.job.cost_pu))
-    if waited:
-        said.append(waited)
-    return f"{verdict.api.display_name} job {verdict.job_id}: {', '.join(said)}."
+        said.append(verdict.message)
+    if job and job.cost_pu:
+        said.append(format_cost(job.cost_pu))
+    lasted = lasted if verdict.waited is None else verdict.waited
+    if lasted is not None:
+        said.append(f"waited {format_duration(lasted)}")
+    words = [job.error] if job and job.error else []
+    return about(", ".join(said), job.name if job else name_of(verdict.api, verdict.job_id), *words)
 
 
 def _state_line(job: BatchJob, told: LogState, now: float) -> str:

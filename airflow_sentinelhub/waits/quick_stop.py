@@ -15,6 +15,7 @@ from airflow_sentinelhub.exceptions import (
 )
 from airflow_sentinelhub.jobs import Action, BatchJob, MissingJob, NothingToDo, next_step
 from airflow_sentinelhub.jobs import action_messages as words
+from airflow_sentinelhub.jobs.message import about, name_of
 from airflow_sentinelhub.waits.fetch import JobReader, fetch_job
 
 
@@ -55,28 +56,31 @@ def stop_now(client: StopClient, job_id: str, budget: float, now: float) -> Stop
     :param now: seconds since 1970.
     :return: what came of it.
     """
-    label = f"{client.api.display_name} job {job_id}"
+    name = name_of(client.api, job_id)
     try:
         client.stop(job_id, budget=budget)
     except (BadRequest, Conflict, NotFound) as refusal:
         result = fetch_job(client, job_id, budget=budget)
         if isinstance(result, MissingJob):
-            return StopResult(logging.INFO, f"{label} is gone, so there is nothing to stop.", missing=True)
+            return StopResult(logging.INFO, about("Nothing to stop: gone, 404", name), missing=True)
         if not isinstance(result, BatchJob):
-            return StopResult(logging.ERROR, _not_stopped(label, f"{refusal} {result}"))
+            return StopResult(logging.ERROR, _not_stopped(name, f"{refusal}\n{result}"))
         step = next_step(Action.STOP, result, now)
         if isinstance(step, NothingToDo):
             return StopResult(logging.INFO, step.message, accepted=not result.is_over)
-        return StopResult(logging.ERROR, _not_stopped(label, f"{refusal} {words.now_is(result)}"), again=True)
+        reason = f"{refusal}\nThe job: {words.state_of(result)}."
+        return StopResult(logging.ERROR, _not_stopped(name, reason), again=True)
     except SentinelHubError as error:
         again = isinstance(error, ServiceUnavailable)
-        return StopResult(logging.ERROR, _not_stopped(label, str(error)), again)
-    line = f"{label} was asked to stop. What is done or in flight is charged."
+        return StopResult(logging.ERROR, _not_stopped(name, str(error)), again)
+    line = about("Stop accepted, what is done or in flight is charged", name)
     return StopResult(logging.WARNING, line, accepted=True)
 
 
-def _not_stopped(label: str, reason: str) -> str:
-    return (
-        f"{label} COULD NOT BE STOPPED and may go on spending processing units: {reason} Stop it with "
-        "SentinelHubBatchStopOperator or in the service's dashboard."
+def _not_stopped(name: str, reason: str) -> str:
+    return about(
+        "COULD NOT BE STOPPED, may go on spending processing units",
+        name,
+        reason,
+        "Stop it with SentinelHubBatchStopOperator or in the service's dashboard.",
     )

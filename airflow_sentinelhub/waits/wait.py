@@ -134,14 +134,17 @@ class Wait:
         terms = self.terms
         return terms.deadlines.passed(terms.api, terms.job_id, self._job)
 
-    def log_end(self, verdict: Verdict, now: float) -> None:
+    def finish(self, verdict: Verdict, now: float) -> Verdict:
         """
         Write the verdict into the log.
 
         :param verdict: a final one.
         :param now: seconds since 1970.
+        :return: the verdict, with how long the wait took.
         """
-        self._progress_log.log_verdict(verdict, now - self.terms.deadlines.started_at)
+        verdict = replace(verdict, waited=now - self.terms.deadlines.started_at)
+        self._progress_log.log_verdict(verdict)
+        return verdict
 
     def next_delay(self, now: float) -> float:
         """

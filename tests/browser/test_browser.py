@@ -152,17 +152,17 @@ def test_a_wait_is_followed_from_the_trigger_button_to_its_result(service, airfl
     service.advance(3600)
     airflow.wait_until_deferred(DAG, run_id, "wait_for_job")
     job_id = airflow.xcom(DAG, run_id, "create_job")["id"]
-    name = f"Batch Process job {job_id[:8]}"
+    name = f"Cloud-free NDVI of Corsica {job_id[:8]}"
 
     task = Task(page, run_id, "wait_for_job")
     task.log()
-    expect(task.line(f"Waiting until Batch Process job {job_id} is done")).to_be_visible()
-    expect(task.line(f"{name}: PROCESSING")).to_be_visible()
+    expect(task.line(f"Waiting until the job is done (Batch Process {job_id})")).to_be_visible()
+    expect(task.line(re.compile(rf"PROCESSING .*\({name}\)"))).to_be_visible()
     task.is_in_state("Deferred")
     # The page is not loaded again: the log grows in it.
     for seconds, percent in ((15_000, "2"), (15_000, "5")):
         service.advance(seconds)
-        expect(task.line(re.compile(rf"{name}: PROCESSING {percent}\d %.* left"))).to_be_visible()
+        expect(task.line(re.compile(rf"PROCESSING {percent}\d %.* left \({name}\)"))).to_be_visible()
 
     task.details()
     page_of_job = DASHBOARD.replace("{id}", job_id)
@@ -172,7 +172,8 @@ def test_a_wait_is_followed_from_the_trigger_button_to_its_result(service, airfl
     service.advance(60_000)
     airflow.wait_for_task(DAG, run_id, "wait_for_job", "success")
     task.log()
-    expect(task.line(f"Batch Process job {job_id}: DONE, 250 PU, waited")).to_be_visible()
+    verdict = rf"DONE, 250 PU, waited .* \(Cloud-free NDVI of Corsica, Batch Process {job_id}\)"
+    expect(task.line(re.compile(verdict))).to_be_visible()
     task.details()
     expect(task.link("Sentinel Hub")).to_have_attribute("href", page_of_job)
     folder = f"https://s3.console.aws.amazon.com/s3/buckets/my-bucket?prefix=ndvi%2F{job_id}%2F"
@@ -199,5 +200,5 @@ def test_a_failed_job_says_why(service, airflow, page):
     task = Task(page, run_id, "wait_for_analysis")
     task.log()
     task.is_in_state("Failed")
-    expect(task.line(f"Batch Process job {job_id} FAILED: Evalscript broken.")).to_be_visible()
+    expect(task.line(re.compile(rf"FAILED: Evalscript broken \(.*{job_id}\)"))).to_be_visible()
     expect(task.line("BatchFailed: ")).to_be_visible()

@@ -259,9 +259,9 @@ def test_tiles_are_streamed(make_client: MakeClient, service: Service, status: s
 @pytest.mark.parametrize(
     ("api", "call", "message"),
     [
-        (STATISTICAL, lambda c: c.get("7"), r"Batch Statistical job 7: .*deleted \(jobs are kept 7 days when"),
-        (PROCESS, lambda c: c.get("7"), "Batch Process job 7: .*it was deleted, belongs to another"),
-        (PROCESS, lambda c: next(c.list()), "Batch Process: .*no such API: check .*base URL and url_layout"),
+        (STATISTICAL, lambda c: c.get("7"), r"\(Batch Statistical job 7\)\n.*deleted \(jobs are kept 7 days when"),
+        (PROCESS, lambda c: c.get("7"), r"\(Batch Process job 7\)\n.*it was deleted, belongs to another"),
+        (PROCESS, lambda c: next(c.list()), r"\(Batch Process\)\n.*no such API: check .*base URL and url_layout"),
     ],
 )
 def test_404_says_what_is_missing(
@@ -387,7 +387,7 @@ def test_list_that_goes_on_at_an_address_of_any_length_has_not_ended(
     client: BatchClient, service: Service, link: dict[str, str]
 ) -> None:
     service.script = [page(1, **link)]
-    with pytest.raises(InvalidPayload, match=r"list jobs.* more than 8,000 characters"):
+    with pytest.raises(InvalidPayload, match=r"more than 8,000 characters \(Batch Process\)\n.*list jobs"):
         list(client.list())
 
 

@@ -182,7 +182,7 @@ BROKEN = [
     pytest.param(reset, "the connection broke", id="reset"),
     pytest.param(hang, "no answer in time", id="hung"),
     pytest.param(JOB[:-3], "the answer broke off", id="cut"),
-    pytest.param(JOB[:60], "the connection broke|no usable answer", id="cut in the headers"),
+    pytest.param(JOB[:60], "the connection broke|the answer broke off", id="cut in the headers"),
     pytest.param(OK + b"Transfer-Encoding: chunked\r\n\r\n20\r\n{", "the answer broke off", id="cut chunk"),
     pytest.param(OK + b"Content-Encoding: gzip\r\n\r\nabc", "broke off", id="no gzip"),
     pytest.param(b"SSH-2.0-OpenSSH\r\n", "the connection broke", id="another protocol"),
@@ -233,7 +233,7 @@ def closed_port() -> int:
 def test_create_where_nobody_listens_was_not_sent(make_client: MakeClient) -> None:
     with LocalServer(sentinelhub(JOB)) as server:
         client = make_client(config=config_for(server, f"http://127.0.0.1:{closed_port()}"))
-        with pytest.raises(ServiceUnavailable, match=r"no connection \(Connection refused\)\.") as caught:
+        with pytest.raises(ServiceUnavailable, match=r"no connection \(Connection refused\) \(") as caught:
             client.create({}, budget=3)
     assert not isinstance(caught.value, JobMayExist)
 

@@ -135,7 +135,9 @@ def test_refusals_are_raised_at_once(
 
 def test_refusal_says_what_the_service_said(client: BatchClient, service: Service) -> None:
     service.token_script = [reply(OLD_STYLE, status=400)]
-    with pytest.raises(InvalidCredentials, match=r'id\.example does not accept .*"Illegal secret!"') as caught:
+    with pytest.raises(
+        InvalidCredentials, match=r'not accepted: 400, .*"Illegal secret!" \(id\.example\)'
+    ) as caught:
         client.get("1")
     assert caught.value.service_message == "Illegal secret!"
     assert caught.value.http_status == 400

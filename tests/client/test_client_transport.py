@@ -79,7 +79,7 @@ def test_without_a_budget_there_is_one_attempt(
     client: BatchClient, service: Service, clock: Clock, failure: Reply
 ) -> None:
     service.script = [failure]
-    with pytest.raises(ServiceUnavailable, match=r"^Batch Process job 1: .*sh\.example.*\.$") as caught:
+    with pytest.raises(ServiceUnavailable, match=r"^[NR].*\(Batch Process job 1\)\n.*sh\.example.*\.$") as caught:
         client.get("1", budget=0)
     assert (caught.value.job_id, caught.value.api) == ("1", "process")
     assert clock.slept == []
@@ -153,7 +153,7 @@ def test_after_a_429_nobody_of_the_account_asks(make_client: MakeClient, service
     with pytest.raises(RateLimited):
         make_client().get("1", budget=0)
     clock.now += 10
-    with pytest.raises(RateLimited, match=r"was not asked to list jobs.* 20\.0 s") as caught:
+    with pytest.raises(RateLimited, match=r"again in 20\.0 s.*\n.*was not asked to list jobs") as caught:
         next(make_client().list(budget=0))
     assert caught.value.retry_after == 20
     assert caught.value.http_status is None
@@ -178,7 +178,7 @@ def test_refusals_are_raised_at_once(
     client: BatchClient, service: Service, clock: Clock, status: int, kind: Any, advice: str
 ) -> None:
     service.script = [reply({"error": {"status": status, "message": "No.", "code": "COMMON_NO"}}, status=status)]
-    with pytest.raises(RequestRefused, match=rf'{status}, COMMON_NO: "No\."\)\. .*{advice}') as caught:
+    with pytest.raises(RequestRefused, match=rf'(?s)^Refused: {status}, COMMON_NO: "No\." \(.*{advice}') as caught:
         client.start("1")
     error = caught.value
     assert type(error) is (kind or RequestRefused)
@@ -261,7 +261,7 @@ def test_create_is_not_repeated_when_a_job_may_exist(
     client: BatchClient, service: Service, clock: Clock, failure: Reply
 ) -> None:
     service.script = [failure]
-    with pytest.raises(JobMayExist, match=r"asked to create a job.*\. The job may exist all the same: list"):
+    with pytest.raises(JobMayExist, match=r"asked to create a job\.\nThe job may exist all the same: list"):
         client.create({"a": 1})
     assert (len(service.requests), clock.slept) == (1, [])
 

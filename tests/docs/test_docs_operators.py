@@ -55,7 +55,7 @@ def shown(step):
         case CallService():
             return "**cancel**" if step.call == "stop" and "cancel it" in step.message else f"**{step.call}**"
         case NothingToDo():
-            return "nothing to stop" if "nothing to stop" in step.message else "is so already"
+            return "nothing to stop" if "It was never started" in step.message else "is so already"
         case WaitUntil():
             return "waits"
         case NotAllowed():

@@ -279,7 +279,7 @@ def test_a_job_that_is_stopped_again_during_the_wait_is_left(later):
     for minutes in (21, 120):  # within its new lock, and after that
         step, _ = next_step_with_retry(Action.RESTART, later, at(minutes), memory)
         assert outcome(step) == "BatchNotRestartable"
-        assert "stopped again" in step.message
+        assert "STOPPED AGAIN" in step.message
 
 
 def test_a_lock_that_was_started_out_of_by_somebody_is_over():
@@ -338,7 +338,7 @@ def test_the_memory_is_plain_json_and_survives_other_versions():
 def test_messages_say_what_happens_next():
     step = next_step(Action.RESTART, stopped(10, "OUT_OF_PU"), NOW.timestamp())
     assert "refuses a restart for 60 min after running out of processing units" in step.message
-    assert "waits for 50 min" in step.message
+    assert "Waiting for 50 min" in step.message
     done = next_step(Action.STOP, job("DONE", costPU=1234.5), NOW.timestamp())
     assert "1,234 PU so far" in done.message
     assert "done before it could be stopped" in done.message

@@ -92,10 +92,10 @@ def test_a_job_that_is_not_found_costs_what_is_not_known():
             V2,
             "PROCESSING",
             1234.5,
-            "1,234 PU, more than the 300 PU of max_cost_pu, and is PROCESSING 41 %.",
+            "TOO EXPENSIVE: 1,234 PU of 300 PU, PROCESSING 41 %",
         ),
-        (STAT, "", 301, "and is without a status 41 %."),
-        (V2, "PROCESSING", 301, "then raise max_cost_pu and clear this task to go on with the same job"),
+        (STAT, "", 301, "no status 41 %"),
+        (V2, "PROCESSING", 301, "then raise max_cost_pu,\nand clear this task to go on with the same job"),
     ],
 )
 def test_the_message(api, status, cost, said):

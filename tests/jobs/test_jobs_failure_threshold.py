@@ -126,7 +126,7 @@ def test_a_statistical_feature_of_which_intervals_failed_did_not_come_out():
 def test_nothing_at_all_is_never_enough(api, most):
     error = incomplete(completeness(api, most))
     assert (error.failed, error.total) == (0, 0)
-    assert f"no {WHAT[api]} at all came out of it" in str(error)
+    assert f"INCOMPLETE: DONE without any {WHAT[api]}" in str(error)
 
 
 @pytest.mark.parametrize(("count_no_data", "failed"), [(False, 0), (True, 1)])
@@ -169,9 +169,10 @@ def test_the_message():
         taken.add("FATAL", {"name": f"u{number}", "error": "Timeout"})
     taken.add("PENDING", {"name": "v"})
     assert str(incomplete(taken)) == (
-        f"Batch Process job {ID} is PARTIAL, but 1,206 of 1,206 features are missing, and 12 may be "
-        "(max_failed_tiles). Raise max_failed_tiles and clear this task, which (from Airflow 3.3 on) only counts "
-        "again, or run what is missing with a request of its own. The commonest reasons:"
+        f"INCOMPLETE: 1,206 of 1,206 features missing, 12 may be (Batch Process {ID})\n"
+        "Raise max_failed_tiles and clear this task, which (from Airflow 3.3 on) only counts again,\n"
+        "or run what is missing with a request of its own.\n"
+        "The commonest reasons:"
         "\n  1,200 FATAL: Out of memory (t0, t1, t2, t3, t4, ...)"
         "\n  5 FATAL: Timeout (u0, u1, u2, u3, u4)"
         "\n  1 PENDING: no reason given (v)"
@@ -183,7 +184,7 @@ def test_only_the_commonest_reasons_are_listed():
     for kind in range(12):
         for _ in range(20 - kind):
             taken.add("FATAL", {"name": "t", "error": f"Error {kind}"})
-    lines = str(incomplete(taken)).splitlines()[1:]
+    lines = str(incomplete(taken)).splitlines()[4:]
     assert [line.split(":")[0].strip() for line in lines[:10]] == [f"{20 - kind} FATAL" for kind in range(10)]
     assert lines[10:] == ["  19 more, with 2 other errors"]
 
@@ -212,6 +213,6 @@ def test_a_reason_that_is_known_is_still_counted_when_the_list_is_full():
 def test_a_long_reason_is_cut():
     taken = completeness()
     taken.add("FATAL", {"name": "a", "error": "x" * 1000})
-    [line] = str(incomplete(taken)).splitlines()[1:]
+    [line] = str(incomplete(taken)).splitlines()[4:]
     assert line.endswith("xxx... (a)")
     assert len(line) < 330

@@ -140,16 +140,16 @@ def test_the_standing():
             "DSW",
             exceptions.BatchStopped,
             "1S",
-            "1S is STOPPED. With that, it is out of reach that all of 3 Batch",
+            "jobs are done. The first job that ended badly:\n1S is STOPPED.",
         ),
         (
             ALL,
             "DSW",
             exceptions.BatchStopped,
             "1S",
-            "1 of 3 done, 1 failed, 1 pending. What is pending was left alone",
+            "What is pending was left alone",
         ),
-        (SLOW, "DSF", exceptions.BatchGroupFailed, "1S", "Nor is there a good end for 2F (failed)"),
+        (SLOW, "DSF", exceptions.BatchGroupFailed, "1S", "The others:\nfailed 2F"),
         (ALL, "UUW", exceptions.ServiceUnavailable, "0U", "2 out of sight"),
         (
             TWO,
@@ -163,7 +163,7 @@ def test_the_standing():
             "DTT",
             exceptions.BatchTimeout,
             None,
-            "after 2 h (timeout) before all of 3 Batch Process jobs are done",
+            "TIMED OUT after 2 h (timeout): 1 of 3 done, 2 pending (Batch Process)",
         ),
         (ALL, "DEE", exceptions.BatchTimeout, None, "raise execution_timeout, or clear this task"),
     ],
@@ -177,7 +177,7 @@ def test_the_exception(quorum, jobs, kind, job_id, says):
 
 def test_of_many_failures_the_message_names_ten():
     message = evaluate_group(members("F" * 50), Quorum("all", False), API, DEADLINES).message
-    assert "10F (failed)" in message
+    assert "failed 10F" in message
     assert "11F" not in message
     assert "39 more, which the log names" in message
 

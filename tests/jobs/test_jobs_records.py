@@ -166,7 +166,7 @@ def test_deadlines():
     verdict = Deadlines(0, 60).verdict(BatchApi.PROCESS, JOB_ID, None, 61)
     assert verdict.outcome is Outcome.TIMEOUT
     assert "60 s (timeout)" in verdict.message
-    assert "its state is not known" in verdict.message
+    assert "never seen" in verdict.message
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_the_earlier_deadline_counts_and_is_named(timeout, execution_timeout, ou
 
 def test_a_deadline_of_a_job_without_a_status():
     job = BatchJob.from_payload(BatchApi.PROCESS, {"id": JOB_ID})
-    assert "last seen without a status;" in Deadlines(0, 60).verdict(
+    assert "last seen without a status (" in Deadlines(0, 60).verdict(
         BatchApi.PROCESS, JOB_ID, job, 60
     ).message.replace(". The job", ";")
 

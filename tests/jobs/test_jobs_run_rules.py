@@ -118,7 +118,7 @@ def test_a_resumed_job_is_counted_and_told():
     found = job("STOPPED", reason="OUT_OF_PU")
     step = begin(found, DEADLINES, replace(RECORD, resumed={"OUT_OF_PU": 1, "UNHEALTHY": 3}), RESUMES)
     assert step.state.record == RunRecord(ID, 2, True, {"OUT_OF_PU": 2, "UNHEALTHY": 3})
-    assert step.message.endswith("It is started again, as resume says (2 of 2).")
+    assert step.message.startswith("Started again, as resume says (2 of 2): STOPPED (OUT_OF_PU)")
 
 
 def test_a_cleared_one_is_not_counted():
@@ -158,7 +158,7 @@ def test_a_job_that_was_stopped_at_its_deadline_is_the_end():
     stopped = job("STOPPED", "STOP", cost=70)
     step = after_action(state(STOPPING, ending=ending), stopped, NO_TERMS)
     assert (step.verdict.outcome, step.verdict.job) == (Outcome.TIMEOUT, stopped)
-    assert step.verdict.message.startswith("Time is up. ")
+    assert step.verdict.message.startswith("Time is up.\nAfter its stop: STOPPED")
     assert "STOPPED" in step.verdict.message
 
 
@@ -167,7 +167,7 @@ def test_a_job_that_was_stopped_for_its_cost_says_what_it_came_to():
     step = after_action(state(STOPPING, ending=ending), job("STOPPED", "STOP", cost=70), LIMITED)
     assert step.verdict.outcome is Outcome.COST_EXCEEDED
     assert "70 PU" in step.verdict.message
-    assert "100 PU of max_cost_pu (less 40 PU" in step.verdict.message
+    assert "TOO EXPENSIVE: 70 PU of 100 PU (less 40 PU" in step.verdict.message
     assert "STOPPED" in step.verdict.message
 
 
@@ -176,7 +176,7 @@ def test_an_action_that_fails_is_the_end_unless_it_was_a_stop():
     assert after_refused_action(state(STARTING), error) is None
     step = after_refused_action(state(STOPPING, ending=verdict(Outcome.TIMEOUT, message="Time is up.")), error)
     assert step.verdict.outcome is Outcome.TIMEOUT
-    assert step.verdict.message.startswith("Time is up. Its stop could not be confirmed (No answer.)")
+    assert step.verdict.message.startswith("Time is up.\nIts stop could not be confirmed")
 
 
 # After a wait

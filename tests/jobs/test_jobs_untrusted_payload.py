@@ -88,7 +88,10 @@ def test_a_job_is_read_or_refused(api, payload):
         wait_messages.unknown_status(job),
         now_is(job),
     ):
-        is_one_line(text, 5000)
+        for line in text.splitlines():
+            is_one_line(line, 5000)
+        assert len(text.splitlines()) < 4, "what the service says makes no lines of its own"
+    is_one_line(job.description, 40)
     verdict, _ = evaluate(job, WaitGoal.COMPLETION, POLICY, 0.0, WaitState())
     event = Verdict(Outcome.FAILED, api, job.id, wait_messages.failed(job), job, job.error).to_json()
     all_encoders_take([event, verdict.to_json()])

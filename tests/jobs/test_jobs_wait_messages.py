@@ -10,10 +10,10 @@ from airflow_sentinelhub.jobs import BatchApi, BatchJob, wait_messages
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        ("Evalscript broken", "FAILED: Evalscript broken. A failed"),
-        ("Evalscript broken.", "FAILED: Evalscript broken. A failed"),
-        ("x" * 1001, "x" * 997 + "...."),
-        (None, "FAILED (the service gives no reason). A failed"),
+        ("Evalscript broken", "FAILED: Evalscript broken (Batch Process ID)\nA failed"),
+        ("Evalscript broken.", "FAILED: Evalscript broken (Batch Process ID)\nA failed"),
+        ("x" * 1001, "x" * 997 + "... ("),
+        (None, "FAILED without a reason (Batch Process ID)\nA failed"),
     ],
 )
 def test_the_reason_of_a_failure(error, said):

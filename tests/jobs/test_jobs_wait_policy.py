@@ -48,8 +48,8 @@ def test_the_message_names_the_job_its_state_and_the_time(api):
     job = BatchJob.from_payload(api, {"id": ID, "status": "PROCESSING", "completionPercentage": 40})
     verdict = Deadlines(1000.0, 8200.0, stops_job=True).passed(api, ID, job)
     assert verdict.message == (
-        f"Timed out after 2 h (timeout): {api.display_name} job {ID}; it was last seen PROCESSING "
-        f"40 %. {STOPPED.format('timeout')}"
+        f"TIMED OUT after 2 h (timeout): last seen PROCESSING 40 % ({api.display_name} {ID})\n"
+        f"{STOPPED.format('timeout')}"
     )
     assert (verdict.api, verdict.job_id, verdict.job) == (api, ID, job)
 
@@ -57,11 +57,11 @@ def test_the_message_names_the_job_its_state_and_the_time(api):
 @pytest.mark.parametrize(
     ("payload", "said"),
     [
-        (None, "its state is not known"),
-        ({}, "it was last seen without a status"),
-        ({"status": "CREATED"}, "it was last seen CREATED"),
-        ({"status": "PROCESSING", "completionPercentage": 12.5}, "it was last seen PROCESSING 12.5 %"),
-        ({"status": "PROCESSING", "completionPercentage": 0}, "it was last seen PROCESSING 0 %"),
+        (None, "never seen"),
+        ({}, "last seen without a status"),
+        ({"status": "CREATED"}, "last seen CREATED"),
+        ({"status": "PROCESSING", "completionPercentage": 12.5}, "last seen PROCESSING 12.5 %"),
+        ({"status": "PROCESSING", "completionPercentage": 0}, "last seen PROCESSING 0 %"),
     ],
 )
 def test_how_it_was_last_seen(payload, said):

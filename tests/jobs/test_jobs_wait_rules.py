@@ -364,7 +364,7 @@ def test_partial_is_accepted_when_asked_for_and_still_read_twice(api):
     first, second = judge(api, COMPLETION, looks, allow_partial=True)
     assert (first.outcome, second.outcome) == (WAITING, DONE)
     assert "accepted" in second.message
-    assert "Too many failed tiles" in second.message
+    assert "Too many failed tiles" in second.service_message
 
 
 @pytest.mark.parametrize(
@@ -389,15 +389,15 @@ def test_without_any_grace_each_user_action_is_still_read_twice():
 @pytest.mark.parametrize(("grace", "ends"), [(3600, True), (None, False)])
 def test_a_resting_job_is_said_to_fail_the_task_only_if_it_will(grace, ends):
     [verdict] = judge(V2, COMPLETION, [(0, job("CREATED", "NONE"))], start_grace=grace)
-    assert "nobody has asked for its analysis or started it" in verdict.message
-    assert ("This task fails at " in verdict.message) is ends
+    assert verdict.message.startswith("Not started yet: CREATED, user action NONE")
+    assert (", fails at " in verdict.message) is ends
 
 
 def test_what_is_said_while_a_verdict_is_confirmed():
     [*_, vanished] = judge(V2, COMPLETION, [(0, OLD), (120, GONE)])
-    assert "though it was there before; it is asked for once more" in vanished.message
+    assert "It was there before: it is asked for once more" in vanished.message
     [stopped] = judge(V2, COMPLETION, [(0, job("STOPPED"))])
-    assert "looked at once more before this counts" in stopped.message
+    assert "polled once more before this counts" in stopped.message
     [*_, flickers] = judge(V2, COMPLETION, [(0, job("PROCESSING", created=CREATED)), (120, GONE)])
     assert "happens in a job's first minutes" in flickers.message
     assert flickers.warn
@@ -480,7 +480,7 @@ def test_where_nothing_is_remembered_what_is_seen_lasts_since_the_first_look():
     ("looks", "says"),
     [
         ([(0, job("FAILED", error="Evalscript broken"))], ["FAILED: Evalscript broken", "create a new one"]),
-        ([(0, job("FAILED"))], ["gives no reason", "create a new one"]),
+        ([(0, job("FAILED"))], ["FAILED without a reason", "create a new one"]),
         ([(0, job("FAILED", error={"message": "as an object"}))], ["as an object"]),
         ([(0, job("CANCELED"))], ["CANCELED", "create a new one"]),
         (
@@ -489,7 +489,7 @@ def test_where_nothing_is_remembered_what_is_seen_lasts_since_the_first_look():
         ),
         (
             [(at, job("STOPPED", stoppedStatusReason="USER_ACTION")) for at in (0, 120)],
-            ["USER_ACTION", "somebody stopped it", "30 minutes"],
+            ["USER_ACTION", "Somebody stopped it", "30 minutes"],
         ),
         (
             [(at, job("STOPPED", stoppedStatusReason="UNHEALTHY")) for at in (0, 120)],
@@ -506,11 +506,11 @@ def test_where_nothing_is_remembered_what_is_seen_lasts_since_the_first_look():
         ),
         (
             [(at, job("ANALYSIS_DONE", "ANALYSE")) for at in (0, 3600, 3720)],
-            ["is analysed, but nobody has started it", "start_grace", "62 min"],
+            ["NOT STARTED for 62 min: ANALYSIS_DONE, user action ANALYSE (", "start_grace"],
         ),
         ([(at, job("PAUSED")) for at in (0, 3600)], ["'PAUSED'", "newer version"]),
-        ([(at, GONE) for at in (0, 300)], ["There is no", "retention period", "Check the id"]),
-        ([(0, OLD), (120, GONE), (240, GONE)], ["is gone", "retention period"]),
+        ([(at, GONE) for at in (0, 300)], ["NOT FOUND: 404", "retention period", "Check the id"]),
+        ([(0, OLD), (120, GONE), (240, GONE)], ["GONE: 404", "retention period"]),
     ],
 )
 def test_message(looks, says):

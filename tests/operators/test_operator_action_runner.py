@@ -121,7 +121,7 @@ def test_a_question_before_asking_can_forbid_it(emulator, act):
 def test_what_was_accepted_and_never_shown_is_an_error(emulator, act):
     job_id = emulator.add_job("process", steps=[ANALYSED])
     emulator.fault(status=200, method="POST", api="process", times=1)
-    with pytest.raises(exceptions.BatchActionIgnored, match="does not show it"):
+    with pytest.raises(exceptions.BatchActionIgnored, match="START IGNORED, accepted"):
         act(Action.START, job_id)
     assert act.stay.kept == ["ANALYSIS_DONE"]
 

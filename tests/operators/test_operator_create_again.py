@@ -61,7 +61,7 @@ def test_without_a_store_the_tag_is_enough(busy, clock, monkeypatch, without_sto
     assert ended.state == "success", ended.error
     assert task.jobs == [ended.returned["id"]]
     assert posts(busy) == 1
-    assert "has created it before" in ended.log
+    assert "Goes on with the job that is there" in ended.log
 
 
 @every_api
@@ -167,7 +167,7 @@ def test_a_job_that_is_no_use_any_more(emulator, clock, monkeypatch, end):
     assert ended.state == "success", ended.error
     assert ended.returned["id"] != first
     assert posts(emulator) == 2
-    assert "A new job is created, and charged when it runs." in ended.log
+    assert ": a new job is created and will be charged" in ended.log
 
 
 def test_a_refusal_is_not_searched_for(emulator, clock):

@@ -43,7 +43,7 @@ def test_one_that_nobody_started_is_left(busy, clock, without_store, api):
     ended = task.attempt(request=changed(api))
     assert ended.state == "success", ended.error
     assert task.jobs == [first, ended.returned["id"]]
-    assert "costs nothing, so it is left as it is" in ended.log
+    assert "Left as it is: it was not started and costs nothing" in ended.log
     assert not any(busy.requests()["actions"][action] for action in ("stop", "cancel"))
 
 

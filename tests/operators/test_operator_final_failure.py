@@ -79,4 +79,4 @@ def test_a_cost_stop_names_the_limit():
 
 def test_results_that_cannot_be_read_are_not_paid_for_again():
     failure = unread_for_good(exceptions.ResultsUnavailable("They are away."))
-    assert str(failure).startswith("They are away. This task is not retried")
+    assert str(failure).startswith("They are away.\nThis task is not retried")

@@ -30,6 +30,11 @@ class Died(BaseException):
     """The end of a process that Airflow sends SIGKILL."""
 
 
+def accepted(job):
+    """What is said of a job whose stop the service has taken."""
+    return f"Stop accepted, what is done or in flight is charged (Batch Process {job['id']})"
+
+
 @pytest.fixture(autouse=True)
 def _enough_time(monkeypatch):
     """Give a busy machine the time to do what it does at the end; a test may set other times."""
@@ -79,7 +84,7 @@ def test_it_is_killed_while_it_waits(emulator, clock, told_to_end, state):
     ended = task.begin()
     assert asked(emulator) == {"create": 1, "start": 1, "stop": 1}
     assert task.job["userAction"] == "STOP"
-    assert f"This task was killed. Batch Process job {task.job['id']} was asked to stop" in ended.log
+    assert f"This task was killed. {accepted(task.job)}" in ended.log
 
 
 @pytest.mark.parametrize("state", ["running", "success", "queued", "scheduled", "up_for_retry", "restarting"])
@@ -89,7 +94,7 @@ def test_its_worker_is_shut_down(emulator, clock, told_to_end, state):
     ended = task.begin()
     assert asked(emulator) == {"create": 1, "start": 1}
     assert ended.state == "success", "it goes on for as long as it may"
-    assert f"the task is {state}. Batch Process job {task.job['id']} is left as it is" in ended.log
+    assert f"the task is {state}. The job is left as it is (Batch Process {task.job['id']})" in ended.log
 
 
 def test_the_user_wants_the_job_to_be_left(emulator, clock, told_to_end):
@@ -97,7 +102,7 @@ def test_the_user_wants_the_job_to_be_left(emulator, clock, told_to_end):
     told_to_end(task, "failed", "sleep", dies=True)
     ended = task.begin()
     assert asked(emulator) == {"create": 1, "start": 1}
-    assert f"{task.job['id']} is left as it is" in ended.log
+    assert f"The job is left as it is (Batch Process {task.job['id']})" in ended.log
     assert "on_kill='leave'" in ended.log
 
 
@@ -188,7 +193,7 @@ def test_the_signal_comes_in_the_middle_of_a_call_to_airflow(emulator, kill, mon
         assert killed(guard)
     assert emulator.job(job_id)["userAction"] == "STOP"
     told = [line["event"] for line in lines]
-    assert f"{job_id} may be running" in told[0]
+    assert f"The job may be running (Batch Process {job_id})" in told[0]
     assert "has not yet told why" in told[1]
     assert "This task was killed." in told[-1], told
 
@@ -200,7 +205,7 @@ def test_airflow_does_not_tell_the_state_in_time(emulator, kill, monkeypatch):
     with structlog.testing.capture_logs() as lines, airflow.lock:
         guard.on_kill()
         assert not guard._killed
-    assert f"{job_id} is left as it is" in str(lines)
+    assert f"The job is left as it is (Batch Process {job_id})" in str(lines)
     assert emulator.job(job_id)["userAction"] == "START"
 
 
@@ -210,7 +215,7 @@ def test_airflow_is_away(emulator, kill):
     with structlog.testing.capture_logs() as lines:
         guard.on_kill()
         assert not killed(guard)
-    assert f"{job_id} is left as it is" in str(lines)
+    assert f"The job is left as it is (Batch Process {job_id})" in str(lines)
     assert emulator.job(job_id)["userAction"] == "START"
 
 
@@ -226,7 +231,7 @@ def test_the_service_hangs(emulator, kill, monkeypatch):
         emulator.stop()  # which breaks the connection
         guard._helper.join(LONG)
         emulator.start()
-    assert f"{job_id} COULD NOT BE STOPPED" in str(lines)
+    assert f"COULD NOT BE STOPPED, may go on spending processing units (Batch Process {job_id})" in str(lines)
     assert lines[-1]["log_level"] == "error"
 
 

@@ -23,6 +23,11 @@ both_modes = pytest.mark.parametrize("deferrable", [True, False])
 LONG = {"queued_seconds": 0, "analysis_seconds": 0, "ready_seconds": 0, "processing_seconds": 6000}
 
 
+def accepted(job):
+    """What is said of a job whose stop the service has taken."""
+    return f"Stop accepted, what is done or in flight is charged (Batch Process {job['id']})"
+
+
 @pytest.fixture
 def becomes(monkeypatch):
     """Let Airflow give a task another state while its worker asks the service for something, or defers."""
@@ -73,7 +78,7 @@ def test_killed_before_the_start(emulator, task, becomes, state, deferrable):
     ended = run.begin()
     assert asked(emulator) == {"create": 1, "stop": 1}
     assert (run.job["status"], run.job["userAction"]) == ("CREATED", "NONE")
-    assert "there is nothing to stop" in ended.log
+    assert "Nothing to stop" in ended.log
     assert "COULD NOT" not in ended.log
     assert (ended.state, type(ended.error)) == ("failed", SentinelHubError)
     assert f"killed (it is {state}); nothing is started for Batch Process job {run.job['id']}" in str(ended.error)
@@ -85,7 +90,7 @@ def test_killed_before_the_start_and_the_job_is_to_be_left(emulator, task, becom
     becomes(run, "failed", during="create")
     ended = run.begin()
     assert asked(emulator) == {"create": 1}
-    assert f"{run.job['id']} IS LEFT AS IT IS" in ended.log
+    assert f"LEFT AS IT IS, on_kill='leave' (Batch Process {run.job['id']})" in ended.log
     assert "on_kill='leave'" in ended.log
 
 
@@ -177,7 +182,7 @@ def test_killed_during_the_start(emulator, task, becomes, arguments, state):
     assert asked(emulator) == {"create": 1, "start": 1, "stop": 1}
     assert run.job["userAction"] == "STOP"
     assert (ended.state, type(ended.error)) == ("failed", SentinelHubError)
-    assert f"This task was killed. Batch Process job {run.job['id']} was asked to stop" in ended.log
+    assert f"This task was killed. {accepted(run.job)}" in ended.log
 
 
 def test_killed_during_the_start_and_the_job_is_to_be_left(emulator, task, becomes):
@@ -185,7 +190,7 @@ def test_killed_during_the_start_and_the_job_is_to_be_left(emulator, task, becom
     becomes(run, "failed", during="start")
     ended = run.begin()
     assert asked(emulator) == {"create": 1, "start": 1}
-    assert f"{run.job['id']} IS LEFT AS IT IS" in ended.log
+    assert f"LEFT AS IT IS, on_kill='leave' (Batch Process {run.job['id']})" in ended.log
 
 
 @both_modes
@@ -219,7 +224,7 @@ def test_a_task_that_is_cleared_meanwhile_keeps_its_job(emulator, clock, monkeyp
     ended = RunTask(emulator, clock).begin()
     assert asked(emulator) == {"create": 1, "start": 1, "stop": 1}
     told = "not known (RuntimeError: away)" if isinstance(state, Exception) else state
-    assert f"The state of the task is {told} now. Batch Process job" in ended.log
+    assert f"The state of the task is {told} now. The job is left as it is (Batch Process" in ended.log
 
 
 def given(answer):
@@ -266,7 +271,7 @@ def test_killed_just_before_airflow_gets_the_deferral(emulator, task, refused, s
     assert run.job["userAction"] == "STOP"
     assert run.execution.states == [], "no trigger exists"
     assert f"This task was killed (it is {state}) before it was deferred" in ended.log
-    assert f"This task was killed. Batch Process job {run.job['id']} was asked to stop" in ended.log
+    assert f"This task was killed. {accepted(run.job)}" in ended.log
 
 
 @listened
@@ -275,7 +280,7 @@ def test_killed_just_before_airflow_gets_the_deferral_and_the_job_is_to_be_left(
     refused(run, "failed")
     ended = run.run_to_a_refusal()
     assert asked(emulator) == {"create": 1, "start": 1}
-    assert f"{run.job['id']} IS LEFT AS IT IS" in ended.log
+    assert f"LEFT AS IT IS, on_kill='leave' (Batch Process {run.job['id']})" in ended.log
 
 
 @listened

@@ -94,7 +94,7 @@ def test_somebody_restarts_it_during_the_wait(emulator, act, stopped):
 
     ended = act("Restart", job_id, between=staff)
     assert (ended.state, ended.returned["status"]) == ("success", "PROCESSING"), ended.error
-    assert "under way" in ended.log
+    assert "Under way" in ended.log
     assert asked(emulator) == {}
 
 
@@ -102,8 +102,8 @@ def test_a_job_that_is_deleted_during_the_wait(emulator, act, clock, stopped):
     job_id = stopped()
     ended = act("Restart", job_id, between=lambda waits: emulator.remove_job(job_id))
     assert type(ended.error) is exceptions.BatchNotFound
-    assert "it was there before" in str(ended.error)
-    assert "though it was there before" in ended.log
+    assert "It was there before" in str(ended.error)
+    assert "It was there before: it is asked for once more" in ended.log
     assert "a new job may need a moment" not in ended.log
     assert clock.pauses == [5.0] * 60
 
@@ -115,7 +115,7 @@ def test_somebody_has_just_restarted_it(emulator, act, stopped):
     )
     ended = act("Restart", job_id)
     assert (ended.state, ended.returned["status"]) == ("success", "STOPPED")
-    assert "started again since" in ended.log
+    assert "Started again already" in ended.log
     assert asked(emulator) == {}
 
 
@@ -138,7 +138,7 @@ def test_a_job_that_is_stopped_again_during_the_wait_is_left(emulator, act, stop
 
     ended = act("Restart", job_id, between=again)
     assert type(ended.error) is exceptions.BatchNotRestartable
-    assert "stopped again while this task waited" in str(ended.error)
+    assert "STOPPED AGAIN while this task waited" in str(ended.error)
     assert ended.returned["status"] == "STOPPED"
     assert asked(emulator) == {}
 

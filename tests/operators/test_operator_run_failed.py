@@ -67,7 +67,7 @@ def test_what_is_no_number_of_times(emulator, clock, wrong):
 def test_a_cost_stop_names_the_job_after_its_stop(emulator, clock):
     emulator.default_scenario({"cost": 1000.0, "processing_seconds": 6000})
     ended = RunTask(emulator, clock, max_cost_pu=300).attempt()
-    assert "is STOPPED" in str(ended.error)
+    assert "300 PU, STOPPED 31 %" in str(ended.error)
     assert ended.error.spent == emulator.jobs()[0]["costPU"]
 
 

@@ -75,7 +75,7 @@ def test_the_limit_that_has_passed_is_named_when_no_triggerer_is_heard_of(emulat
     emulator.advance(1200)
     ended = task.unheard("Trigger timeout")
     assert type(ended.error) is kind
-    assert f"Timed out after 15 min ({name})" in str(ended.error)
+    assert f"TIMED OUT after 15 min ({name})" in str(ended.error)
     assert asked(emulator) == {"create": 1, "start": 1, "stop": 1}
 
 

@@ -25,8 +25,8 @@ def test_what_was_too_dear_is_not_even_started_before_the_limit_is_raised(emulat
     ended = (task.cleared() if again == "clear" else task).attempt()
     assert (ended.state, type(ended.error)) == ("failed", exceptions.BatchCostExceeded)
     assert (ended.error.spent, ended.error.limit, ended.error.job_id) == (first.spent, 300, task.job["id"])
-    assert "is STOPPED" in str(ended.error)
-    assert "then raise max_cost_pu and clear this task" in str(ended.error)
+    assert "300 PU, STOPPED 31 %" in str(ended.error)
+    assert "then raise max_cost_pu,\nand clear this task" in str(ended.error)
     assert task.deferrals == ["SentinelHubBatchRunTrigger"], "no lock is waited out for nothing"
     assert asked(emulator) == {"create": 1, "start": 1, "stop": 1}
     assert ended.returned["status"] == "STOPPED"
@@ -66,7 +66,7 @@ def test_the_user_is_told_what_lets_it_go_on(emulator, clock, api):
     task = RunTask(emulator, clock, api)
     for ended in (task.attempt(), task.attempt()):
         assert type(ended.error) is exceptions.BatchStopped
-        assert "somebody stopped it" in str(ended.error)
+        assert "Somebody stopped it" in str(ended.error)
         assert "A clear of this task starts it again" in str(ended.error)
         assert "SentinelHubBatchRestartOperator" not in str(ended.error)
         assert ended.error.reason == "USER_ACTION"
@@ -104,7 +104,7 @@ def test_without_a_store_the_user_is_told_what_starts_it_again(emulator, clock, 
     task = RunTask(emulator, clock, api)
     for ended in (task.attempt(), task.cleared().attempt()):
         assert type(ended.error) is exceptions.BatchStopped
-        assert "for SentinelHubBatchRestartOperator" in str(ended.error)
+        assert "use SentinelHubBatchRestartOperator" in str(ended.error)
     assert asked(emulator) == {"create": 1, "start": 1}
 
 

@@ -39,7 +39,7 @@ def actions(emulator):
 def test_one_that_runs_is_stopped(emulator, stop, api):
     job_id = emulator.add_job(api, steps=[{"status": "PROCESSING", "userAction": "START"}])
     text = stop(job_id, api)
-    assert "This task has created it before, from another request." in text
+    assert "Created before, from another request: " in text
     assert emulator.job(job_id)["status"] in ("STOPPED", "CANCELED")
     assert actions(emulator) == {api.spec.stop_action: 1}
 
@@ -47,7 +47,7 @@ def test_one_that_runs_is_stopped(emulator, stop, api):
 @pytest.mark.parametrize("api", BatchApi)
 def test_one_that_was_not_started_is_left(emulator, stop, api):
     job_id = emulator.add_job(api, status="CREATED")
-    assert "was not started and costs nothing, so it is left as it is" in stop(job_id, api)
+    assert "Left as it is: it was not started and costs nothing" in stop(job_id, api)
     assert actions(emulator) == {}
 
 
@@ -64,12 +64,12 @@ def test_one_that_is_gone_costs_nothing_any_more(emulator, stop):
     emulator.fault(status=404, method="POST", times=None, api="process")
     emulator.fault(status=404, method="GET", times=None, api="process")
     assert payload["status"] == "PROCESSING"
-    assert "is gone" in stop(job_id)
+    assert "Gone: 404" in stop(job_id)
 
 
 def test_one_that_goes_on_is_an_error(emulator, stop):
     job_id = emulator.add_job("process", steps=[{"status": "PROCESSING"}])
     emulator.fault(status=400, method="POST", times=None, api="process")
-    with pytest.raises(BatchActionImpossible, match="could not be stopped") as error:
+    with pytest.raises(BatchActionImpossible, match="COULD NOT BE STOPPED") as error:
         stop(job_id)
     assert error.value.job_id == job_id

@@ -90,7 +90,7 @@ def test_what_came_out(add, pauses, s3, monkeypatch, api, place):
     assert json.loads(json.dumps(ended.returned)) == ended.returned
     assert pauses == []
     told = {"process": "  2 FATAL: Out of memory", "statistical": "  2 FAILED: Out of memory"}
-    assert told.get(api, f"Tiles of Batch Process v1 job {job}, DONE: 10 PROCESSED, 2 FAILED.") in ended.log
+    assert told.get(api, "Tiles, DONE: 10 PROCESSED, 2 FAILED (") in ended.log
 
 
 def test_what_is_told_of_a_feature(add):

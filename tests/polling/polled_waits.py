@@ -92,7 +92,7 @@ async def wait_for(poller, job_id, *, interval=60.0, lasts=7 * 86_400.0, log=Non
             log.looks.append((now, look))
             verdict = wait.update(look, now)
             if verdict.is_final:
-                wait.log_end(verdict, now)
+                verdict = wait.finish(verdict, now)
                 log.verdict, log.ended_at = verdict, now
                 return log
             wanted = wait.next_request(now)

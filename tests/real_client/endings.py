@@ -13,6 +13,7 @@ from airflow_sentinelhub.client.rate_limiter import SHARED_RATE_LIMITER
 from airflow_sentinelhub.client.token_cache import SHARED_TOKEN_CACHE
 from airflow_sentinelhub.clock import replaced_by
 from airflow_sentinelhub.emulator import Emulator
+from airflow_sentinelhub.exceptions import SentinelHubError
 from airflow_sentinelhub.jobs import BatchApi, WaitGoal
 from airflow_sentinelhub.sensors import batch as sensors
 from tests.harness.emulator_fixtures import VirtualEmulator
@@ -98,7 +99,7 @@ def sensor_ending(
     _check_faults(emulator, situation)
     if ended.error is None:
         return Ending(SUCCESS, _returned(ended.returned), state=ended.state, log=ended.log)
-    words = re.split(r"(?<=[.!?]) ", _words(ended.error, emulator, 1000))[0]
+    words = _words(ended.error, emulator, 1000)
     return Ending(type(ended.error).__name__, words, state=ended.state, log=ended.log)
 
 
@@ -134,6 +135,8 @@ def _words(error: BaseException, emulator: Emulator, width: int = 100) -> str:
     if isinstance(error, json.JSONDecodeError):
         return ""  # where the JSON breaks off is a matter of its length
     message = _PATIENCE.sub("", _JOB_ID.sub("…", str(error)))
+    if isinstance(error, SentinelHubError):
+        message = message.partition("\n")[0]  # which says it all
     message = re.sub(re.escape(emulator.url) + r"\S*", "…", message)
     message = message.replace(emulator.url.rpartition("/")[2], "the service")
     return textwrap.shorten(message, width, placeholder=" …")

@@ -72,7 +72,7 @@ ANALYSES = (
         row="CREATED, never started",
         job={"status": "CREATED"},
         **everywhere(HANGS),
-        noticed="nobody has",
+        noticed="NOT STARTED",
         sensors="BatchNotStarted",
     ),
     Situation(
@@ -87,7 +87,7 @@ ANALYSES = (
         row="unknown status / tile status / stop reason",
         job=life(QUEUED, NOVEL, {"status": "ANALYSIS_DONE"}, user_action="ANALYSE"),
         **everywhere(VALUE_ERROR),
-        noticed="has status 'REHEATING', which this version of the provider does not know",
+        noticed="Unknown status 'REHEATING'",
         sensors=SUCCESS,
     ),
 )

@@ -108,7 +108,7 @@ JOBS = (
         row="CREATED, never started",
         job={"status": "CREATED"},
         **everywhere(HANGS),
-        noticed="nobody has",
+        noticed="NOT STARTED",
         sensors="BatchNotStarted",
     ),
     Situation(
@@ -116,7 +116,7 @@ JOBS = (
         row="ANALYSIS_DONE, never started",
         job={"status": "ANALYSIS_DONE"},
         **everywhere(HANGS),
-        noticed="nobody has",
+        noticed="NOT STARTED",
         sensors="BatchNotStarted",
     ),
     Situation(
@@ -180,7 +180,7 @@ JOBS = (
         row="unknown status / tile status / stop reason",
         job=life(QUEUED, ANALYSING, NOVEL, DONE),
         **everywhere(VALUE_ERROR),
-        noticed="has status 'REHEATING', which this version of the provider does not know",
+        noticed="Unknown status 'REHEATING'",
         sensors=SUCCESS,
     ),
     Situation(
@@ -190,7 +190,7 @@ JOBS = (
         process=VALUE_ERROR,
         statistical=RETURNS,  # "analysis part only"
         process_v1=VALUE_ERROR,
-        noticed="has status 'REHEATING', which this version of the provider does not know",
+        noticed="Unknown status 'REHEATING'",
         sensors=SUCCESS,
     ),
     Situation(

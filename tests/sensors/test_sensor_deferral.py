@@ -60,10 +60,8 @@ def test_it_defers_with_plain_arguments_and_without_a_request(name, expected):
 
 def test_the_log_says_what_is_awaited_and_that_a_triggerer_must_run():
     ended = run(sensor(timeout=3600))
-    assert f"Waiting until Batch Process job {REQUEST_ID} is done" in ended.log
-    assert (
-        "looking every 2 min (10 s during its analysis), 6 min at most while nothing changes, until" in ended.log
-    )
+    assert f"Waiting until the job is done (Batch Process {REQUEST_ID})" in ended.log
+    assert "Polls every 2 min (10 s during its analysis), 6 min at most while nothing changes, until" in ended.log
     assert "Needs a running triggerer" in ended.log
 
 
@@ -206,7 +204,7 @@ def test_the_worker_returns_the_job_and_repeats_the_verdict():
     ended = resume(sensor(), verdict(Outcome.DONE, "DONE", "").to_json())
     assert ended.state == "success"
     assert ended.returned == {"id": REQUEST_ID, "status": "DONE", "costPU": 12.5}
-    assert f"Batch Process job {REQUEST_ID}: DONE, 12.5 PU" in ended.log
+    assert f"DONE, 12.5 PU, waited 0 s (Batch Process {REQUEST_ID})" in ended.log
 
 
 @pytest.mark.parametrize("event", [None, {}, {"status": "done"}, "done"])

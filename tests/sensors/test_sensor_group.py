@@ -72,9 +72,9 @@ def test_all_are_done(emulator, mode, api):
     for job in ended.returned["done"]:
         assert (job["status"], job["costPU"]) == ("DONE", 5)
         assert not {"request", "processRequest"} & set(job)
-    assert f"Waiting until all of 4 {api.display_name} jobs are done: looking every 60 s" in ended.log
+    assert f"Waiting until all of 4 {api.display_name} jobs are done.\nPolls every 60 s" in ended.log
     assert "Ids that were given before: 1." in ended.log
-    assert ended.log.count("4 of 4 done; 20 PU. Waited") == (2 if mode == "deferred" else 1)
+    assert ended.log.count("4 of 4 done; 20 PU, waited") == (2 if mode == "deferred" else 1)
     assert not any(emulator.requests()["actions"].values()), "a sensor only watches"
 
 
@@ -86,7 +86,7 @@ def test_the_first_failure_ends_the_wait(emulator, mode):
     assert ended.state == "failed", "soft_fail must not skip a job that failed"
     assert type(ended.error) is exceptions.BatchFailed
     assert (ended.error.job_id, ended.error.api, ended.error.status) == (bad, "process", "FAILED")
-    assert f"Batch Process job {bad} FAILED: Broken." in str(ended.error)
+    assert f"FAILED: Broken (Max NDVI, Batch Process {bad})" in str(ended.error)
     assert "1 of 3 done, 1 failed, 1 pending" in str(ended.error)
     known = ended.returned
     assert {kind: ids(jobs) for kind, jobs in known.items()} == {
@@ -166,7 +166,7 @@ def test_wrong_secret(emulator, mode):
     assert type(ended.error) is exceptions.InvalidCredentials
     assert "10 out of sight" in str(ended.error)
     assert [len(ended.returned[kind]) for kind in ("done", "failed", "pending")] == [0, 0, 10]
-    said = [line["event"] for line in ended.lines if "cannot be watched any longer" in str(line["event"])]
+    said = [line["event"] for line in ended.lines if "CANNOT BE WATCHED any longer" in str(line["event"])]
     assert len(said) == 2, "once for all jobs, and the verdict"
 
 
@@ -296,7 +296,7 @@ class TestWithoutARequest:
         assert next_kwargs == {"deadlines": kwargs["deadlines"]}
         assert "s3cr3t" not in json.dumps(kwargs) + ended.log
         assert ended.message.trigger_timeout > timedelta(hours=1), "Airflow's own timeout comes after ours"
-        assert "Waiting until at least 2 of 2 Batch Process jobs are done: looking every 2 min" in ended.log
+        assert "Waiting until at least 2 of 2 Batch Process jobs are done.\nPolls every 2 min" in ended.log
         assert "Needs a running triggerer" in ended.log
 
     @pytest.mark.parametrize(("api", "interval"), [("process", 120), ("statistical", 30), ("process_v1", 120)])

@@ -76,7 +76,9 @@ def test_success(emulator, wait, sensor, mode):
     assert "request" not in job
     assert "processRequest" not in job
     assert job["status"] in ("DONE" if sensor in JOB_SENSORS else ("ANALYSIS_DONE", "PROCESSING"))
-    assert f"Waiting until {sensor.api.display_name} job {request_id} is" in ended.log
+    assert re.search(
+        rf"Waiting until the job is (done|analysed) \({sensor.api.display_name} {request_id}\)", ended.log
+    )
     assert not any(emulator.requests()["actions"].values()), "a sensor only watches"
 
 
@@ -140,7 +142,7 @@ def test_nobody_started_it(emulator, wait, sensor, mode):
     request_id = emulator.add_job(sensor.api, status="CREATED")
     ended = wait(sensor, mode, request_id, start_grace=600)
     assert type(ended.error) is exceptions.BatchNotStarted
-    assert "nobody has" in ended.log
+    assert "Not started yet" in ended.log
 
 
 LIMITS = {"timeout": "AirflowSensorTimeout", "execution_timeout": "BatchTimeout"}
@@ -282,7 +284,7 @@ def test_exponential_backoff_makes_pauses_longer_never_shorter(
 def test_exponential_backoff_does_not_miss_the_end(emulator, clock, monkeypatch, limit):
     _end_after(20, clock, monkeypatch)
     ended = poke_once_a_minute(emulator, **{limit: timedelta(seconds=1000)}, exponential_backoff=True)
-    assert "Timed out after" in str(ended.error)
+    assert "TIMED OUT after" in str(ended.error)
     assert sum(clock.pauses) == pytest.approx(1000, abs=4)
 
 

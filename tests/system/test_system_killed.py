@@ -126,10 +126,11 @@ def test_no_job_starts_or_runs_on(runs, way, task_id, index):
     run = runs(way)
     at = {**AT[way], **AT_MAPPED}[task_id][max(0, index)]
     if at == "created":
-        run.tells(task_id, index, "there is nothing to stop")
+        run.tells(task_id, index, "Nothing to stop")
         assert run.job(task_id, index)["status"] == "CREATED"
     else:
-        run.tells(task_id, index, f"{run.job(task_id, index)['id']} was asked to stop")
+        accepted = "Stop accepted, what is done or in flight is charged"
+        run.tells(task_id, index, f"{accepted} (Batch Process {run.job(task_id, index)['id']})")
         assert run.job(task_id, index)["userAction"] == "STOP"
     told = run.log(task_id, index)
     assert ("before it was deferred" in told) == (at == "deferring")

@@ -70,7 +70,7 @@ def test_many_mapped_waits_cost_a_few_requests(service, airflow):
     assert arriving < COUNT + 2 * SHARED + 0.5 * waited / INTERVAL
     assert airflow.xcom("many_waits", run_id, "wait", map_index=COUNT - 1)["costPU"] == 7
     lines = airflow.log_lines("many_waits", run_id, "wait", map_index=COUNT - 1)
-    assert sum(": DONE, 7 PU, waited" in line["event"] for line in lines) == 1, "no worker has repeated it"
+    assert sum("DONE, 7 PU, waited" in line["event"] for line in lines) == 1, "no worker has repeated it"
 
 
 def count_of(airflow, run_id, state):

@@ -84,13 +84,13 @@ def test_a_task_is_renamed(deploy):
     dag.write("new_name")
     dag.until(lambda: dag.job["userAction"] == "STOP", "its job is not stopped")
     dag.until_told("renamed or deleted in its DAG file")
-    dag.until_told("is STOPPED (USER_ACTION)")
+    dag.until_told("STOPPED (USER_ACTION)")
 
 
 def test_a_task_is_renamed_and_its_job_is_to_be_left_then(deploy):
     dag = deploy("renamed_and_left", on_kill="stop_unless_removed")
     dag.write("new_name")
-    dag.until_told("IS LEFT AS IT IS (on_kill='stop_unless_removed')")
+    dag.until_told("LEFT AS IT IS, on_kill='stop_unless_removed'")
     assert dag.job["userAction"] == "START"
 
 

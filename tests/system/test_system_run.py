@@ -264,7 +264,7 @@ def test_it_is_marked_failed_while_it_is_deferred(runs):
     run.mark("failed")
     run.was_stopped()
     run.tells("This task was killed (it is failed)")
-    run.tells("was asked to stop")
+    run.tells("Stop accepted")
 
 
 def test_its_dag_run_is_marked_failed_and_the_service_takes_its_time(world, runs):
@@ -287,7 +287,7 @@ def test_it_is_marked_failed_on_its_worker(runs):
 def test_the_user_wants_the_job_to_be_left(runs):
     run = runs["and_leave"].runs("deferred")
     run.mark("failed")
-    run.tells("IS LEFT AS IT IS (on_kill='leave')")
+    run.tells("LEFT AS IT IS, on_kill='leave'")
     run.goes_on()
 
 

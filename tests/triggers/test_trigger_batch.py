@@ -117,7 +117,7 @@ def test_its_event_is_plain_json(emulator):
     assert event["job"]["status"] == "DONE"
     assert json.loads(json.dumps(event)) == event
     assert "request" not in event["job"]
-    assert lines[-1].startswith(f"Batch Process job {request_id}: DONE")
+    assert lines[-1].startswith("DONE, ")
 
 
 @pytest.mark.usefixtures("emulator")

@@ -126,7 +126,7 @@ def test_the_jobs_end_when_they_will_and_the_event_has_no_job(emulator):
     assert event["jobs"] == {job: ["done", "DONE"] for job in jobs}
     assert json.loads(json.dumps(event)) == event
     assert len(json.dumps(event)) < 500
-    assert lines[-2].startswith("Batch Process: 5 of 5 done; 25 PU. Waited ")
+    assert lines[-2].startswith("5 of 5 done; 25 PU, waited ")
     assert all(job in lines[-1] for job in jobs)
 
 

@@ -128,11 +128,12 @@ def test_a_killed_task_stops_its_job(emulator, airflow, make, state):
     removed = "warning" if state == "removed" else "info"
     assert [line["log_level"] for line in lines] == ["info", removed, "warning", "warning"]
     first, why, asked, last = (line["event"] for line in lines)
-    assert first == f"The wait for Batch Process job {request_id} was ended from outside. Airflow is asked why."
-    assert f"killed (it is {state}), so Batch Process job {request_id} is asked to stop" in why
+    assert first == f"The wait was ended from outside, Airflow is asked why (Batch Process {request_id})"
+    assert f"killed (it is {state}): the job is asked to stop (Batch Process {request_id})" in why
     assert ("renamed or deleted in its DAG file" in why) == (state == "removed")
-    assert f"Batch Process job {request_id} was asked to stop" in asked
-    assert f"Batch Process job {request_id} is STOPPED" in last
+    assert f"Stop accepted, what is done or in flight is charged (Batch Process {request_id})" in asked
+    assert last.startswith("STOPPED (USER_ACTION)")
+    assert f"Batch Process {request_id})" in last
     assert "PU so far" in last
 
 
@@ -158,7 +159,7 @@ def test_anything_else_leaves_it(emulator, airflow, make, state):
     assert stops(emulator) == 0
     assert line["log_level"] == "info"
     assert (
-        line["event"] == f"The task is {state or 'no_status'}, so Batch Process job {request_id} was left alone."
+        line["event"] == f"The task is {state or 'no_status'}: the job was left alone (Batch Process {request_id})"
     )
 
 
@@ -171,7 +172,7 @@ def test_anything_else_leaves_it(emulator, airflow, make, state):
             "removed",
             "stop_unless_removed",
             "This task was renamed or deleted in its DAG file.",
-            " (on_kill='stop_unless_removed')",
+            ", on_kill='stop_unless_removed'",
         ),
     ],
 )
@@ -183,8 +184,8 @@ def test_a_job_that_nobody_has_any_more_is_named_in_both_logs(
     _, line = killed(make(request_id, kill_action=action))
     assert stops(emulator) == 0
     assert line["log_level"] == "warning"
-    assert line["event"].startswith(f"{why} Batch Process job {request_id} IS LEFT AS IT IS{choice}. If")
-    assert line["event"] in in_the_triggerers_log(caplog)
+    assert line["event"].startswith(f"{why} LEFT AS IT IS{choice} (Batch Process {request_id})\nIf")
+    assert " ".join(line["event"].splitlines()) in in_the_triggerers_log(caplog)
 
 
 @every_trigger
@@ -201,8 +202,9 @@ def test_what_becomes_of_the_job_of_a_removed_task_is_in_the_triggerers_own_log(
     killed(make(request_id))
     why, asked, last = in_the_triggerers_log(caplog)
     assert "renamed or deleted in its DAG file" in why
-    assert "was asked to stop" in asked
-    assert f"Batch Process job {request_id} is STOPPED" in last
+    assert "Stop accepted" in asked
+    assert last.startswith("STOPPED (USER_ACTION)")
+    assert f"Batch Process {request_id})" in last
     assert "PU so far" in last
 
 
@@ -243,11 +245,8 @@ def test_a_job_may_be_left_on_purpose(emulator, airflow, caplog):
     request_id = emulator.add_job("process", steps=PROCESSING)
     _, line = killed(waiting(request_id, kill_action="leave"))
     assert stops(emulator) == 0
-    assert (
-        f"killed (it is failed). Batch Process job {request_id} IS LEFT AS IT IS (on_kill='leave')"
-        in line["event"]
-    )
-    assert line["event"] in in_the_triggerers_log(caplog)
+    assert f"killed (it is failed). LEFT AS IT IS, on_kill='leave' (Batch Process {request_id})" in line["event"]
+    assert " ".join(line["event"].splitlines()) in in_the_triggerers_log(caplog)
 
 
 def test_a_job_that_is_to_be_left_is_no_warning_when_nobody_has_killed_the_task(emulator, airflow):
@@ -279,7 +278,7 @@ def test_to_be_cancelled_again_and_again_asks_once_and_to_the_end(emulator, airf
     assert sum(cancelled) >= 5
     assert stops(emulator) == 1
     assert emulator.job(request_id)["userAction"] == "STOP"
-    assert "was asked to stop" in told(lines)
+    assert "Stop accepted" in told(lines)
 
 
 def test_after_its_event_it_asks_for_nothing(emulator, airflow):
@@ -329,8 +328,8 @@ def test_what_takes_longer_than_airflow_waits_goes_on_without_it(emulator, impat
         run_on_the_clock(scene())
     assert not kill._UNDER_WAY
     assert emulator.job(impatient.request_id)["userAction"] == "STOP"
-    assert f"What becomes of Batch Process job {impatient.request_id} is told here, or in" in told(lines[:2])
-    assert "was asked to stop" in told(lines)
+    assert "What becomes of the job is told here, or in" in told(lines[:2])
+    assert "Stop accepted" in told(lines)
     assert "is asked to stop" in in_the_triggerers_log(caplog)[0], "also what would be for the task's log alone"
 
 
@@ -342,7 +341,10 @@ def test_a_triggerer_that_is_stopped_meanwhile_says_so(impatient):
     with structlog.testing.capture_logs() as lines:
         asyncio.run(scene())
     assert lines[-1]["log_level"] == "error"
-    assert f"The triggerer ends, so Batch Process job {impatient.request_id} may go on" in told(lines)
+    assert (
+        f"The triggerer ends: the job may go on, stop it yourself (Batch Process {impatient.request_id})"
+        in told(lines)
+    )
 
 
 def test_an_airflow_that_does_not_tell_the_state_leaves_the_job(emulator, airflow):
@@ -350,7 +352,7 @@ def test_an_airflow_that_does_not_tell_the_state_leaves_the_job(emulator, airflo
     lines = killed(waiting(emulator.add_job("process", steps=PROCESSING)))
     assert stops(emulator) == 0
     assert lines[-1]["log_level"] == "error"
-    assert "was not stopped" in told(lines)
+    assert "NOT STOPPED (" in told(lines)
 
 
 def test_what_is_over_is_no_error(emulator, airflow):
@@ -368,7 +370,7 @@ def test_a_new_job_that_is_404_is_stopped_all_the_same(emulator, airflow, monkey
     emulator.fault(status=404, path=request_id, times=4)  # two stops, and a look after each
     lines = killed(waiting(request_id))
     assert emulator.job(request_id)["userAction"] == "STOP"
-    assert "as a new one may be for minutes. It is asked again for 5 min." in told(lines)
+    assert "It is asked again for 5 min." in told(lines)
 
 
 def test_what_is_gone_is_no_error(emulator, airflow, monkeypatch):
@@ -376,7 +378,7 @@ def test_what_is_gone_is_no_error(emulator, airflow, monkeypatch):
     airflow("failed")
     lines = killed(waiting("6aa8765a-0000-4000-8000-00000000dead"))
     assert {line["log_level"] for line in lines} == {"info"}
-    assert "is gone, so there is nothing to stop" in told(lines)
+    assert "Nothing to stop: gone, 404" in told(lines)
 
 
 def test_what_was_asked_before_is_not_asked_again(emulator, airflow):
@@ -385,7 +387,7 @@ def test_what_was_asked_before_is_not_asked_again(emulator, airflow):
         "process", scenario={"analysis_seconds": ENDLESS}, status="ANALYSING", user_action="STOP"
     )
     lines = killed(waiting(request_id))
-    assert "asked for before" in told(lines)
+    assert "Asked for before" in told(lines)
     assert {line["log_level"] for line in lines[:-1]} == {"info"}
 
 
@@ -403,7 +405,7 @@ def test_a_queued_job_is_asked_again_until_it_is_analysed(emulator, airflow, mak
     assert stops(emulator) > 1
     assert "It is asked again for 15 min." in told(lines)
     assert emulator.job(request_id)["userAction"] == "STOP"
-    assert "was asked to stop" in told(lines)
+    assert "Stop accepted" in told(lines)
 
 
 def test_a_job_that_stays_queued_is_an_error_that_says_what_to_do(emulator, airflow, time):
@@ -424,7 +426,7 @@ def test_a_queued_job_of_a_task_that_is_cleared_meanwhile_is_left(emulator, airf
         return False
 
     lines = killed(waiting(emulator.add_job("process", scenario={"queued_seconds": 10 * ENDLESS})), again=cleared)
-    assert "The task is queued, so Batch Process job" in told(lines)
+    assert "The task is queued: the job was left alone (Batch Process" in told(lines)
 
 
 @pytest.mark.parametrize("status", [403, 500])
@@ -434,7 +436,7 @@ def test_a_refusal_or_an_outage_is_an_error_that_says_what_to_do(emulator, airfl
     emulator.fault(status=status, method="POST", path="/stop$", times=None)
     lines = killed(waiting(request_id))
     assert lines[-1]["log_level"] == "error"
-    assert f"job {request_id} COULD NOT BE STOPPED" in told(lines)
+    assert f"COULD NOT BE STOPPED, may go on spending processing units (Batch Process {request_id})" in told(lines)
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -444,8 +446,8 @@ def test_a_service_that_is_busy_or_away_is_asked_again(emulator, airflow, status
     emulator.fault(status=status, method="POST", path="/stop$", times=3)
     lines = killed(waiting(request_id))
     assert emulator.job(request_id)["userAction"] == "STOP"
-    assert "was asked to stop" in told(lines[-2:-1])
-    assert "is STOPPED" in told(lines[-1:])
+    assert "Stop accepted" in told(lines[-2:-1])
+    assert "STOPPED (USER_ACTION)" in told(lines[-1:])
     assert stops(emulator) >= 4
 
 
@@ -455,7 +457,7 @@ def test_a_connection_that_is_broken_is_an_error_and_shows_no_secret(emulator, a
     lines = killed(waiting(emulator.add_job("process", steps=PROCESSING)))
     assert stops(emulator) == 0
     assert lines[-1]["log_level"] == "error"
-    assert "was not stopped" in told(lines)
+    assert "NOT STOPPED (" in told(lines)
     assert "s3cr3t" not in json.dumps(lines, default=str)
 
 

@@ -6,9 +6,10 @@ import pytest
 
 from airflow_sentinelhub.exceptions import InvalidPayload, NotFound, ServiceUnavailable
 from airflow_sentinelhub.jobs import BatchApi, BatchJob, MissingJob, Outcome, Verdict
-from airflow_sentinelhub.waits.fetch import fetch_job, found_in_other_api, may_be_in_other_api
+from airflow_sentinelhub.waits.fetch import apis_to_ask, fetch_job, found_in_other_api
 
 JOB_ID = "6aa8765a-0000-4000-8000-000000000000"
+SEEN = BatchJob.from_payload(BatchApi.PROCESS, {"id": JOB_ID, "status": "PROCESSING"})
 
 
 class ScriptedReader:
@@ -65,26 +66,39 @@ def test_an_answer_about_something_else_is_trouble(answer):
 
 
 @pytest.mark.parametrize(
-    ("api", "outcome", "looked_for"),
+    ("verdict", "asked"),
     [
-        (BatchApi.PROCESS_V1, Outcome.NOT_FOUND, True),
-        (BatchApi.PROCESS_V1, Outcome.FAILED, False),
-        (BatchApi.PROCESS, Outcome.NOT_FOUND, False),
+        (Verdict(Outcome.NOT_FOUND, BatchApi.PROCESS_V1, JOB_ID), (BatchApi.PROCESS, BatchApi.STATISTICAL)),
+        (Verdict(Outcome.NOT_FOUND, BatchApi.PROCESS, JOB_ID), (BatchApi.STATISTICAL, BatchApi.PROCESS_V1)),
+        (Verdict(Outcome.NOT_FOUND, BatchApi.STATISTICAL, JOB_ID), (BatchApi.PROCESS, BatchApi.PROCESS_V1)),
+        (
+            Verdict(Outcome.WAITING, BatchApi.STATISTICAL, JOB_ID, missing=True, warn=True),
+            (BatchApi.PROCESS, BatchApi.PROCESS_V1),
+        ),
+        (Verdict(Outcome.WAITING, BatchApi.STATISTICAL, JOB_ID, missing=True), ()),
+        (Verdict(Outcome.WAITING, BatchApi.STATISTICAL, JOB_ID), ()),
+        (Verdict(Outcome.FAILED, BatchApi.PROCESS_V1, JOB_ID), ()),
+        (Verdict(Outcome.NOT_FOUND, BatchApi.PROCESS, JOB_ID, job=SEEN), ()),
     ],
 )
-def test_only_a_v1_job_that_is_not_there_may_be_elsewhere(api, outcome, looked_for):
-    assert may_be_in_other_api(Verdict(outcome, api, JOB_ID)) is looked_for
+def test_a_job_that_is_not_there_is_looked_for_once_in_the_other_apis(verdict, asked):
+    assert apis_to_ask(verdict) == asked
 
 
 @pytest.mark.parametrize(
     ("elsewhere", "says"),
     [
         (BatchJob.from_payload(BatchApi.PROCESS, {"id": JOB_ID}), "SentinelHubBatchProcessJobSensor"),
-        (MissingJob(BatchApi.PROCESS, JOB_ID), "as it was"),
-        (ServiceUnavailable("503"), "as it was"),
+        (BatchJob.from_payload(BatchApi.STATISTICAL, {"id": JOB_ID}), "api='statistical'"),
+        (MissingJob(BatchApi.PROCESS, JOB_ID), None),
+        (ServiceUnavailable("503"), None),
     ],
 )
-def test_a_v1_job_that_is_a_v2_job(elsewhere, says):
+def test_a_v1_job_that_belongs_to_another_api(elsewhere, says):
     verdict = found_in_other_api(Verdict(Outcome.NOT_FOUND, BatchApi.PROCESS_V1, JOB_ID, "as it was"), elsewhere)
+    if says is None:
+        assert verdict is None
+        return
     assert verdict.outcome is Outcome.NOT_FOUND
+    assert verdict.message.startswith("NOT FOUND in Batch Process v1: it is a Batch ")
     assert says in verdict.message

@@ -44,7 +44,7 @@ class Group:
         return [text for _, text in lines]
 
     def end(self):
-        self.wait.log_end(self.wait.verdict(), self.now)
+        self.wait.finish(self.wait.verdict(), self.now)
         return self.lines
 
 
@@ -63,11 +63,11 @@ def test_numbers_when_jobs_end_and_every_ten_minutes():
     group.update(group.ids[4:6], job("PROCESSING", completionPercentage=96))
     group.update(group.ids[6:7], job("ANALYSING"))
     pending = "6 PROCESSING (41 to 96 %), 5 not seen yet, 1 ANALYSING"
-    assert group.tell() == [f"Batch Process: 0 of 12 done, 12 pending: {pending}; 1,200 PU."]
+    assert group.tell() == [f"0 of 12 done, 12 pending: {pending}; 1,200 PU (Batch Process)"]
     group.update(group.ids[6:], job("PROCESSING", completionPercentage=7))
     assert group.tell(after=300) == [], "a status that changes is no news by itself"
     group.update(group.ids[:3], job("DONE", costPU=301))
-    assert group.tell(after=1) == ["Batch Process: 3 of 12 done, 9 pending: 9 PROCESSING (7 to 96 %); 1,203 PU."]
+    assert group.tell(after=1) == ["3 of 12 done, 9 pending: 9 PROCESSING (7 to 96 %); 1,203 PU (Batch Process)"]
     group.update(group.ids[3:4], job("DONE", costPU=301))
     assert group.tell(after=10) == [], "jobs that end shortly after one another are told together"
     assert len(group.tell(after=20)) == 1
@@ -87,7 +87,7 @@ def test_a_job_that_ends_badly_has_a_line_of_its_own():
     group = Group(3)
     group.update(["001"], job("FAILED", error="Evalscript broken " + "x" * 900))
     [line] = group.told()
-    assert line.startswith("Batch Process job 001 FAILED: Evalscript broken")
+    assert line.startswith("FAILED: Evalscript broken")
     assert len(line) <= 400
 
 
@@ -95,16 +95,16 @@ def test_warnings_about_many_jobs_are_few_lines():
     group = Group(200)
     group.update(group.ids, job("CREATED", userAction="NONE"))
     lines = group.tell()
-    named = [re.match(r"Batch Process job (\d+) was created, but nobody has", line) for line in lines]
+    named = [re.match(r"Not started yet: .*\(Batch Process (\d+)\)", line) for line in lines]
     assert [found and found[1] for found in named] == ["000", "001", "002", "003", "004", None, None]
     assert len(lines) == group_progress_log.WARNINGS_AT_ONCE + 2
-    assert "195 more: 005, 006" in lines[-2]
+    assert "195 more jobs to look at (Batch Process)\n005, 006" in lines[-2]
     assert "and 185 others" in lines[-2]
     for _ in range(9):
         group.update(group.ids, job("CREATED", userAction="NONE"))
         assert group.tell(after=60) == []
     group.update(group.ids, job("CREATED", userAction="NONE"))
-    assert group.tell(after=60) == ["Batch Process: 0 of 200 done, 200 pending: 200 CREATED."]
+    assert group.tell(after=60) == ["0 of 200 done, 200 pending: 200 CREATED (Batch Process)"]
     group.update(group.ids, job("CREATED", userAction="NONE"))
     assert len(group.tell()) == group_progress_log.WARNINGS_AT_ONCE + 1
 
@@ -126,7 +126,7 @@ def test_an_outage_is_over_when_all_jobs_are_seen_again():
     group.update(group.ids[:199], job("PROCESSING"))
     assert "again" not in "".join(group.tell(after=60)), "one is still not seen"
     group.update(group.ids[199:], job("PROCESSING"))
-    assert "Batch Process: the service answers again, after 20 min." in group.tell(after=1140)
+    assert "The service answers again, after 20 min (Batch Process)" in group.tell(after=1140)
     assert "answers again" not in "".join(group.tell(after=600))
 
 
@@ -138,7 +138,7 @@ def test_an_outage_is_told_when_it_begins_and_every_ten_minutes():
     outage = [line for line in lines if re.search(r"\b503\b", line)]
     assert len(outage) == 3
     assert outage[0].startswith(
-        "Batch Process: 200 of 200 jobs not seen. The service answers 503. Waiting on, until"
+        "200 of 200 jobs not seen (Batch Process)\nThe service answers 503. Waiting on, until"
     )
     assert "200 of 200 jobs not seen for 10 min now" in outage[1]
 
@@ -160,7 +160,7 @@ def test_another_kind_of_trouble_is_told_at_once():
     assert len(group.tell()) == 1
     group.update(["001"], Forbidden("The service says 403."))
     [line] = group.tell(after=1)
-    assert "403. It is asked once more before this counts." in line
+    assert "403.\nIt is asked once more before this counts." in line
 
 
 def test_credentials_that_are_refused_end_all_waits_with_one_line():
@@ -168,7 +168,7 @@ def test_credentials_that_are_refused_end_all_waits_with_one_line():
     group.update(group.ids, InvalidCredentials("The client secret is refused."))
     assert len(group.told()) == 1
     assert group.wait.verdict().outcome is Outcome.INVALID_CREDENTIALS
-    assert group.tell() == ["Batch Process: 0 of 200 done, 200 out of sight."]
+    assert group.tell() == ["0 of 200 done, 200 out of sight (Batch Process)"]
 
 
 def test_each_job_is_judged_by_the_rule_for_one():
@@ -187,7 +187,8 @@ def test_each_job_is_judged_by_the_rule_for_one():
 
 def test_the_end_is_a_verdict_and_a_table():
     group = Group(4)
-    group.update(["000", "001"], job("DONE", completionPercentage=100, costPU=1234))
+    group.update(["000"], job("DONE", completionPercentage=100, costPU=1234, description="NDVI of Corsica"))
+    group.update(["001"], job("DONE", completionPercentage=100, costPU=1234))
     group.update(["002"], job("FAILED", completionPercentage=42, costPU=7))
     group.update(["003"], job("PROCESSING", completionPercentage=42.4))
     group.now += DAY
@@ -195,13 +196,14 @@ def test_the_end_is_a_verdict_and_a_table():
     group.told()
     [(level, verdict), (_, table)] = group.end()
     assert level == logging.ERROR
-    assert "Batch Process job 002 FAILED" in verdict
+    assert verdict.startswith("FAILED: 2 of 4 done, 1 failed, 1 pending (Batch Process)")
+    assert "FAILED without a reason (Batch Process 002)" in verdict
     assert table.splitlines() == [
         "Jobs:",
-        "002  FAILED         42 %         7 PU",
-        "003  PROCESSING     42 %",
-        "000  DONE          100 %     1,234 PU",
-        "001  DONE          100 %     1,234 PU",
+        "FAILED         42 %         7 PU  002",
+        "PROCESSING     42 %               003",
+        "DONE          100 %     1,234 PU  000  NDVI of Corsica",
+        "DONE          100 %     1,234 PU  001",
     ]
 
 
@@ -212,10 +214,11 @@ def test_the_table_of_many_jobs_is_cut_and_says_so():
     group.told()
     [(level, verdict), (_, table)] = group.end()
     assert level == logging.INFO
-    assert verdict == "Batch Process: 1 of 200 done, 1 failed, 198 pending: 198 not seen yet. Waited 0 s."
+    assert verdict == "1 of 200 done, 1 failed, 198 pending: 198 not seen yet, waited 0 s (Batch Process)"
     rows = table.splitlines()
     assert len(rows) == group_progress_log.TABLE_ROWS + 2
-    assert rows[1].startswith("150  FAILED")
+    assert rows[1].startswith("FAILED ")
+    assert rows[1].endswith(" 150")
     assert rows[-1] == "and 170 more"
     assert len(table) < 3000
 
@@ -227,7 +230,7 @@ def test_the_table_says_why_a_job_is_given_up_that_does_not_look_like_it():
         group.now += 1
     group.told()
     [_, (_, table)] = group.end()
-    assert table == "Jobs:\n000  CREATED, not started"
+    assert table == "Jobs:\nCREATED, not started                     000"
 
 
 @pytest.mark.parametrize("seen", [True, False])

@@ -43,13 +43,13 @@ def job(status, action="START"):
 @pytest.mark.parametrize(
     ("stop", "then", "level", "flags", "said"),
     [
-        (None, None, logging.WARNING, {"accepted"}, "was asked to stop"),
+        (None, None, logging.WARNING, {"accepted"}, "Stop accepted"),
         (Conflict("409"), job("PROCESSING"), logging.ERROR, {"again"}, "COULD NOT BE STOPPED"),
         (BadRequest("400"), job("ANALYSING"), logging.ERROR, {"again"}, "COULD NOT BE STOPPED"),
         (BadRequest("400"), job("DONE"), logging.INFO, set(), "DONE"),
         (BadRequest("400"), job("STOPPED", "STOP"), logging.INFO, set(), "STOPPED"),
         (BadRequest("400"), job("PROCESSING", "STOP"), logging.INFO, {"accepted"}, "PROCESSING"),
-        (NOT_FOUND, NOT_FOUND, logging.INFO, {"missing"}, "is gone"),
+        (NOT_FOUND, NOT_FOUND, logging.INFO, {"missing"}, "gone, 404"),
         (BadRequest("400"), AWAY, logging.ERROR, set(), "503"),
         (AWAY, None, logging.ERROR, {"again"}, "503"),
         (Forbidden("403"), None, logging.ERROR, set(), "403"),
@@ -66,5 +66,6 @@ def test_what_comes_of_it(stop, then, level, flags, said):
 @pytest.mark.parametrize("stop", [AWAY, Forbidden("403"), BadRequest("400")])
 def test_a_job_that_may_go_on_is_named_with_what_to_do(stop):
     line = stop_now(ScriptedClient(stop, job("PROCESSING")), JOB_ID, 5.0, NOW).line
-    assert line.startswith(f"Batch Process job {JOB_ID} COULD NOT BE STOPPED")
+    assert line.startswith("COULD NOT BE STOPPED")
+    assert f"(Batch Process {JOB_ID})" in line.splitlines()[0]
     assert "SentinelHubBatchStopOperator" in line

@@ -8,7 +8,16 @@ import logging
 import pytest
 
 from airflow_sentinelhub.exceptions import Forbidden, InvalidCredentials, RateLimited, ServiceUnavailable
-from airflow_sentinelhub.jobs import BatchApi, BatchJob, Deadlines, MissingJob, Outcome, WaitGoal, WaitPolicy
+from airflow_sentinelhub.jobs import (
+    BatchApi,
+    BatchJob,
+    Deadlines,
+    MissingJob,
+    Outcome,
+    Verdict,
+    WaitGoal,
+    WaitPolicy,
+)
 from airflow_sentinelhub.waits.progress_log import verdict_line
 from airflow_sentinelhub.waits.wait import Wait, WaitSpec
 
@@ -38,7 +47,7 @@ class Scene:
         before = len(self.lines)
         verdict = self.wait.update(look, T0 + at)
         if verdict.is_final:
-            self.wait.log_end(verdict, T0 + at)
+            verdict = self.wait.finish(verdict, T0 + at)
         return verdict.outcome, self.lines[before:]
 
     def job(self, status, action="START", *, light=False, **fields):
@@ -65,14 +74,14 @@ def test_the_story_of_a_job():
     ]:
         scene.update(at, scene.job(status, **fields))
     assert scene.lines == [
-        "Batch Process job 6aa8765a: CREATED, START was asked for",
-        "Batch Process job 6aa8765a: ANALYSING",
-        "Batch Process job 6aa8765a: ANALYSIS_DONE",
-        "Batch Process job 6aa8765a: PROCESSING 0 %",
-        "Batch Process job 6aa8765a: PROCESSING 6 %, 30 PU, 1.5 %/min, about 63 min left",
-        "Batch Process job 6aa8765a: PROCESSING 42 %, 3,118 PU, 2.1 %/min, about 28 min left",
-        "Batch Process job 6aa8765a: PROCESSING 42 %, 3,118 PU, 1.4 %/min, about 41 min left",
-        f"Batch Process job {JOB_ID}: DONE, 9,007 PU, waited 83 min.",
+        "CREATED, START was asked for (Batch Process 6aa8765a)",
+        "ANALYSING (Batch Process 6aa8765a)",
+        "ANALYSIS_DONE (Batch Process 6aa8765a)",
+        "PROCESSING 0 % (Batch Process 6aa8765a)",
+        "PROCESSING 6 %, 30 PU, 1.5 %/min, about 63 min left (Batch Process 6aa8765a)",
+        "PROCESSING 42 %, 3,118 PU, 2.1 %/min, about 28 min left (Batch Process 6aa8765a)",
+        "PROCESSING 42 %, 3,118 PU, 1.4 %/min, about 41 min left (Batch Process 6aa8765a)",
+        f"DONE, 9,007 PU, waited 83 min (Batch Process {JOB_ID})",
     ]
     assert set(scene.levels) == {logging.INFO}
 
@@ -81,7 +90,7 @@ def test_a_start_is_told_even_though_the_status_stays():
     scene = Scene()
     scene.update(0, scene.job("CREATED", "ANALYSE"))
     assert scene.update(10, scene.job("CREATED", "START"))[1] == [
-        "Batch Process job 6aa8765a: CREATED, START was asked for"
+        "CREATED, START was asked for (Batch Process 6aa8765a)"
     ]
 
 
@@ -104,7 +113,7 @@ def test_without_progress_there_is_no_rate():
     scene = Scene()
     scene.update(0, scene.job("PROCESSING", completionPercentage=40))
     assert scene.update(600, scene.job("PROCESSING", completionPercentage=40))[1] == [
-        "Batch Process job 6aa8765a: PROCESSING 40 %"
+        "PROCESSING 40 % (Batch Process 6aa8765a)"
     ]
 
 
@@ -123,8 +132,29 @@ def test_the_end_is_told_once():
 def test_an_accepted_partial_job_is_told_with_and_without_a_duration():
     scene = Scene(allow_partial=True)
     verdict = [scene.wait.update(scene.job("PARTIAL"), T0 + at) for at in (0, 120)][-1]
-    assert verdict_line(verdict).endswith("which is accepted.")
-    assert verdict_line(verdict, 120).endswith("which is accepted. Waited 2 min.")
+    assert verdict_line(verdict) == f"PARTIAL, which is accepted (Batch Process {JOB_ID})"
+    assert verdict_line(verdict, 120) == f"PARTIAL, which is accepted, waited 2 min (Batch Process {JOB_ID})"
+
+
+def test_the_duration_of_the_verdict_counts_wherever_it_is_told_again():
+    scene = Scene()
+    verdict = scene.wait.finish(scene.wait.update(scene.job("DONE"), T0 + 43), T0 + 43)
+    again = Verdict.from_json(json.loads(json.dumps(verdict.to_json())))
+    assert verdict_line(again, 45.0) == f"DONE, waited 43 s (Batch Process {JOB_ID})"
+
+
+@pytest.mark.parametrize("where", ["request", "job"])
+def test_lines_and_verdict_say_what_the_user_calls_the_job(where):
+    tag = "[airflow dag=a run=b task=c map=-1 at=d request=e0]"
+    told = {"description": f"NDVI of Corsica, with a text that is longer than anybody reads {tag}"}
+    scene = Scene()
+    fields = {"request": told} if where == "request" else told
+    scene.update(0, scene.job("PROCESSING", completionPercentage=40, **fields))
+    verdict = scene.wait.update(scene.job("DONE", costPU=250, **fields), T0 + 43)
+    again = Verdict.from_json(json.loads(json.dumps(verdict.to_json())))
+    name = "NDVI of Corsica, with a text that is ..."
+    assert scene.lines == [f"PROCESSING 40 % ({name} 6aa8765a)"]
+    assert verdict_line(again) == f"DONE, 250 PU ({name}, Batch Process {JOB_ID})"
 
 
 def test_an_outage_is_waited_for_until_the_deadline_at_most():
@@ -147,27 +177,18 @@ def test_the_story_of_an_outage():
     trouble = ServiceUnavailable("The service answers 503")
     said = {at: scene.update(at, trouble)[1] for at in range(120, 1500, 60)}
     assert said.pop(120) == [
-        "Batch Process job 6aa8765a: The service answers 503. Waiting on, until 09:02 UTC at most."
+        "Not seen for the moment, waiting on until 09:02 UTC at most (Batch Process 6aa8765a)\n"
+        "The service answers 503."
     ]
     assert said.pop(720) == [
-        "Batch Process job 6aa8765a: not seen for 10 min now. The service answers 503. Waiting on, until "
-        "09:02 UTC at most."
+        "Not seen for 10 min now, waiting on until 09:02 UTC at most (Batch Process 6aa8765a)\n"
+        "The service answers 503."
     ]
     assert len(said.pop(1320)) == 1
     assert not any(said.values())
     assert scene.update(1500, scene.job("PROCESSING"))[1][0] == (
-        "Batch Process job 6aa8765a: the service answers again, after 23 min."
+        "The service answers again, after 23 min (Batch Process 6aa8765a)"
     )
-
-
-def test_a_line_about_trouble_names_the_job_once():
-    scene = Scene()
-    scene.update(0, scene.job("PROCESSING"))
-    label = scene.job("PROCESSING").label
-    assert scene.update(120, ServiceUnavailable(f"{label}: asked to show it, the service gave no answer."))[1] == [
-        "Batch Process job 6aa8765a: asked to show it, the service gave no answer. Waiting on, until 14:02 UTC at "
-        "most."
-    ]
 
 
 def test_a_refusal_is_told_once_and_counts_when_repeated():
@@ -175,11 +196,14 @@ def test_a_refusal_is_told_once_and_counts_when_repeated():
     scene.update(0, scene.job("PROCESSING"))
     outcome, lines = scene.update(120, Forbidden("No batch plan."))
     assert outcome is Outcome.WAITING
-    assert lines == ["Batch Process job 6aa8765a: No batch plan. It is asked once more before this counts."]
+    assert lines == [
+        "Not seen for the moment (Batch Process 6aa8765a)\n"
+        "No batch plan.\nIt is asked once more before this counts."
+    ]
     assert scene.wait.awaits_confirmation
     outcome, lines = scene.update(240, Forbidden("No batch plan."))
     assert outcome is Outcome.FORBIDDEN
-    assert lines == [f"Batch Process job {JOB_ID} cannot be watched: No batch plan."]
+    assert lines == [f"CANNOT BE WATCHED (Batch Process {JOB_ID})\nNo batch plan."]
 
 
 @pytest.mark.parametrize(

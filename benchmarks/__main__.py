@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import resource
 import signal
 import sys
 import time
@@ -10,7 +12,7 @@ from collections.abc import Sequence
 
 from benchmarks.measurement import measure, measure_idle
 from benchmarks.options import Case, Options, cases, estimate, parse
-from benchmarks.processes import ProcessDiedError, allow_many_files
+from benchmarks.processes import ProcessDiedError
 from benchmarks.report import Row, in_order, machine, table
 
 
@@ -22,7 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("There is nothing to measure: sdk takes no part in the limited scenario.", file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    allow_many_files()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)  # each wait may have a connection
+    with contextlib.suppress(ValueError):  # macOS allows less than it says
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     facts = machine()
     usual, longest = (estimate(planned, options, detection) / 60 for detection in (2, 4))
     print(f"{len(planned)} measurements, about {usual:.0f} minutes; {longest:.0f} if many ends are noticed late.")
@@ -53,7 +57,8 @@ def _measured(planned: Sequence[Case], options: Options) -> list[Row]:
     rows = []
     idle: dict[int, float] = {}
     for case in planned:
-        print(f"  {(time.monotonic() - began) / 60:5.1f} min  {case}", flush=True)
+        minutes = (time.monotonic() - began) / 60
+        print(f"  {minutes:5.1f} min  {case.scenario}: {case.variant}, {case.waits:,}", flush=True)
         row = measure(case, options)
         if case.variant != "sdk" and case.waits not in idle:
             idle[case.waits] = measure_idle(case.waits, options)

@@ -15,41 +15,16 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, NamedTuple
+from typing import Any
 
 from airflow_sentinelhub.emulator import Emulator
 from benchmarks.options import LIMITED, PATIENCE, SETTLING, Case, Options
 from benchmarks.processes import Processes
 from benchmarks.waits import job_id
 
-_LENGTH_OF_A_JOB = 6 * 3600.0
-_FIRST_MINUTE = 60.0
-_TICK = 0.2
-_IDLE_SECONDS = 1.0
-_SEED = 1
-
-
-class _Counts(NamedTuple):
-    """What the emulator was asked so far: of the API, for tokens, and what it answered with 429."""
-
-    requests: int
-    tokens: int
-    refused: int
-
-    @classmethod
-    def of(cls, emulator: Emulator) -> _Counts:
-        counted = emulator.requests()
-        tokens = counted["by_api"].get("token", 0)
-        return cls(counted["total"] - tokens, tokens, counted["by_status"].get("429", 0))
-
 
 def measure(case: Case, options: Options) -> dict[str, Any]:
-    """
-    Measure one case, with an emulator and processes of its own.
-
-    :return: the figures, in seconds and bytes, where nothing else is said.
-    :raises ProcessDiedError: one of them gave up.
-    """
+    """Measure one case; return its figures, in seconds and bytes where nothing else is said."""
     interval = options.interval
     limit = {"requests_per_minute": options.limit} if case.scenario == LIMITED else {}
     settings = {"answer_seconds": options.answer_seconds, "page_size": options.page_size, **limit}
@@ -57,12 +32,12 @@ def measure(case: Case, options: Options) -> dict[str, Any]:
         # In a thread of this process, which does nothing else meanwhile: its processor time is the emulator's.
         emulator = stack.enter_context(Emulator(speed=1, settings=settings))
         for number in range(case.waits):
-            emulator.add_job("process", steps=_done_after(_LENGTH_OF_A_JOB), job_id=job_id(number))
+            emulator.add_job("process", steps=_done_after(6 * 3600), job_id=job_id(number))
         connection = json.loads(emulator.airflow_connection)
         connection["extra"] |= limit if options.declare_limit else {}
         processes = Processes(stack, case.variant, case.waits, options, json.dumps(connection))
-        early: list[_Counts] = []
-        first_minute = threading.Timer(_FIRST_MINUTE, lambda: early.append(_Counts.of(emulator)))
+        early: list[int] = []
+        first_minute = threading.Timer(60, lambda: early.append(_counts(emulator)[2]))
         first_minute.start()
         stack.callback(first_minute.cancel)
 
@@ -70,31 +45,31 @@ def measure(case: Case, options: Options) -> dict[str, Any]:
         processes.sleep(SETTLING * interval)
 
         late_at_start = processes.ask("pause")
-        before, load, since = _Counts.of(emulator), time.process_time(), time.monotonic()
+        (before, *_), load, since = _counts(emulator), time.process_time(), time.monotonic()
         processes.sleep(interval * options.intervals)
-        after, seconds = _Counts.of(emulator), time.monotonic() - since
+        (after, *_), seconds = _counts(emulator), time.monotonic() - since
         load = (time.process_time() - load) / seconds
         spent = processes.ask("resume")
 
         ends = _end_jobs(emulator, case.waits, min(case.waits, options.ends), interval)
         deadline = max(ends.values()) + (options.patience or PATIENCE * interval)
-        while (left := deadline - time.time()) > 0 and not ends.keys() <= _ended(processes).keys():
-            processes.sleep(min(_TICK, left))
-        ended, until = _ended(processes), time.time()
-        late, looks = processes.ask("pause"), processes.ask("first_looks")
-        early, total = list(early), _Counts.of(emulator)
-    requests = after.requests - before.requests
-    first_answers = sum(jobs for jobs, _ in looks)
-    known_after = max(last for _, last in looks) - began if first_answers == case.waits else math.inf
+        while (left := deadline - time.time()) > 0 and not ends.keys() <= _ended(processes.ask("look")).keys():
+            processes.sleep(min(0.2, left))
+        looks, until, late = processes.ask("look"), time.time(), processes.ask("pause")
+        refused_early = early[:]  # before the end, or it may be later than that
+        _, tokens, refused = _counts(emulator)
+    requests, ended = after - before, _ended(looks)
+    first_answers = sum(jobs for _, jobs, _ in looks)
+    known_after = max(last for *_, last in looks) - began if first_answers == case.waits else math.inf
     return {
         **case._asdict(),
         "processes": len(spent),
         "window_seconds": seconds,
         "requests_per_minute": requests / seconds * 60,
         "requests_per_interval": requests / seconds * interval,
-        "tokens": total.tokens,
-        "refused": total.refused,
-        "refused_after_first_minute": total.refused - early[0].refused if early else None,
+        "tokens": tokens,
+        "refused": refused,
+        "refused_after_first_minute": refused - refused_early[0] if refused_early else None,
         "cpu_seconds_per_wait_hour": sum(cpu for cpu, _ in spent) / seconds * 3600 / case.waits,
         "memory_per_wait": sum(memory for _, memory in spent) / case.waits,
         "lag_at_start": lag(late_at_start[0]),
@@ -113,15 +88,22 @@ def measure_idle(waits: int, options: Options) -> float:
     with ExitStack() as stack:
         processes = Processes(stack, "idle", waits, options, "")
         processes.ask("begin")
-        processes.sleep(_IDLE_SECONDS)
+        processes.sleep(1)
         processes.ask("pause")
         [(_, memory)] = processes.ask("resume")
         return float(memory) / waits
 
 
+def _counts(emulator: Emulator) -> tuple[int, int, int]:
+    """Return how many requests there were of the API, for tokens, and answered with 429."""
+    counted = emulator.requests()
+    tokens = counted["by_api"].get("token", 0)
+    return counted["total"] - tokens, tokens, counted["by_status"].get("429", 0)
+
+
 def _end_jobs(emulator: Emulator, of: int, count: int, within: float) -> dict[str, float]:
     """Let some jobs become DONE, evenly over a time, each at random in its part of it; return when each ends."""
-    chance = random.Random(_SEED)
+    chance = random.Random(1)
     begin, ends = time.time(), {}
     for turn, number in enumerate(chance.sample(range(of), count)):
         now = time.time()
@@ -135,8 +117,9 @@ def _done_after(seconds: float) -> list[dict[str, Any]]:
     return [{"status": "PROCESSING", "seconds": seconds}, {"status": "DONE"}]
 
 
-def _ended(processes: Processes) -> dict[str, tuple[str, float]]:
-    return {job: end for ended in processes.ask("ended") for job, end in ended.items()}
+def _ended(looks: Sequence[Any]) -> dict[str, tuple[str, float]]:
+    """Return how and when each wait ended that has."""
+    return {job: end for ended, *_ in looks for job, end in ended.items()}
 
 
 def detection(ends: Mapping[str, float], seen: Mapping[str, float], until: float) -> dict[str, Any]:

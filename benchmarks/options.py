@@ -13,12 +13,9 @@ SCENARIOS = PLAIN, LIMITED = ("plain", "limited")
 
 MOST_PROCESSES = 8
 """Of ``sdk``: more waits are extrapolated from so many."""
-
 SETTLING = 3
 """Intervals before anything is counted: waits that share requests meet after three turns at the latest."""
 PATIENCE = 3
-"""Intervals after the last end of a job in which it may be noticed."""
-
 _ARRIVALS = 50
 _LONGEST_ARRIVAL = 20.0
 
@@ -29,10 +26,6 @@ class Options(argparse.Namespace):
     def arrivals_of(self, waits: int) -> int:
         """Return how many of so many waits begin each second."""
         return self.arrivals or max(_ARRIVALS, math.ceil(waits / _LONGEST_ARRIVAL))
-
-    def arrival_of(self, waits: int) -> float:
-        """Return the seconds until so many waits have begun."""
-        return waits / self.arrivals_of(waits)
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
@@ -50,10 +43,8 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     whole: dict[str, Any] = {"type": _number(int), "metavar": "N"}
     seconds: dict[str, Any] = {"type": _number(float), "metavar": "S"}
     results = Path(__file__).resolve().parents[1] / ".bench" / "results.json"
-    at_start = (
-        f"without: {_ARRIVALS}, as in Airflow's triggerer, or as many as it takes for all to have begun after"
-    )
-    noticed = "seconds after the last end of a job in which it may be noticed"
+    at_start = f"{_ARRIVALS}, as in Airflow's triggerer, or as many as it takes for all to have begun after"
+    noticed = f"seconds after the last end of a job in which it may be noticed; without: {PATIENCE} intervals"
     limited = "without and with a limit of the account; sdk takes no part in the latter"
     add("--waits", [1, 10, 100, 1000, 10_000], "how many waits, in the plain scenario", nargs="+", **whole)
     add("--variants", list(VARIANTS), "who waits", nargs="+", choices=VARIANTS)
@@ -65,9 +56,9 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
     add("--limit", 60, "requests a minute in the limited scenario", **whole)
     add("--limited-waits", [1000], "how many waits there", nargs="+", **whole)
     add("--declare-limit", False, "tell the limit to the waits, in their connection", action="store_true")
-    add("--arrivals", None, f"waits that begin each second; {at_start} {_LONGEST_ARRIVAL:g} s", **whole)
+    add("--arrivals", None, f"waits that begin each second; without: {at_start} {_LONGEST_ARRIVAL:g} s", **whole)
     add("--ends", 100, "how many jobs at most are let end", **whole)
-    add("--patience", None, f"{noticed}; without: {PATIENCE} intervals", **seconds)
+    add("--patience", None, noticed, **seconds)
     add("--json", results, "where results go", type=Path, metavar="FILE")
     return parser.parse_args(arguments, Options())
 
@@ -93,9 +84,6 @@ class Case(NamedTuple):
     variant: str
     waits: int
 
-    def __str__(self) -> str:
-        return f"{self.scenario}: {self.variant}, {self.waits:,} wait{'s' if self.waits > 1 else ''}"
-
 
 def cases(options: Options) -> list[Case]:
     """Return the measurements in order: the variants of each size side by side."""
@@ -111,5 +99,6 @@ def cases(options: Options) -> list[Case]:
 
 def estimate(planned: Sequence[Case], options: Options, detection: float) -> float:
     """Return the seconds that all this takes, if ends of jobs are noticed in so many intervals."""
-    arrivals = sum(2 * options.arrival_of(case.waits) for case in planned if case.variant != "sdk")
-    return arrivals + len(planned) * (10 + options.interval * (SETTLING + options.intervals + detection))
+    each = 10 + options.interval * (SETTLING + options.intervals + detection)
+    arrivals = [case.waits / options.arrivals_of(case.waits) for case in planned if case.variant != "sdk"]
+    return len(planned) * each + 2 * sum(arrivals)

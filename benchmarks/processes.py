@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing.connection
 import os
-import resource
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,48 +16,46 @@ from benchmarks.waits import CONNECTION, Spec
 
 _ROOT = Path(__file__).resolve().parents[1]
 _ANSWERED_WITHIN = 120.0
-"""Seconds after which a process is given up that says nothing."""
 
 
 class ProcessDiedError(RuntimeError):
     """A process that the benchmark needs has ended, or says nothing any more."""
 
 
-def allow_many_files() -> None:
-    """Let this process and those that it starts have as many connections as the system allows."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError):  # macOS allows less than it says
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
 class Processes:
-    """
-    The processes of waits of one measurement, see :class:`benchmarks.waits.Waits`.
+    """The processes of waits of one measurement, see :class:`benchmarks.waits.Waits`; the stack ends them."""
 
-    :param stack: ends them.
-    :param connection: the Airflow connection to the emulator.
-    """
-
-    def __init__(
-        self, stack: contextlib.ExitStack, variant: str, waits: int, options: Options, connection: str
-    ) -> None:
+    def __init__(self, stack: ExitStack, variant: str, waits: int, options: Options, connection: str) -> None:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
+        environment = _environment(connection, home)
+        module = "benchmarks.waits_sdk" if variant == "sdk" else "benchmarks.waits_triggers"
+        arrivals, in_each = options.arrivals_of(waits), 1 if variant == "sdk" else waits
         self._name = f"The process of waits {variant!r}"
         self._errors = home / "errors"
-        self._within = _ANSWERED_WITHIN + options.arrival_of(waits)
+        self._within = _ANSWERED_WITHIN + waits / arrivals
         self._pipes: list[multiprocessing.connection.Connection] = []
-        in_each = 1 if variant == "sdk" else waits
         for first in range(0, waits, in_each):
             ours, theirs = multiprocessing.Pipe()
+            with theirs, self._errors.open("ab") as errors:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", module, str(theirs.fileno()), variant],
+                    cwd=_ROOT,
+                    env=environment,
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=errors,
+                    stderr=errors,
+                    start_new_session=True,  # Ctrl-C is for the benchmark, which ends what it started
+                )
+            stack.callback(process.wait)
+            stack.callback(process.kill)
             self._pipes.append(stack.enter_context(ours))
-            with theirs:  # open on one side alone: its end is noticed
-                self._start(stack, variant, theirs.fileno(), _environment(connection, home))
-            ours.send(Spec(range(first, first + in_each), options.arrivals_of(waits), options.interval))
+            ours.send(Spec(range(first, first + in_each), arrivals, options.interval))
         self._answers()
 
     def ask(self, command: str) -> list[Any]:
         """Send all of them a command, and return what each answers."""
-        with contextlib.suppress(OSError):  # it has ended, which is noticed next
+        with suppress(OSError):  # it has ended, which is noticed next
             for pipe in self._pipes:
                 pipe.send(command)
         return self._answers()
@@ -67,22 +64,6 @@ class Processes:
         """Let time pass, and notice at once if a process dies: nothing else is said unasked."""
         if multiprocessing.connection.wait(self._pipes, seconds):
             raise self._died("ended too soon")
-
-    def _start(self, stack: contextlib.ExitStack, variant: str, pipe: int, environment: dict[str, str]) -> None:
-        module = "benchmarks.waits_sdk" if variant == "sdk" else "benchmarks.waits_triggers"
-        with self._errors.open("ab") as errors:
-            process = subprocess.Popen(
-                [sys.executable, "-m", module, str(pipe), variant],
-                cwd=_ROOT,
-                env=environment,
-                pass_fds=[pipe],
-                stdin=subprocess.DEVNULL,
-                stdout=errors,
-                stderr=errors,
-                start_new_session=True,  # Ctrl-C is for the benchmark, which ends what it started
-            )
-        stack.callback(process.wait)
-        stack.callback(process.kill)
 
     def _answers(self) -> list[Any]:
         answers = []

@@ -13,8 +13,7 @@ from typing import Any
 
 from benchmarks.options import LIMITED, MOST_PROCESSES, PLAIN, SCENARIOS, SETTLING, VARIANTS, Options
 
-Row = dict[str, Any]
-"""A line of the result, as it is written to the file: what was measured, and its figures."""
+Row = dict[str, Any]  # a line of the result, as it is written to the file
 
 _COLUMNS = [
     ("", "waits", "waits", "{:,}", 1),
@@ -37,7 +36,7 @@ _COLUMNS = [
     ("", "all known, s", "all_seen_after", "{:,.1f}", 1),
     ("", "emulator", "emulator_load", "{:.0%}", 1),
 ]
-"""What some columns have in common, the name of each, where its figure is, how it is written, and times how much."""
+"""What neighbours have in common, the name of each, where its figure is, how it is written, times how much."""
 
 # Those that begin with a variant are shown if that was measured.
 _NOTES = """\
@@ -59,8 +58,8 @@ Emulator: its processor time, in parts of one core.
 loop: all its waits share one client, its token and what it knows of a 429, and the {default_executor_threads} \
 threads of asyncio's default executor. Far fewer requests an interval than waits mean that it cannot keep up; its \
 processor time is then that of fewer looks.
-sdk: sentinelhub-py {sentinelhub}, a process for each wait, without Airflow. Memory is what such a process has for \
-itself alone. The library refuses intervals below 60 s; its constant _MIN_SLEEP_TIME was set to {shortest:g}.
+sdk: sentinelhub-py {sentinelhub}, a process for each wait, without Airflow. Memory is what such a process has \
+for itself alone. The library refuses intervals below 60 s; its constant _MIN_SLEEP_TIME was set to {shortest:g}.
 """
 
 
@@ -104,11 +103,7 @@ def machine() -> dict[str, Any]:
 
 
 def table(rows: Sequence[Row], options: Options, facts: Mapping[str, Any]) -> str:
-    """
-    Return the result as text: a table for each scenario, and what its columns mean.
-
-    :param facts: where it was measured, see :func:`machine`.
-    """
+    """Return the result as text: a table for each scenario, and what its columns mean."""
     told = "told" if options.declare_limit else "not told"
     lines = []
     for scenario, of_scenario in groupby(rows, key=lambda row: str(row["scenario"])):

@@ -17,7 +17,7 @@ CONNECTION = "benchmark"
 
 
 class Spec(NamedTuple):
-    """Which waits to make: numbers of the jobs, how many begin each second, seconds between two looks of a wait."""
+    """Which waits to make: for which jobs, how many begin each second, and seconds between two looks of a wait."""
 
     jobs: range
     arrivals: int
@@ -33,7 +33,7 @@ class Waits:
     """
     What all variants have in common. Each command of the benchmark is the name of a method.
 
-    A variant has the command ``begin`` as well, which is answered when all waits have begun: when the first one did.
+    A variant has the command ``begin`` as well: as soon as all waits have begun, it answers when the first did.
     """
 
     memory_kind = "rss"
@@ -81,10 +81,6 @@ class Waits:
         spent = time.process_time() - self._processor_time
         return spent, self.memory() - self.memory_before
 
-    def ended(self) -> dict[str, tuple[str, float]]:
-        """Return how and when waits have ended."""
-        return self._ended
-
-    def first_looks(self) -> tuple[int, float]:
-        """Return how many jobs were seen, and when one was last seen for the first time."""
-        return len(self._seen), self._last_first_look
+    def look(self) -> tuple[dict[str, tuple[str, float]], int, float]:
+        """Return how and when waits have ended, how many jobs were seen, and when one was last new."""
+        return self._ended, len(self._seen), self._last_first_look

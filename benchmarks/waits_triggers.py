@@ -1,9 +1,10 @@
 """
 A process that runs triggers on one event loop, as Airflow's triggerer does.
 
-``ours`` are the triggers of this package. ``loop`` is a poll loop and a thread for each wait, the pattern of today's
-official providers. It is treated generously: all loops share one client with its token, its connections, and what it
-knows of a 429. The official ones make a client, and often a login, for each wait. ``idle`` does nothing.
+``ours`` are the triggers of this package. ``loop`` is a poll loop and a thread for each wait, the pattern of
+today's official providers. It is treated generously: all loops share one client with its token, its connections,
+and what it knows of a 429. The official ones make a client, often with a login, for each wait. ``idle`` does
+nothing: that is what a trigger needs in any case.
 """
 
 from __future__ import annotations
@@ -23,10 +24,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_sentinelhub.exceptions import SentinelHubError
 from benchmarks.waits import CONNECTION, Waits, job_id
 
-_ARRIVALS_EVERY = 1.0
-"""Seconds between two rounds in which the triggerer takes up new triggers."""
 _LAG_TICK = 0.02
-_A_WEEK = 7 * 86400.0
 _UNFINISHED = ("CREATED", "ANALYSING", "ANALYSIS_DONE", "PROCESSING")
 
 # Each wait writes a line about its first answer. Warnings name jobs as well, but only as they cannot be seen.
@@ -65,11 +63,7 @@ class IdleTrigger(BaseTrigger):
 
 
 class PollLoopTrigger(IdleTrigger):
-    """
-    Asks for a job again and again, in a thread of asyncio's default executor.
-
-    :param interval: seconds between two looks, also after an error, unless the service wants more.
-    """
+    """Asks for a job again and again, later where the service wants it, in a thread of the default executor."""
 
     def __init__(self, client: Any, job_id: str, interval: float) -> None:
         super().__init__(job_id)
@@ -115,7 +109,7 @@ def maker(variant: str, interval: float) -> Callable[[str], BaseTrigger]:
         request_id=job_id,
         sentinelhub_conn_id=CONNECTION,
         policy={"poke_interval": interval, "analysis_poke_interval": min(interval, 10.0)},
-        deadlines={"started_at": (now := time.time()), "timeout_at": now + _A_WEEK},
+        deadlines={"started_at": time.time(), "timeout_at": time.time() + 7 * 86400},
     )
 
 
@@ -168,7 +162,7 @@ class Triggerer(Waits):
         jobs, at_once = self.spec.jobs, self.spec.arrivals
         for start in range(0, len(jobs), at_once):
             if start:
-                await asyncio.sleep(_ARRIVALS_EVERY)
+                await asyncio.sleep(1)  # as Airflow's triggerer does before it takes up new triggers
             for number in jobs[start : start + at_once]:
                 self._tasks.create_task(self._wait(job_id(number)))
         self.pipe.send(began)

@@ -12,6 +12,7 @@ import contextlib
 import os
 import shutil
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -117,7 +118,8 @@ def follow(airflow: LocalAirflow, runs: dict[str, str], waits: list[Wait]) -> di
                     lines = wait.look(airflow, tasks[wait.task_id])
                     new += [(when, wait.label, text) for when, text in lines]
         for when, label, text in sorted(new):
-            print(f"  {when:%H:%M:%S}  {label:<27} {text}", flush=True)
+            lines = textwrap.indent(text, " " * 40).strip()
+            print(f"  {when:%H:%M:%S}  {label:<27} {lines}", flush=True)
         if over or time.monotonic() > deadline:
             return states
         airflow.check()

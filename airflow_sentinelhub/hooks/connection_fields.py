@@ -99,7 +99,8 @@ def _addresses(host: str, extra: Extra) -> tuple[str, str]:
         raise InvalidConnection("host is empty: enter the base URL, or choose a deployment in extra")
     if not auth_url:
         raise InvalidConnection(
-            "auth_url in extra is missing: enter the address that issues tokens, or choose a deployment"
+            "base URL without authentication URL: enter the address that issues tokens as auth_url in extra, or "
+            "choose a deployment"
         )
     return host, auth_url
 

@@ -13,6 +13,7 @@ from airflow_sentinelhub.exceptions import InvalidConnection, SentinelHubError, 
 from airflow_sentinelhub.hooks.client_factory import make_client
 from airflow_sentinelhub.hooks.connection_fields import ConnectionFields, read_connection
 from airflow_sentinelhub.hooks.connection_test import check, refusal
+from airflow_sentinelhub.hooks.quiet_masking import no_warning_of_short_values
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.jobs.secret import Secret
 
@@ -54,8 +55,9 @@ class SentinelHubHook(BaseHook):
         :raises ServiceUnavailable: the secrets backend or the database did not answer.
         """
         try:
-            # Hidden, as Airflow shows the password in its repr.
-            connection: Secret[ConnectionFields] = Secret(self.get_connection(self.sentinelhub_conn_id))
+            with no_warning_of_short_values():
+                # Hidden, as Airflow shows the password in its repr.
+                connection: Secret[ConnectionFields] = Secret(self.get_connection(self.sentinelhub_conn_id))
         except Exception as error:
             raise self._unreadable(error) from None
         return self._checked(read_connection(self.sentinelhub_conn_id, connection))
@@ -68,7 +70,8 @@ class SentinelHubHook(BaseHook):
         :raises ServiceUnavailable: the secrets backend or the database did not answer.
         """
         try:
-            connection: Secret[ConnectionFields] = Secret(await get_async_connection(self.sentinelhub_conn_id))
+            with no_warning_of_short_values():
+                connection: Secret[ConnectionFields] = Secret(await get_async_connection(self.sentinelhub_conn_id))
         except Exception as error:
             raise self._unreadable(error) from None
         return self._checked(read_connection(self.sentinelhub_conn_id, connection))

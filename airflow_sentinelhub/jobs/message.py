@@ -39,10 +39,11 @@ def name_of(api: BatchApi, job_id: str, description: str = "") -> str:
     :param job_id: its id.
     :param description: what its user calls it.
     """
-    said = f"{cut(description, LONGEST_DESCRIPTION)}, " if description else ""
-    return f"{said}{api.display_name} {job_id}"
+    name = f"{api.display_name} {job_id}"
+    return f"{cut(description, LONGEST_DESCRIPTION)}, {name}" if description else name
 
 
 def short_name_of(api: BatchApi, job_id: str, description: str = "") -> str:
     """Return the name of a job for the lines in between: its description, else its API, and how its id begins."""
-    return f"{cut(description, LONGEST_DESCRIPTION) if description else api.display_name} {job_id[:_SHORT_ID]}"
+    begin = job_id[:_SHORT_ID]
+    return f"{cut(description, LONGEST_DESCRIPTION)}, {begin}" if description else f"{api.display_name} {begin}"

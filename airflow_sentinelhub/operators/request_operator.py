@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import conf
+from jinja2 import TemplateError
 
 from airflow_sentinelhub.exceptions import InvalidConnection, InvalidRequest
 from airflow_sentinelhub.hooks.sentinelhub import SentinelHubHook
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.jobs.creation_tag import CreationTag, deployment_id, request_digest, with_tag
+from airflow_sentinelhub.jobs.redaction import REDACT
 from airflow_sentinelhub.jobs.request_buckets import add_bucket_credentials
+from airflow_sentinelhub.jobs.request_kind import mismatch
 from airflow_sentinelhub.jobs.request_text import BYTE_ORDER_MARK, problem_of
 from airflow_sentinelhub.jobs.secret import Secret
 from airflow_sentinelhub.operators.api_operator import SentinelHubBatchOperator
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
 _FILE = ".json"
+_EVALSCRIPT = re.compile(r"//\s*VERSION|function\s+(?:setup|evaluatePixel)")
+_LONGEST_REASON = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +136,16 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
         if isinstance(content, str) and content == self._request and content.endswith(_FILE):
             self._file = content
             content = read_request_file(content, jinja_env or self.get_template_env())
-        return super().render_template(content, context, jinja_env, seen_oids)
+        try:
+            return super().render_template(content, context, jinja_env, seen_oids)
+        except TemplateError as error:
+            if not (isinstance(content, str) and _EVALSCRIPT.search(content)):
+                raise
+            reason = REDACT.line(f"{type(error).__name__}: {error}", _LONGEST_REASON)
+        raise InvalidRequest(
+            f"The evalscript in request cannot be rendered ({reason}): Airflow takes {{{{ and {{% in it for "
+            "Jinja. Put it between {% raw %} and {% endraw %}. Nothing was sent."
+        )
 
     def render_request(self, context: Context) -> RenderedRequest:
         """
@@ -149,6 +164,8 @@ class SentinelHubBatchRequestOperator(SentinelHubBatchOperator):
             raise InvalidRequest(
                 f"{holder} {found}, where a dictionary (a JSON object) was expected. Nothing was sent."
             )
+        if (wrong := mismatch(self.api, request.reveal())) is not None:
+            raise InvalidRequest(f"{wrong}. Nothing was sent.")
         if self.description is not None:
             request.reveal()["description"] = self.description
         ti = context["ti"]

@@ -152,7 +152,7 @@ def test_a_wait_is_followed_from_the_trigger_button_to_its_result(service, airfl
     service.advance(3600)
     airflow.wait_until_deferred(DAG, run_id, "wait_for_job")
     job_id = airflow.xcom(DAG, run_id, "create_job")["id"]
-    name = f"Cloud-free NDVI of Corsica {job_id[:8]}"
+    name = f"Cloud-free NDVI of Corsica, {job_id[:8]}"
 
     task = Task(page, run_id, "wait_for_job")
     task.log()

@@ -115,7 +115,7 @@ def test_addresses(configure, fields, base_url, auth_url):
         ({"host": "https://user:hunter2@sh.example.org", "extra": {"auth_url": OWN_AUTH}}, "base URL"),
         ({"host": "http://sh.example.org", "extra": {"auth_url": OWN_AUTH}}, "base URL"),
         ({"host": OWN, "extra": {"auth_url": "http://login.example.org/token"}}, "auth_url"),
-        ({"host": OWN}, "auth_url in extra is missing"),
+        ({"host": OWN}, "base URL without authentication URL: enter"),
         ({"extra": {"deployment": "custom", "auth_url": OWN_AUTH}}, "host is empty"),
         ({"extra": {"auth_url": OWN_AUTH}}, "host is empty"),
         ({"extra": {"deployment": "atlantis"}}, "deployment 'atlantis'"),

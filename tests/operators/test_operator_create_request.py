@@ -16,6 +16,7 @@ from airflow_sentinelhub.client.batch import BatchClient
 from airflow_sentinelhub.emulator.sample_requests import sample_request
 from airflow_sentinelhub.jobs import BatchApi
 from airflow_sentinelhub.jobs.creation_tag import request_digest
+from airflow_sentinelhub.jobs.request_kind import mismatch
 from airflow_sentinelhub.operators.request_secrets import SecretPlaceholders
 from tests.harness.cost import lines_run
 from tests.harness.task_runner import ExecutionApi, run
@@ -319,6 +320,49 @@ def test_what_is_no_request_fails_before_anything_is_asked(emulator, create, tmp
     assert not emulator.requests()["total"]
     assert KEY not in everything_shown(ended)
     assert "hush" not in str(ended.error)
+
+
+OTHERS = [
+    ("process", "statistical", "request is one of Batch Process (it has 'processRequest')", "api='process'"),
+    ("process_v1", "statistical", "request is one of Batch Process v1 (it has 'tilingGrid')", "api='process_v1'"),
+    ("statistical", "process", "request is one of Batch Statistical (it has 'aggregation')", "api='statistical'"),
+    (
+        "statistical",
+        "process_v1",
+        "request is one of Batch Statistical (it has 'aggregation')",
+        "api='statistical'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "api", "says", "mend"), OTHERS)
+def test_a_request_of_another_api_is_not_sent(emulator, create, kind, api, says, mend):
+    ended = create(request(kind, **INLINE), api=api)
+    assert type(ended.error) is exceptions.InvalidRequest
+    assert str(ended.error).startswith(says)
+    assert mend in str(ended.error)
+    assert not emulator.requests()["total"]
+    nothing_is_shown(ended)
+
+
+@pytest.mark.parametrize("api", BatchApi)
+def test_a_request_of_its_own_is_for_an_api_whatever_else_it_has(api):
+    own = sample_request(api)
+    assert mismatch(api, own) is None
+    assert mismatch(api, {**own, "aggregation": {}, "tilingGrid": {}, "processRequest": {}}) is None
+    assert mismatch(api, {"something": "else"}) is None
+
+
+@pytest.mark.parametrize("form", ["dictionary", "json text"])
+@pytest.mark.parametrize("script", ["return {{red: 1}};", "// {% of the pixels"])
+def test_an_evalscript_that_looks_like_jinja_says_what_to_write(emulator, create, form, script):
+    made = request(**INLINE)
+    made["processRequest"]["evalscript"] = f"//VERSION=3\nfunction setup() {{}}\n{script}\n"
+    ended = create(FORMS[form](made))
+    assert type(ended.error) is exceptions.InvalidRequest
+    assert "Put it between {% raw %} and {% endraw %}" in str(ended.error)
+    assert not emulator.requests()["total"]
+    nothing_is_shown(ended)
 
 
 @pytest.mark.parametrize("place", ["file", "text"])

@@ -153,7 +153,7 @@ def test_lines_and_verdict_say_what_the_user_calls_the_job(where):
     verdict = scene.wait.update(scene.job("DONE", costPU=250, **fields), T0 + 43)
     again = Verdict.from_json(json.loads(json.dumps(verdict.to_json())))
     name = "NDVI of Corsica, with a text that is ..."
-    assert scene.lines == [f"PROCESSING 40 % ({name} 6aa8765a)"]
+    assert scene.lines == [f"PROCESSING 40 % ({name}, 6aa8765a)"]
     assert verdict_line(again) == f"DONE, 250 PU ({name}, Batch Process {JOB_ID})"
 
 

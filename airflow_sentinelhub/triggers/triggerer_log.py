@@ -15,7 +15,7 @@ _LOG = logging.getLogger(__name__)
 
 def log_in_triggerer(level: int, message: str) -> None:
     """
-    Write a message into the triggerer's own log, as one line: whoever searches it for the job finds it all.
+    Write a message into the triggerer's own log, as one line, which a search for the job finds.
 
     :param level: as of ``logging``.
     :param message: the text, with the id of the job that it is about.

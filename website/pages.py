@@ -20,7 +20,8 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parent.parent
 
 PAGES = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
-EXAMPLES = "examples.md"
+EXAMPLES, RECIPES = "examples.md", "recipes.md"
+RECIPE_ORDER = ("taskflow", "regions", "fan_out", "weekly", "alert", "retries", "costs", "teardown")
 # What has no page of its own, and the page that says what it says.
 STAND_INS = {"airflow_sentinelhub/exceptions.py": "troubleshooting.md", "example_dags": EXAMPLES}
 
@@ -32,6 +33,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for source, page in PAGES.items():
         files.append(File.generated(config, page, content=(ROOT / source).read_text(encoding="utf-8")))
     files.append(File.generated(config, EXAMPLES, content=examples()))
+    files.append(File.generated(config, RECIPES, content=recipes()))
     return files
 
 
@@ -54,6 +56,21 @@ def on_page_markdown(markdown: str, page: Page, files: Files, **_: Any) -> str:
         return posixpath.relpath(target, posixpath.dirname(page.file.src_uri) or ".") + anchor
 
     return _LINK.sub(lead, markdown)
+
+
+def recipes() -> str:
+    """Show the recipes, each under what it is for."""
+    parts = [
+        "# Recipes\n\nWhat pipelines often want, each as a whole DAG file. Going on only if enough of the tiles "
+        "came out is [example_batch_run](examples.md#example_batch_run); many jobs in one wait is "
+        "[example_batch_group](examples.md#example_batch_group)."
+    ]
+    for name in RECIPE_ORDER:
+        source = (ROOT / "docs" / "recipes" / f"{name}.py").read_text(encoding="utf-8")
+        title, _, text = (ast.get_docstring(ast.parse(source)) or "").partition("\n")
+        code = source.split('"""', 2)[2].strip()
+        parts.append(f'## {title.rstrip(".")}\n\n{text.strip()}\n\n```python title="{name}.py"\n{code}\n```')
+    return "\n\n".join(parts) + "\n"
 
 
 def examples() -> str:

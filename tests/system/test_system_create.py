@@ -100,7 +100,7 @@ def test_the_worker_is_killed_in_the_middle_of_the_post(service_among_others, cr
     creation.succeeds()
     assert creation.jobs == [creation.returned]
     assert creation.posts == 1
-    assert "has created it before" in creation.story(attempt=2)
+    assert "Goes on with the job that is there" in creation.story(attempt=2)
 
 
 def test_the_worker_is_killed_before_airflow_knows_of_the_success(create):

@@ -85,14 +85,14 @@ def test_service_is_down_for_a_while(service, airflow, watched):
     service.stop()
     before = attempts()
     watched[0].until(lambda: attempts() >= before + 5, "nobody tries again")
-    watched[0].until_told("Waiting on, until")
+    watched[0].until_told("waiting on until")
     assert [job.state for job in watched] == ["deferred", "deferred"]
     service.start()
     for job in watched:
         job.until_watched()
     watched[0].until_told("answers again")
     assert_right_verdicts(watched)
-    told = [line for line in watched[0].log() if "Waiting on, until" in line or "answers again" in line]
+    told = [line for line in watched[0].log() if "waiting on until" in line or "answers again" in line]
     assert len(told) == 2, f"once when it began, once when it was over: {told}"
 
 

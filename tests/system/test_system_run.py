@@ -224,7 +224,7 @@ def test_the_worker_is_killed_before_the_task_is_deferred(runs, name):
     assert len(run.processes(2)) == 2
     assert run.returned()["id"] == run.job()["id"]
     assert run.asked() == {"start": 1}
-    assert "has created it before" in run.log(2)
+    assert "Goes on with the job that is there" in run.log(2)
 
 
 def test_the_worker_is_killed_while_it_verifies(world, runs):
@@ -251,7 +251,7 @@ def test_a_worker_that_waits_is_evicted_and_then_killed(runs):
     run.tells("Waiting until")
     os.kill(run.processes()[0][1], signal.SIGTERM)
     run.tells("The worker is told to end; the task is running. ")
-    assert f"{run.job()['id']} is left as it is" in run.log()
+    assert f"The job is left as it is (Batch Process {run.job()['id']})" in run.log()
     run.goes_on()
     run.kill_worker()
     run.until(lambda: run.processes(2), "it is not retried", index=-1).stop_now()
@@ -273,7 +273,7 @@ def test_its_dag_run_is_marked_failed_and_the_service_takes_its_time(world, runs
     world.service.fault("slow", method="POST", api="process", path="/stop$", seconds=4)
     run.airflow.mark_run(run.dag_id, run.run_id, "failed")
     run.was_stopped()
-    run.tells("This task was killed (it is failed), so Batch Process job")
+    run.tells("This task was killed (it is failed): the job is asked to stop (Batch Process")
 
 
 def test_it_is_marked_failed_on_its_worker(runs):
@@ -379,7 +379,7 @@ def test_the_triggerer_is_stopped_killed_and_frozen(world, runs):
     airflow.stop("triggerer")
     outage = world.service.fault(status=503, times=None, api="process")
     airflow.start("triggerer")
-    run.tells("Waiting on")
+    run.tells("waiting on until")
     world.service.clear_faults(outage)
     killed = run.triggerer()
     airflow.kill("triggerer")
@@ -391,7 +391,7 @@ def test_the_triggerer_is_stopped_killed_and_frozen(world, runs):
         run.is_taken_from(first)
     finally:
         airflow.thaw("triggerer")
-    run.tells("The task is deferred, so Batch Process job")
+    run.tells("The task is deferred: the job was left alone (Batch Process")
     run.goes_on()
     run.stop_now().ends_as("success")
     airflow.stop("triggerer-2")
